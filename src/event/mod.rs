@@ -1,0 +1,124 @@
+//! What can happen: one table of event types, and the [`Event`] made from it.
+//!
+//! Decoding takes two steps: the envelope by hand (`line`), then `data` once, straight into the payload of its type.
+//! serde's internal tagging and `flatten` are not used anywhere: under `arbitrary_precision` they break numbers
+//! (serde-rs/serde#1183). A known type with a bad payload is an error; an unknown type is an [`Unknown`].
+
+mod payload;
+
+pub use payload::*;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::json::Json;
+
+/// The longest event type, in bytes.
+pub const MAX_TYPE: usize = 64;
+
+macro_rules! events {
+    ($($name:literal => $variant:ident $(<$life:lifetime>)?,)+) => {
+        /// Something that happened.
+        #[derive(Clone, Debug, PartialEq)]
+        #[non_exhaustive]
+        pub enum Event<'a> {
+            $(#[doc = concat!("`", $name, "`")] $variant($variant $(<$life>)?),)+
+            /// Any other type: the user's own, or a newer version's.
+            Unknown(Unknown<'a>),
+        }
+
+        /// Every type this version knows, in the order of the table.
+        pub const EVENT_TYPES: &[&str] = &[$($name),+];
+
+        impl<'a> Event<'a> {
+            /// The event's type as it is written.
+            pub fn type_name(&self) -> &str {
+                match self {
+                    $(Event::$variant(_) => $name,)+
+                    Event::Unknown(unknown) => &unknown.type_name,
+                }
+            }
+
+            /// Decodes `data`, which must be a JSON object, as an event of the type `type_name`.
+            ///
+            /// # Errors
+            /// [`ErrorKind::InvalidInput`] if the type is known and the payload is not one of that type.
+            pub fn decode(type_name: &'a str, data: &'a str) -> Result<Event<'a>> {
+                let decoded = match type_name {
+                    $($name => serde_json::from_str(data).map(Event::$variant),)+
+                    _ => Json::parse(data).map(|data| {
+                        Event::Unknown(Unknown { type_name: type_name.into(), data })
+                    }),
+                };
+                decoded.map_err(|error| {
+                    Error::new(ErrorKind::InvalidInput, format!("not a `{type_name}` event: {}", in_data(&error)))
+                })
+            }
+
+            /// Writes `data` as JSON to the end of `out`.
+            pub(crate) fn encode_data(&self, out: &mut Vec<u8>) -> serde_json::Result<()> {
+                match self {
+                    $(Event::$variant(payload) => serde_json::to_writer(out, payload),)+
+                    Event::Unknown(unknown) => serde_json::to_writer(out, &unknown.data),
+                }
+            }
+        }
+
+        $(impl<'a> From<$variant $(<$life>)?> for Event<'a> {
+            fn from(payload: $variant $(<$life>)?) -> Event<'a> {
+                Event::$variant(payload)
+            }
+        })+
+    };
+}
+
+events! {
+    "session_started" => SessionStarted<'a>,
+    "session_updated" => SessionUpdated<'a>,
+    "session_ended" => SessionEnded<'a>,
+    "turn_started" => TurnStarted<'a>,
+    "turn_updated" => TurnUpdated<'a>,
+    "turn_ended" => TurnEnded<'a>,
+    "text_delta" => TextDelta<'a>,
+    "reasoning_delta" => ReasoningDelta<'a>,
+    "model_call_started" => ModelCallStarted<'a>,
+    "model_call_ended" => ModelCallEnded<'a>,
+    "tool_call_started" => ToolCallStarted<'a>,
+    "tool_call_output" => ToolCallOutput<'a>,
+    "tool_call_ended" => ToolCallEnded<'a>,
+    "tool_call_recorded" => ToolCallRecorded<'a>,
+    "turn_recorded" => TurnRecorded,
+    "agent_transition" => AgentTransition<'a>,
+    "turns_rewound" => TurnsRewound<'a>,
+    "custom" => Custom<'a>,
+    "unparsed" => Unparsed<'a>,
+    "journal_recovered" => JournalRecovered,
+    "events_lost" => EventsLost<'a>,
+    "journal_closed" => JournalClosed<'a>,
+}
+
+impl<'a> From<Unknown<'a>> for Event<'a> {
+    fn from(unknown: Unknown<'a>) -> Event<'a> {
+        Event::Unknown(unknown)
+    }
+}
+
+impl Event<'_> {
+    /// Whether the recorder itself writes events of this type, and nobody else may.
+    pub fn is_recorders_own(type_name: &str) -> bool {
+        type_name.starts_with("journal_") || type_name == "events_lost"
+    }
+}
+
+/// Whether `name` can be an event type: 1 to 64 of `[A-Za-z0-9_.:/-]`.
+pub fn is_type_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'/' | b'-');
+    (1..=MAX_TYPE).contains(&name.len()) && name.bytes().all(plain)
+}
+
+/// serde_json's message, with its position named as one inside `data`.
+fn in_data(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" at line ") {
+        Some(at) => format!("{} (byte {} of its data)", &text[..at], error.column()),
+        None => text,
+    }
+}

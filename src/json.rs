@@ -1,0 +1,216 @@
+//! The two kinds of values that events carry: [`Text`], borrowed where it can be, and [`Json`], kept as it came.
+
+use indexmap::IndexMap;
+use serde::de::{self, DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Deref;
+
+/// A string of an event, borrowed from the line it was read from wherever no escape stands in it.
+///
+/// Makes itself from `&str` and `String` and behaves like a `&str`.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Text<'a>(Cow<'a, str>);
+
+impl Text<'_> {
+    /// The string itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The string, copied only if it was borrowed.
+    pub fn into_string(self) -> String {
+        self.0.into_owned()
+    }
+
+    /// The same text without a borrow.
+    pub fn into_owned(self) -> Text<'static> {
+        Text(Cow::Owned(self.0.into_owned()))
+    }
+}
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'a> From<&'a str> for Text<'a> {
+    fn from(text: &'a str) -> Text<'a> {
+        Text(Cow::Borrowed(text))
+    }
+}
+
+impl<'a> From<&'a String> for Text<'a> {
+    fn from(text: &'a String) -> Text<'a> {
+        Text(Cow::Borrowed(text))
+    }
+}
+
+impl From<String> for Text<'_> {
+    fn from(text: String) -> Self {
+        Text(Cow::Owned(text))
+    }
+}
+
+impl<'a> From<Cow<'a, str>> for Text<'a> {
+    fn from(text: Cow<'a, str>) -> Text<'a> {
+        Text(text)
+    }
+}
+
+impl PartialEq<str> for Text<'_> {
+    fn eq(&self, other: &str) -> bool {
+        self.as_str() == other
+    }
+}
+
+impl PartialEq<&str> for Text<'_> {
+    fn eq(&self, other: &&str) -> bool {
+        self.as_str() == *other
+    }
+}
+
+impl fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Serialize for Text<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+// By hand, because serde's derive borrows a `Cow` only where it is the field itself and not inside an `Option`.
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Text<'a>, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Cow<'de, str>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Cow<'de, str>, E> {
+                Ok(Cow::Borrowed(text))
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Cow<'de, str>, E> {
+                Ok(Cow::Owned(text.to_owned()))
+            }
+            fn visit_string<E: de::Error>(self, text: String) -> Result<Cow<'de, str>, E> {
+                Ok(Cow::Owned(text))
+            }
+        }
+        deserializer.deserialize_str(Visitor).map(Text)
+    }
+}
+
+/// Any JSON value, kept token for token: numbers of any size, the order of keys and repeated keys survive.
+///
+/// Serialise it with `serde_json`; other formats do not know raw JSON.
+#[derive(Clone, Serialize)]
+#[serde(transparent)]
+pub struct Json(Box<RawValue>);
+
+impl Json {
+    /// `null`
+    pub fn null() -> Json {
+        Json(RawValue::NULL.to_owned())
+    }
+
+    /// `{}`
+    pub fn empty_object() -> Json {
+        Json::parse("{}").expect("an empty object is JSON")
+    }
+
+    /// Checks that `text` is one JSON value and keeps it as it is.
+    pub fn parse(text: &str) -> serde_json::Result<Json> {
+        serde_json::from_str(text)
+    }
+
+    /// Serialises a value.
+    pub fn new(value: &(impl Serialize + ?Sized)) -> serde_json::Result<Json> {
+        serde_json::value::to_raw_value(value).map(Json)
+    }
+
+    /// A JSON string.
+    pub fn string(text: &str) -> Json {
+        Json::new(text).expect("a string is always JSON")
+    }
+
+    /// The JSON text.
+    pub fn as_str(&self) -> &str {
+        self.0.get()
+    }
+
+    /// Decodes the value.
+    pub fn decode<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
+        serde_json::from_str(self.0.get())
+    }
+
+    /// The string, if the value is one that Unicode can hold.
+    pub fn to_text(&self) -> Option<String> {
+        self.as_str().starts_with('"').then(|| self.decode().ok()).flatten()
+    }
+
+    /// Whether the value is `null`.
+    pub fn is_null(&self) -> bool {
+        self.as_str() == "null"
+    }
+}
+
+// By hand, so that an explicit `null` inside an `Option<Json>` field stays a `null` where the field asks for it.
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Json, D::Error> {
+        Box::<RawValue>::deserialize(deserializer).map(Json)
+    }
+}
+
+impl PartialEq for Json {
+    fn eq(&self, other: &Json) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A field whose explicit `null` is a value and not an absence. Use with `#[serde(default)]`.
+pub(crate) fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
+    Json::deserialize(deserializer).map(Some)
+}
+
+/// A field whose explicit `null` means the same as its absence. Use with `#[serde(default)]`.
+pub(crate) fn null_as_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// Free-form members beside an event or a record, in the order in which they came.
+pub type Metadata = IndexMap<String, Json>;
+
+/// Merges `patch` into `metadata` by key; a `null` removes its key.
+pub(crate) fn merge_metadata(metadata: &mut Metadata, patch: Metadata) {
+    let (removed, set): (Metadata, Metadata) = patch.into_iter().partition(|(_, value)| value.is_null());
+    if !removed.is_empty() {
+        metadata.retain(|key, _| !removed.contains_key(key));
+    }
+    metadata.extend(set);
+}

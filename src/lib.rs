@@ -1,0 +1,26 @@
+//! foldlog
+mod activity;
+mod draft;
+mod entry;
+mod error;
+mod event;
+mod fold;
+mod gap;
+mod id;
+mod json;
+mod line;
+mod record;
+mod seq;
+mod time;
+pub use draft::*;
+pub use entry::*;
+pub use error::*;
+pub use event::*;
+pub use fold::*;
+pub use gap::*;
+pub use id::*;
+pub use json::{Json, Metadata, Text};
+pub use line::MAX_LINE;
+pub use record::*;
+pub use seq::*;
+pub use time::*;

@@ -1,0 +1,298 @@
+//! The bytes of a line: encoding, and decoding by hand from the fixed envelope. See `docs/FORMAT.md`.
+//!
+//! Everything here works on bytes in memory and decides from them alone; what a bad line means is up to `recovery`.
+
+use crate::entry::Entry;
+use crate::seq::Seq;
+use crate::time::Timestamp;
+use std::borrow::Cow;
+
+/// The most bytes of a line, its line break included. Part of version 1 of the format.
+pub const MAX_LINE: usize = 64 << 20;
+/// The shortest line, its line break included.
+pub(crate) const MIN_LINE: usize = 96;
+/// `,"crc":"9f3a61c2"}`
+pub(crate) const SUFFIX: usize = 18;
+/// The most bytes before `,"type":`, for the largest numbers.
+pub(crate) const MAX_HEAD: usize = 80;
+/// How an entry's line begins, and nothing else in a line does.
+pub(crate) const ENTRY_START: &[u8] = b"{\"seq\":";
+/// How a header begins.
+pub(crate) const HEADER_START: &[u8] = b"{\"foldlog\":";
+/// Tails up to this size are cheaper to hash again than to combine with the hash made outside the lock.
+const HASH_AGAIN: usize = 4096;
+
+/// What follows the time in a line, up to the checksum, and its hash: made by the caller, outside every lock.
+#[derive(Clone, Debug)]
+pub(crate) struct Tail {
+    bytes: Vec<u8>,
+    crc: crc32fast::Hasher,
+}
+
+impl Tail {
+    /// `data` must be a JSON object without 0x00, 0x0A and `{"seq":`.
+    pub(crate) fn new(type_name: &str, id: Option<&str>, observed: Option<Timestamp>, data: &[u8]) -> Tail {
+        let mut bytes = Vec::with_capacity(data.len() + type_name.len() + 64);
+        bytes.extend_from_slice(b",\"type\":\"");
+        bytes.extend_from_slice(type_name.as_bytes());
+        bytes.push(b'"');
+        if let Some(id) = id {
+            let mut quoted = serde_json::to_vec(id).unwrap_or_default();
+            escape_line_separators(&mut quoted);
+            bytes.extend_from_slice(b",\"id\":");
+            bytes.extend_from_slice(&quoted);
+        }
+        if let Some(observed) = observed {
+            bytes.extend_from_slice(b",\"observed\":\"");
+            bytes.extend_from_slice(&observed.to_bytes());
+            bytes.push(b'"');
+        }
+        bytes.extend_from_slice(b",\"data\":");
+        bytes.extend_from_slice(data);
+        let mut crc = crc32fast::Hasher::new();
+        if bytes.len() > HASH_AGAIN {
+            crc.update(&bytes);
+        }
+        Tail { bytes, crc }
+    }
+
+    /// An upper bound of the bytes of its line.
+    pub(crate) fn line_len(&self) -> usize {
+        MAX_HEAD + self.bytes.len() + SUFFIX + 1
+    }
+
+    /// Appends the whole line to `out`.
+    pub(crate) fn write_line(&self, out: &mut Vec<u8>, seq: u64, synced: u64, time: Timestamp) {
+        out.reserve(self.line_len());
+        let start = out.len();
+        out.extend_from_slice(ENTRY_START);
+        push_number(out, seq);
+        out.extend_from_slice(b",\"synced\":");
+        push_number(out, synced);
+        out.extend_from_slice(b",\"time\":\"");
+        out.extend_from_slice(&time.to_bytes());
+        out.push(b'"');
+        let mut crc = crc32fast::Hasher::new();
+        if self.bytes.len() > HASH_AGAIN {
+            crc.update(&out[start..]);
+            crc.combine(&self.crc);
+            out.extend_from_slice(&self.bytes);
+        } else {
+            out.extend_from_slice(&self.bytes);
+            crc.update(&out[start..]);
+        }
+        push_suffix(out, crc.finalize());
+    }
+}
+
+/// Closes a JSON object that stands in `out` from `start`, its `}` still missing, with its checksum.
+pub(crate) fn seal_line(out: &mut Vec<u8>, start: usize) {
+    let crc = crc32fast::hash(&out[start..]);
+    push_suffix(out, crc);
+}
+
+fn push_suffix(out: &mut Vec<u8>, crc: u32) {
+    out.extend_from_slice(b",\"crc\":\"");
+    for shift in (0..32).step_by(4).rev() {
+        out.push(b"0123456789abcdef"[(crc >> shift) as usize & 15]);
+    }
+    out.extend_from_slice(b"\"}\n");
+}
+
+fn push_number(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0u8; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// Makes serialised JSON fit to stand in a line: joins it, escapes the line separators that some readers split on, and
+/// breaks every `{"seq":`, so that a line quoted as raw JSON cannot pass for a line. Token for token it stays the same.
+pub(crate) fn make_fit(data: &mut Vec<u8>) {
+    if memchr::memchr2(b'\n', b'\r', data).is_some() {
+        // Inside a string they would be escaped: these stand between tokens.
+        data.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
+    }
+    escape_line_separators(data);
+    if memchr::memmem::find(data, ENTRY_START).is_some() {
+        let mut spaced = Vec::with_capacity(data.len() + 16);
+        let mut rest = 0;
+        for at in memchr::memmem::find_iter(data, ENTRY_START) {
+            let colon = at + ENTRY_START.len() - 1;
+            spaced.extend_from_slice(&data[rest..colon]);
+            spaced.push(b' ');
+            rest = colon;
+        }
+        spaced.extend_from_slice(&data[rest..]);
+        *data = spaced;
+    }
+}
+
+/// Escapes U+2028, U+2029 and U+0085. In valid JSON they stand only inside strings.
+fn escape_line_separators(data: &mut Vec<u8>) {
+    let separator = |rest: &[u8]| match rest {
+        [0xE2, 0x80, 0xA8, ..] => Some((3, &b"\\u2028"[..])),
+        [0xE2, 0x80, 0xA9, ..] => Some((3, &b"\\u2029"[..])),
+        [0xC2, 0x85, ..] => Some((2, &b"\\u0085"[..])),
+        _ => None,
+    };
+    if !memchr::memchr2_iter(0xE2, 0xC2, data).any(|at| separator(&data[at..]).is_some()) {
+        return;
+    }
+    let mut escaped = Vec::with_capacity(data.len() + 16);
+    let mut rest = 0;
+    for at in memchr::memchr2_iter(0xE2, 0xC2, data) {
+        if let Some((length, escape)) = separator(&data[at..]) {
+            escaped.extend_from_slice(&data[rest..at]);
+            escaped.extend_from_slice(escape);
+            rest = at + length;
+        }
+    }
+    escaped.extend_from_slice(&data[rest..]);
+    *data = escaped;
+}
+
+/// What the bytes of a line are, its line break excluded.
+#[derive(Debug)]
+pub(crate) enum Decoded<'a> {
+    Entry(Entry<'a>),
+    /// A verified line that begins like a header: the JSON of the header, for `segment` to read.
+    Header(&'a str),
+    /// The checksum is right, and it is none of ours.
+    Foreign,
+    /// The checksum is wrong, or there is none.
+    Bad,
+}
+
+/// Decodes one line from its bytes alone.
+pub(crate) fn decode(line: &[u8]) -> Decoded<'_> {
+    if !checksum_holds(line) {
+        return Decoded::Bad;
+    }
+    let Ok(text) = std::str::from_utf8(line) else { return Decoded::Foreign };
+    if line.starts_with(HEADER_START) {
+        return Decoded::Header(text);
+    }
+    match parse_envelope(text) {
+        Some(entry) => Decoded::Entry(entry),
+        None => Decoded::Foreign,
+    }
+}
+
+/// The checksum a line ends with, if it ends with one.
+pub(crate) fn stated_checksum(line: &[u8]) -> Option<u32> {
+    let (_, suffix) = line.split_at_checked(line.len().checked_sub(SUFFIX)?)?;
+    let hex = suffix.strip_prefix(b",\"crc\":\"")?.strip_suffix(b"\"}")?;
+    hex.iter().try_fold(0u32, |crc, digit| {
+        let value = match digit {
+            b'0'..=b'9' => digit - b'0',
+            b'a'..=b'f' => digit - b'a' + 10,
+            _ => return None,
+        };
+        Some(crc << 4 | u32::from(value))
+    })
+}
+
+fn checksum_holds(line: &[u8]) -> bool {
+    stated_checksum(line).is_some_and(|crc| crc32fast::hash(&line[..line.len() - SUFFIX]) == crc)
+}
+
+fn parse_envelope(line: &str) -> Option<Entry<'_>> {
+    let body = &line[..line.len() - SUFFIX];
+    let rest = body.strip_prefix("{\"seq\":")?;
+    let (seq, rest) = number(rest)?;
+    let (synced, rest) = number(rest.strip_prefix(",\"synced\":")?)?;
+    let rest = rest.strip_prefix(",\"time\":\"")?;
+    let time = Timestamp::from_bytes(rest.as_bytes().get(..Timestamp::LEN)?)?;
+    let rest = rest.get(Timestamp::LEN..)?.strip_prefix("\",\"type\":\"")?;
+    let (type_name, mut rest) = rest.split_once('"')?;
+    if seq == Seq::ZERO || !crate::event::is_type_name(type_name) {
+        return None;
+    }
+    let (mut id, mut observed) = (None, None);
+    let data = loop {
+        let member = rest.strip_prefix(",\"")?;
+        let (name, value) = member.split_once("\":")?;
+        if name == "data" {
+            break value;
+        }
+        let (value, after) = json_value(value)?;
+        match name {
+            "id" => id = Some(unquote(value)?),
+            "observed" => observed = Some(Timestamp::from_bytes(unquote(value)?.as_bytes())?),
+            _ => {} // a newer version's: ignored, and kept with the line
+        }
+        rest = after;
+    };
+    let is_object = data.starts_with('{') && data.ends_with('}');
+    is_object.then_some(Entry { seq, synced, time, type_name, id, observed, data, line })
+}
+
+fn number(text: &str) -> Option<(Seq, &str)> {
+    let end = text.bytes().position(|byte| !byte.is_ascii_digit())?;
+    let (digits, rest) = text.split_at(end);
+    if digits.len() > 1 && digits.starts_with('0') {
+        return None;
+    }
+    let number: u64 = digits.parse().ok()?;
+    (number <= Seq::MAX.get()).then(|| (Seq::new(number), rest))
+}
+
+/// Splits the JSON value that `text` begins with from what follows.
+fn json_value(text: &str) -> Option<(&str, &str)> {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<serde::de::IgnoredAny>();
+    values.next()?.ok()?;
+    Some(text.split_at(values.byte_offset()))
+}
+
+fn unquote(value: &str) -> Option<Cow<'_, str>> {
+    let inner = value.strip_prefix('"')?.strip_suffix('"')?;
+    match inner.contains('\\') {
+        false => Some(Cow::Borrowed(inner)),
+        true => serde_json::from_str(value).ok().map(Cow::Owned),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shortest_line_has_96_bytes() {
+        let mut line = Vec::new();
+        Tail::new("a", None, None, b"{}").write_line(&mut line, 1, 0, Timestamp::from_micros(0));
+        assert_eq!(line.len(), MIN_LINE);
+    }
+
+    #[test]
+    fn the_largest_head_fits_its_bound() {
+        let mut line = Vec::new();
+        let tail = Tail::new("a", None, None, b"{}");
+        tail.write_line(&mut line, Seq::MAX.get(), Seq::MAX.get(), Timestamp::now());
+        assert!(line.len() <= tail.line_len());
+    }
+
+    #[test]
+    fn a_hash_made_outside_the_lock_gives_the_same_line() {
+        let data = format!("{{\"text\":\"{}\"}}", "é".repeat(HASH_AGAIN));
+        let mut line = Vec::new();
+        Tail::new("text_delta", Some("i\"d"), None, data.as_bytes()).write_line(&mut line, 7, 6, Timestamp::now());
+        let Decoded::Entry(entry) = decode(&line[..line.len() - 1]) else { panic!("not an entry") };
+        assert_eq!((entry.seq().get(), entry.id(), entry.data()), (7, Some("i\"d"), data.as_str()));
+    }
+
+    #[test]
+    fn unknown_members_between_type_and_data_are_ignored() {
+        let mut line = br#"{"seq":1,"synced":0,"time":"2026-11-22T18:45:00.123456Z","type":"a","x":[1,{"data":2}],"id":"i","data":{"k":"v"}"#.to_vec();
+        seal_line(&mut line, 0);
+        let Decoded::Entry(entry) = decode(&line[..line.len() - 1]) else { panic!("not an entry") };
+        assert_eq!((entry.id(), entry.data()), (Some("i"), r#"{"k":"v"}"#));
+    }
+}

@@ -14,7 +14,7 @@ pub(crate) const MIN_LINE: usize = 96;
 /// `,"crc":"9f3a61c2"}`
 pub(crate) const SUFFIX: usize = 18;
 /// The most bytes before `,"type":`, for the largest numbers.
-pub(crate) const MAX_HEAD: usize = 80;
+pub(crate) const MAX_HEAD: usize = 86;
 /// How an entry's line begins, and nothing else in a line does.
 pub(crate) const ENTRY_START: &[u8] = b"{\"seq\":";
 /// How a header begins.

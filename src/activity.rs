@@ -4,6 +4,7 @@
 //! alone. A turn's end ends its calls with it; an interruption ends nothing. Rewinding to a turn that is not running
 //! takes every running turn along, since a turn still running then is one that came after it.
 
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, OpenCall, OpenTurn};
 use crate::record::{ToolCallStatus, TurnStatus};
 use std::collections::HashMap;
@@ -47,6 +48,17 @@ pub(crate) enum Change {
 }
 
 impl Change {
+    /// Refuses the start of another session: each entry belongs to its journal's own.
+    pub(crate) fn check_session(&self, ours: &str) -> Result<()> {
+        match self {
+            Change::SessionStarted { session_id } if session_id != ours => {
+                let message = format!("the event starts the session {session_id:?}, but this journal records {ours:?}");
+                Err(Error::new(ErrorKind::WrongSession, message))
+            }
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) fn of(event: &Event<'_>) -> Change {
         match event {
             Event::SessionStarted(started) => Change::SessionStarted { session_id: started.session_id.to_string() },

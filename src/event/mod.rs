@@ -9,7 +9,8 @@ mod payload;
 pub use payload::*;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::json::Json;
+use crate::json::{Json, Text};
+use crate::record::AgentTransitionRecord;
 
 /// The longest event type, in bytes.
 pub const MAX_TYPE: usize = 64;
@@ -98,6 +99,17 @@ events! {
 impl<'a> From<Unknown<'a>> for Event<'a> {
     fn from(unknown: Unknown<'a>) -> Event<'a> {
         Event::Unknown(unknown)
+    }
+}
+
+impl From<AgentTransitionRecord> for Event<'_> {
+    fn from(record: AgentTransitionRecord) -> Self {
+        let mut event = AgentTransition::new(record.to_agent);
+        event.from_agent = record.from_agent.map(Text::from);
+        event.reason = record.reason.map(Text::from);
+        event.turn_id = Some(record.turn_id).filter(|id| !id.is_empty()).map(Text::from);
+        event.timestamp = Some(record.timestamp).filter(|time| !time.is_empty()).map(Text::from);
+        Event::AgentTransition(event)
     }
 }
 

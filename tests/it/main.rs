@@ -1,1 +1,2 @@
-
+//! All integration tests, one binary. See each module's first lines for what it shows.
+mod smoke;

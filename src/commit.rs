@@ -1,0 +1,356 @@
+//! The committer: from batches of lines to segments on disk. No thread, no queue and no clock of waiting in it, so that
+//! a test can step it by hand.
+//!
+//! One `write` a batch and at most one `fdatasync`. The first failure is final: what a failed sync has done to the
+//! kernel's cache cannot be told from here (see the fsync notes in `docs/DESIGN.md`), so nothing is retried on that file.
+
+use crate::activity::{Activity, Change};
+use crate::error::{Error, ErrorKind, Result};
+use crate::files::{Files, LOCK};
+use crate::line::ENTRY_START;
+use crate::segment::{FORMAT_VERSION, Header, Seal};
+use crate::storage::StorageFile;
+use crate::time::Timestamp;
+use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Who writes: the same in every header of an opening.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(crate) journal: String,
+    pub(crate) session_id: String,
+    pub(crate) epoch: u64,
+    pub(crate) host: String,
+}
+
+/// What an entry brings to the headers that follow it.
+#[derive(Debug)]
+pub(crate) struct Note {
+    pub(crate) seq: u64,
+    pub(crate) change: Change,
+    pub(crate) id: Option<String>,
+}
+
+/// Why a batch could not be written to its end.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// No space. Whole lines that were written stay; the rest may be written again later.
+    Full(Error),
+    /// Final.
+    Failed(Error),
+}
+
+#[derive(Debug)]
+pub(crate) struct Committer {
+    files: Files,
+    lock: Arc<dyn StorageFile>,
+    identity: Identity,
+    segment_bytes: u64,
+    current: Option<Open>,
+    /// A segment whose file exists and whose header could not be written yet.
+    headless: Option<Open>,
+    next_segment: u64,
+    prev: Option<Seal>,
+    activity: Activity,
+    notes: VecDeque<Note>,
+    written: u64,
+    synced: u64,
+    failed: Option<Error>,
+}
+
+/// A segment being written.
+#[derive(Debug)]
+struct Open {
+    segment: u64,
+    path: PathBuf,
+    file: Arc<dyn StorageFile>,
+    size: u64,
+    has_entries: bool,
+}
+
+/// Where a committer starts.
+#[derive(Debug)]
+pub(crate) struct Start {
+    pub(crate) next_segment: u64,
+    pub(crate) last_seq: u64,
+    pub(crate) prev: Option<Seal>,
+    pub(crate) activity: Activity,
+}
+
+impl Committer {
+    pub(crate) fn new(
+        files: Files,
+        lock: Arc<dyn StorageFile>,
+        identity: Identity,
+        segment_bytes: u64,
+        start: Start,
+    ) -> Committer {
+        Committer {
+            files,
+            lock,
+            identity,
+            segment_bytes,
+            current: None,
+            headless: None,
+            next_segment: start.next_segment,
+            prev: start.prev,
+            activity: start.activity,
+            notes: VecDeque::new(),
+            written: start.last_seq,
+            synced: start.last_seq,
+            failed: None,
+        }
+    }
+
+    /// The last number handed to the operating system.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// The last number on disk.
+    pub(crate) fn synced(&self) -> u64 {
+        self.synced
+    }
+
+    /// Whether this opening has made a segment.
+    pub(crate) fn has_written(&self) -> bool {
+        self.current.is_some()
+    }
+
+    pub(crate) fn activity(&self) -> &Activity {
+        &self.activity
+    }
+
+    pub(crate) fn lock_file(&self) -> Arc<dyn StorageFile> {
+        Arc::clone(&self.lock)
+    }
+
+    pub(crate) fn failed(&self) -> Option<&Error> {
+        self.failed.as_ref()
+    }
+
+    /// What the entries of coming batches bring to the headers.
+    pub(crate) fn note(&mut self, notes: impl IntoIterator<Item = Note>) {
+        self.notes.extend(notes);
+    }
+
+    /// Forgets the notes of entries that were refused after all.
+    pub(crate) fn forget_notes(&mut self) {
+        self.notes.clear();
+    }
+
+    /// Writes whole lines, rolling over where a segment is full. Returns how many bytes of whole lines were written, and
+    /// why not all.
+    pub(crate) fn write(&mut self, batch: &[u8]) -> (usize, Option<Stop>) {
+        let mut done = 0;
+        while done < batch.len() {
+            match self.write_some(&batch[done..]) {
+                Ok(count) => done += count,
+                Err((count, stop)) => {
+                    if let Stop::Failed(error) = &stop {
+                        self.failed = Some(error.clone());
+                    }
+                    return (done + count, Some(stop));
+                }
+            }
+        }
+        (done, None)
+    }
+
+    fn write_some(&mut self, lines: &[u8]) -> Result<usize, (usize, Stop)> {
+        if let Some(error) = &self.failed {
+            return Err((0, Stop::Failed(error.clone())));
+        }
+        let room = self.room();
+        let fits = match room {
+            Some(room) if lines.len() as u64 <= room => lines.len(),
+            // A segment without an entry takes one of any size, so that rolling over ends.
+            Some(room) => {
+                end_of_lines(lines, room as usize, self.current.as_ref().is_some_and(|open| !open.has_entries))
+            }
+            None => 0,
+        };
+        if fits == 0 {
+            self.roll_over(first_seq(lines)).map_err(|stop| (0, stop))?;
+            return Ok(0);
+        }
+        self.write_lines(&lines[..fits])
+    }
+
+    /// How many bytes the current segment still takes; `None` if there is no segment.
+    fn room(&self) -> Option<u64> {
+        self.current.as_ref().map(|open| self.segment_bytes.saturating_sub(open.size))
+    }
+
+    /// One `write`, if the disk takes it all.
+    fn write_lines(&mut self, lines: &[u8]) -> Result<usize, (usize, Stop)> {
+        let Some(open) = &mut self.current else { return Ok(0) };
+        debug_assert!(lines.ends_with(b"\n"), "only whole lines are written");
+        debug_assert!(first_seq(lines) > self.written, "numbers rise");
+        let result = write_all(&*open.file, lines, open.size);
+        let (written, error) = match result {
+            Ok(()) => (lines.len(), None),
+            Err((written, error)) => (written, Some(error)),
+        };
+        let whole = memchr::memrchr(b'\n', &lines[..written]).map_or(0, |at| at + 1);
+        open.size += whole as u64;
+        if whole > 0 {
+            open.has_entries = true;
+            self.written = last_seq(&lines[..whole]);
+            while self.notes.front().is_some_and(|note| note.seq <= self.written) {
+                if let Some(note) = self.notes.pop_front() {
+                    self.activity.apply(note.seq, note.change);
+                    self.activity.last_id = note.id.or(self.activity.last_id.take());
+                }
+            }
+        }
+        let Some(error) = error else { return Ok(whole) };
+        let failed = Error::io("write to", &open.path, clone(&error));
+        if !is_full(&error) {
+            return Err((whole, Stop::Failed(failed)));
+        }
+        // No part of a line may stay for the next one to be glued to.
+        if written > whole
+            && let Err(error) = open.file.set_len(open.size)
+        {
+            return Err((whole, Stop::Failed(Error::io("cut back", &open.path, error))));
+        }
+        Err((whole, Stop::Full(failed)))
+    }
+
+    /// Makes everything written durable.
+    pub(crate) fn sync(&mut self) -> Result<()> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        if let Some(open) = &self.current
+            && self.synced < self.written
+        {
+            open.file.sync_data().map_err(|error| {
+                let error = Error::io("sync", &open.path, error);
+                self.failed = Some(error.clone());
+                error
+            })?;
+        }
+        self.synced = self.written;
+        Ok(())
+    }
+
+    /// Ends the current segment and begins the next one.
+    fn roll_over(&mut self, first_seq: u64) -> Result<(), Stop> {
+        self.sync().map_err(Stop::Failed)?;
+        if let Some(open) = self.current.take() {
+            self.prev = Some(Seal { segment: open.segment, last_seq: self.written, bytes: open.size });
+        }
+        let lock_path = self.files.dir.join(LOCK);
+        match self.lock.is_at(&lock_path) {
+            Ok(true) => {}
+            Ok(false) => return Err(Stop::Failed(fenced(&lock_path, "the lock file is no longer in its place"))),
+            Err(error) => return Err(Stop::Failed(Error::io("check", &lock_path, error))),
+        }
+        let mut open = match self.headless.take() {
+            Some(open) => open,
+            None => self.create_segment()?,
+        };
+        let header = self.header(open.segment, first_seq).encode();
+        if let Err((written, error)) = write_all(&*open.file, &header, 0) {
+            let failed = Error::io("write the header of", &open.path, clone(&error));
+            let cut = if written > 0 { open.file.set_len(0) } else { Ok(()) };
+            if !is_full(&error) || cut.is_err() {
+                return Err(Stop::Failed(failed));
+            }
+            self.headless = Some(open);
+            return Err(Stop::Full(failed));
+        }
+        open.size = header.len() as u64;
+        let synced = open.file.sync_data().and_then(|()| self.files.storage.sync_dir(&self.files.dir));
+        synced.map_err(|error| Stop::Failed(Error::io("sync the header of", &open.path, error)))?;
+        self.current = Some(open);
+        Ok(())
+    }
+
+    fn create_segment(&mut self) -> Result<Open, Stop> {
+        let segment = self.next_segment;
+        let path = self.files.path(segment);
+        let file = self.files.storage.create(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => Stop::Failed(fenced(&path, "the file of the next segment exists already")),
+            _ if is_full(&error) => Stop::Full(Error::io("create", &path, error)),
+            _ => Stop::Failed(Error::io("create", &path, error)),
+        })?;
+        self.next_segment += 1;
+        Ok(Open { segment, path, file, size: 0, has_entries: false })
+    }
+
+    fn header(&self, segment: u64, first_seq: u64) -> Header {
+        let (open, open_truncated) = self.activity.open();
+        Header {
+            foldlog: FORMAT_VERSION,
+            journal: self.identity.journal.clone(),
+            session_id: self.identity.session_id.clone(),
+            segment,
+            epoch: self.identity.epoch,
+            first_seq,
+            created: Timestamp::now(),
+            writer: concat!("foldlog/", env!("CARGO_PKG_VERSION")).to_owned(),
+            pid: std::process::id(),
+            host: self.identity.host.clone(),
+            needs: Vec::new(),
+            prev: self.prev,
+            turns: self.activity.turns,
+            open,
+            open_truncated,
+            last_id: self.activity.last_id.clone(),
+            errors: self.activity.errors,
+            compacted: None,
+        }
+    }
+}
+
+fn fenced(path: &std::path::Path, why: &str) -> Error {
+    let message = format!("another writer has taken the journal over: {why} (`{}`)", path.display());
+    Error::new(ErrorKind::Fenced, message)
+}
+
+/// The end of the last whole line within `room` bytes; with `at_least_one`, of the first line if none fits.
+fn end_of_lines(lines: &[u8], room: usize, at_least_one: bool) -> usize {
+    match memchr::memrchr(b'\n', &lines[..room.min(lines.len())]) {
+        Some(at) => at + 1,
+        None if at_least_one => memchr::memchr(b'\n', lines).map_or(lines.len(), |at| at + 1),
+        None => 0,
+    }
+}
+
+fn first_seq(lines: &[u8]) -> u64 {
+    let digits = lines.get(ENTRY_START.len()..).unwrap_or_default();
+    digits.iter().take_while(|byte| byte.is_ascii_digit()).fold(0, |number, byte| number * 10 + u64::from(byte - b'0'))
+}
+
+fn last_seq(lines: &[u8]) -> u64 {
+    let body = lines.strip_suffix(b"\n").unwrap_or(lines);
+    first_seq(&body[memchr::memrchr(b'\n', body).map_or(0, |at| at + 1)..])
+}
+
+/// Writes all bytes at an offset; on an error, tells how many were written before it.
+fn write_all(file: &dyn StorageFile, bytes: &[u8], offset: u64) -> Result<(), (usize, io::Error)> {
+    let mut written = 0;
+    while written < bytes.len() {
+        match file.write_at(&bytes[written..], offset + written as u64) {
+            Ok(0) => return Err((written, io::ErrorKind::WriteZero.into())),
+            Ok(count) => written += count,
+            Err(error) => return Err((written, error)),
+        }
+    }
+    Ok(())
+}
+
+/// Whether an error means that there is no room for bytes: on the disk, in the quota or under the limit for files.
+fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+}
+
+fn clone(error: &io::Error) -> io::Error {
+    error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
+}

@@ -1,0 +1,133 @@
+//! The files of a journal's directory: which segments there are, and what their first lines say.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Event, JournalRecovered};
+use crate::line::{self, Decoded};
+use crate::scan::{Ending, Scanner};
+use crate::segment::{self, Header};
+use crate::storage::{Access, EntryKind, Storage, StorageFile};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The file that the one writer holds the kernel's lock on.
+pub(crate) const LOCK: &str = "LOCK";
+
+/// A file that is a segment by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Listed {
+    pub(crate) segment: u64,
+    pub(crate) len: u64,
+}
+
+/// What recovery cut from a segment, by the name of the file that keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Torn {
+    pub(crate) segment: u64,
+    pub(crate) offset: u64,
+    pub(crate) bytes: u64,
+}
+
+/// The directory of one journal.
+#[derive(Clone, Debug)]
+pub(crate) struct Files {
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) dir: PathBuf,
+}
+
+/// A segment whose first lines have been read.
+#[derive(Clone, Debug)]
+pub(crate) struct Opened {
+    pub(crate) segment: u64,
+    pub(crate) len: u64,
+    pub(crate) header: Option<Header>,
+    /// Where its entries begin; 0 if the header is bad, so that it is read as a bad line.
+    pub(crate) lines_from: u64,
+    /// Its first entry, if that is the report of a recovery.
+    pub(crate) recovered: Option<JournalRecovered>,
+    /// A good line follows the header directly.
+    pub(crate) has_entries: bool,
+}
+
+impl Files {
+    pub(crate) fn new(storage: Arc<dyn Storage>, dir: &Path) -> Files {
+        Files { storage, dir: dir.to_owned() }
+    }
+
+    pub(crate) fn path(&self, segment: u64) -> PathBuf {
+        self.dir.join(segment::file_name(segment))
+    }
+
+    /// The segments, by number, and what recovery has cut from them.
+    pub(crate) fn list(&self) -> Result<(Vec<Listed>, Vec<Torn>)> {
+        let entries = self.storage.list(&self.dir).map_err(|error| Error::io("list", &self.dir, error))?;
+        let (mut segments, mut torn) = (Vec::new(), Vec::new());
+        for entry in entries {
+            if let Some(segment) = segment::number_of(&entry.name) {
+                if entry.kind != EntryKind::File {
+                    let path = self.dir.join(&entry.name);
+                    let message = format!("`{}` is not a plain file: foldlog follows no links", path.display());
+                    return Err(Error::new(ErrorKind::InvalidInput, message));
+                }
+                segments.push(Listed { segment, len: entry.len });
+            } else if let Some((segment, offset)) = parse_torn(&entry.name) {
+                torn.push(Torn { segment, offset, bytes: entry.len });
+            }
+        }
+        segments.sort_by_key(|listed| listed.segment);
+        torn.sort_by_key(|torn| (torn.segment, torn.offset));
+        Ok((segments, torn))
+    }
+
+    pub(crate) fn open(&self, segment: u64, access: Access) -> Result<Arc<dyn StorageFile>> {
+        let path = self.path(segment);
+        self.storage.open(&path, access).map_err(|error| Error::io("open", &path, error))
+    }
+
+    /// Reads the first lines of a segment; `None` if the file is gone.
+    pub(crate) fn peek(&self, listed: Listed) -> Result<Option<Opened>> {
+        match self.open(listed.segment, Access::Read) {
+            Ok(file) => Ok(Some(peek_at(listed, file))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The newest good header among these segments.
+    pub(crate) fn newest_header(&self, segments: &[Listed]) -> Result<Option<Header>> {
+        for listed in segments.iter().rev() {
+            if let Some(Opened { header: Some(header), .. }) = self.peek(*listed)? {
+                return Ok(Some(header));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn peek_at(listed: Listed, file: Arc<dyn StorageFile>) -> Opened {
+    let Listed { segment, len } = listed;
+    let mut opened = Opened { segment, len, header: None, lines_from: 0, recovered: None, has_entries: false };
+    let mut scanner = Scanner::new(file, 0, len);
+    let Some(first) = scanner.next() else { return opened };
+    if first.ending == Ending::Newline {
+        opened.header = Header::decode(scanner.bytes());
+    }
+    if opened.header.is_some() {
+        opened.lines_from = first.end();
+        if scanner.next().is_none_or(|chunk| chunk.ending != Ending::Newline) {
+            return opened;
+        }
+    }
+    if let Decoded::Entry(entry) = line::decode(scanner.bytes()) {
+        opened.has_entries = true;
+        if let Ok(Event::JournalRecovered(recovered)) = entry.event() {
+            opened.recovered = Some(recovered);
+        }
+    }
+    opened
+}
+
+fn parse_torn(name: &str) -> Option<(u64, u64)> {
+    let (segment, offset) = name.strip_suffix(".torn")?.split_once('.')?;
+    let (segment, offset) = (segment.parse().ok()?, offset.parse().ok()?);
+    (segment::torn_name(segment, offset) == name).then_some((segment, offset))
+}

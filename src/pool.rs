@@ -1,0 +1,145 @@
+//! The small fixed pool of threads that runs all journals of a store, and its clock for what is due later.
+//!
+//! Knows nothing of journals: it runs [`Task`]s. Threads start with the first task; an idle pool costs none.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Instant;
+
+/// Something with work to do. The pool may run one task on one thread at a time only if the task sees to that itself.
+pub(crate) trait Task: Send + Sync {
+    /// Does the work that is there now.
+    fn run(self: Arc<Self>);
+}
+
+/// The threads. Dropping it lets them finish what is queued and end.
+pub(crate) struct Pool {
+    shared: Arc<Shared>,
+    most_threads: usize,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Arc<dyn Task>>,
+    due: BinaryHeap<Reverse<Due>>,
+    threads: usize,
+    idle: usize,
+    ending: bool,
+}
+
+struct Due {
+    at: Instant,
+    task: Weak<dyn Task>,
+}
+
+impl PartialEq for Due {
+    fn eq(&self, other: &Due) -> bool {
+        self.at == other.at
+    }
+}
+
+impl Eq for Due {}
+
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Due) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Due {
+    fn cmp(&self, other: &Due) -> std::cmp::Ordering {
+        self.at.cmp(&other.at)
+    }
+}
+
+impl Pool {
+    pub(crate) fn new(most_threads: usize) -> Pool {
+        let shared = Shared { state: Mutex::default(), changed: Condvar::new() };
+        Pool { shared: Arc::new(shared), most_threads: most_threads.max(1) }
+    }
+
+    /// Runs a task as soon as a thread is free.
+    pub(crate) fn run(&self, task: Arc<dyn Task>) {
+        let mut state = self.shared.lock();
+        state.queue.push_back(task);
+        self.see_to_thread(state);
+    }
+
+    /// Runs a task at a time, if it still exists then.
+    pub(crate) fn run_at(&self, at: Instant, task: &Arc<dyn Task>) {
+        let mut state = self.shared.lock();
+        state.due.push(Reverse(Due { at, task: Arc::downgrade(task) }));
+        self.see_to_thread(state);
+    }
+
+    fn see_to_thread(&self, mut state: MutexGuard<'_, State>) {
+        if state.idle > 0 || state.threads >= self.most_threads {
+            drop(state);
+            self.shared.changed.notify_one();
+            return;
+        }
+        let shared = Arc::clone(&self.shared);
+        let spawned = std::thread::Builder::new().name("foldlog".into()).spawn(move || shared.work());
+        // With no thread to be had, the ones that exist do the work; with none at all, the next call tries again.
+        state.threads += usize::from(spawned.is_ok());
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn work(&self) {
+        let mut state = self.lock();
+        loop {
+            let now = Instant::now();
+            while state.due.peek().is_some_and(|Reverse(due)| due.at <= now) {
+                let task = state.due.pop().and_then(|Reverse(due)| due.task.upgrade());
+                state.queue.extend(task);
+            }
+            if let Some(task) = state.queue.pop_front() {
+                if !state.queue.is_empty() && state.idle > 0 {
+                    self.changed.notify_one();
+                }
+                drop(state);
+                task.run();
+                state = self.lock();
+                continue;
+            }
+            if state.ending {
+                state.threads -= 1;
+                return;
+            }
+            state.idle += 1;
+            let next = state.due.peek().map(|Reverse(due)| due.at);
+            state = match next {
+                Some(at) => {
+                    let pause = at.saturating_duration_since(now);
+                    self.changed.wait_timeout(state, pause).unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+            state.idle -= 1;
+        }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.shared.lock().ending = true;
+        self.shared.changed.notify_all();
+    }
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pool").field("most_threads", &self.most_threads).finish_non_exhaustive()
+    }
+}

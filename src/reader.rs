@@ -1,0 +1,251 @@
+//! [`Reader`]: a journal as others see it. Needs no lock, writes nothing, never stops at damage.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::files::{Files, LOCK};
+use crate::fold::{Origin, Reducer, Session, SessionFold};
+use crate::gap::Gap;
+use crate::id::SessionId;
+use crate::items::{Item, Items};
+use crate::record::SessionRecord;
+use crate::seq::Seq;
+use crate::storage::{Access, DiskStorage, EntryKind, Storage};
+use crate::time::Timestamp;
+use serde::Serialize;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Reads one session's journal, while it is being written or afterwards.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let root = tempfile::tempdir()?;
+/// # let store = foldlog::Store::open(root.path())?;
+/// # let journal = store.journal("s-1")?;
+/// # journal.push(foldlog::TurnStarted::new("t-1", "Hi"))?;
+/// # journal.close().wait()?;
+/// use foldlog::Item;
+///
+/// let reader = store.reader("s-1")?;
+/// let mut items = reader.items()?;
+/// while let Some(item) = items.next()? {
+///     match item {
+///         Item::Entry(entry) => println!("{} {}", entry.seq(), entry.type_name()),
+///         Item::Gap(gap) => eprintln!("{gap}"),
+///         _ => {}
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Reader {
+    files: Files,
+    session_id: SessionId,
+    created: Timestamp,
+    unsupported: Option<String>,
+}
+
+/// What a check of every byte found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct VerifyReport {
+    /// The session.
+    pub session_id: SessionId,
+    /// How many segments there are.
+    pub segments: u64,
+    /// How many entries could be read.
+    pub entries: u64,
+    /// The first entry's number.
+    pub first_seq: Option<Seq>,
+    /// The last entry's number.
+    pub last_seq: Option<Seq>,
+    /// The highest durable watermark that any entry states.
+    pub synced: Seq,
+    /// No gap that the log itself does not explain.
+    pub clean: bool,
+    /// Every gap, in order.
+    pub gaps: Vec<Gap>,
+}
+
+impl Reader {
+    /// The journal in a directory.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] if there is no such directory or it holds no session.
+    pub fn open(dir: impl AsRef<Path>) -> Result<Reader> {
+        Reader::open_on(Arc::new(DiskStorage), dir.as_ref())
+    }
+
+    pub(crate) fn open_on(storage: Arc<dyn Storage>, dir: &Path) -> Result<Reader> {
+        match storage.kind(dir) {
+            Ok(EntryKind::Directory) => {}
+            Ok(_) => {
+                let message = format!("`{}` is not a directory: foldlog follows no links", dir.display());
+                return Err(Error::new(ErrorKind::InvalidInput, message));
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(not_found(dir)),
+            Err(error) => return Err(Error::io("look at", dir, error)),
+        }
+        let files = Files::new(storage, dir);
+        let (listed, _) = files.list()?;
+        let header = files.newest_header(&listed)?;
+        let by_name = || dir.file_name().and_then(|name| name.to_str()).and_then(SessionId::from_directory_name);
+        let by_header = header.as_ref().and_then(|header| SessionId::new(header.session_id.clone()).ok());
+        let Some(session_id) = by_header.or_else(by_name).filter(|_| !listed.is_empty()) else {
+            return Err(not_found(dir));
+        };
+        let first = listed.first().map(|first| files.peek(*first)).transpose()?.flatten();
+        let created = first.and_then(|first| first.header).or_else(|| header.clone()).map(|header| header.created);
+        let unsupported = header.and_then(|header| header.unsupported());
+        Ok(Reader { files, session_id, created: created.unwrap_or(Timestamp::from_micros(0)), unsupported })
+    }
+
+    /// The session.
+    pub fn session_id(&self) -> &SessionId {
+        &self.session_id
+    }
+
+    /// The journal's directory.
+    pub fn path(&self) -> &Path {
+        &self.files.dir
+    }
+
+    /// What a newer version has put into the journal that this one does not understand, in words. What can be read is
+    /// read all the same.
+    pub fn unsupported(&self) -> Option<&str> {
+        self.unsupported.as_deref()
+    }
+
+    /// Whether somebody is recording into it at this moment.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] if the lock cannot be looked at.
+    pub fn is_live(&self) -> Result<bool> {
+        let path = self.files.dir.join(LOCK);
+        let file = match self.files.storage.open(&path, Access::Read) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(Error::io("open", &path, error)),
+        };
+        // Held for an instant, and shared, so that readers do not take each other for writers.
+        file.try_lock(false).map(|free| !free).map_err(|error| Error::io("probe", &path, error))
+    }
+
+    /// Every entry and every gap, in order.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] if the directory cannot be read.
+    pub fn items(&self) -> Result<Items> {
+        Items::new(self.files.clone(), self.is_live()?)
+    }
+
+    /// The session as it stands: the fold of all entries.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] if a file cannot be opened. Damage is no error: see [`Reader::session`].
+    pub fn fold(&self) -> Result<SessionRecord> {
+        Ok(self.session()?.record)
+    }
+
+    /// The session as it stood after the entry `seq`.
+    ///
+    /// # Errors
+    /// As for [`Reader::fold`].
+    pub fn fold_to(&self, seq: Seq) -> Result<SessionRecord> {
+        Ok(self.reduce_to(seq, SessionFold::default())?.0.record)
+    }
+
+    /// The session with what was odd about its entries.
+    ///
+    /// # Errors
+    /// As for [`Reader::fold`].
+    pub fn session(&self) -> Result<Session> {
+        Ok(self.reduce(SessionFold::default())?.0)
+    }
+
+    /// Folds all entries with a reducer of your own. Returns the gaps beside what it comes to.
+    ///
+    /// # Errors
+    /// As for [`Reader::fold`].
+    pub fn reduce<R: Reducer>(&self, reducer: R) -> Result<(R::Output, Vec<Gap>)> {
+        self.reduce_to(Seq::MAX, reducer)
+    }
+
+    /// Folds the entries up to `seq` with a reducer of your own.
+    ///
+    /// # Errors
+    /// As for [`Reader::fold`].
+    pub fn reduce_to<R: Reducer>(&self, seq: Seq, mut reducer: R) -> Result<(R::Output, Vec<Gap>)> {
+        reducer.begin(&self.origin());
+        let mut gaps = Vec::new();
+        let mut items = self.items()?;
+        while let Some(item) = items.next()? {
+            match item {
+                Item::Entry(entry) if entry.seq() > seq => break,
+                Item::Entry(entry) => reducer.entry(&entry),
+                Item::Gap(gap) => {
+                    if !items.is_half_line(&gap) {
+                        reducer.gap(&gap);
+                        gaps.push(gap);
+                    }
+                }
+            }
+        }
+        Ok((reducer.finish(), gaps))
+    }
+
+    /// Where the journal comes from, for a fold.
+    pub fn origin(&self) -> Origin {
+        Origin { session_id: self.session_id.clone(), created: self.created }
+    }
+
+    /// Checks every byte.
+    ///
+    /// # Errors
+    /// As for [`Reader::fold`].
+    pub fn verify(&self) -> Result<VerifyReport> {
+        self.verify_with(&mut |_| {})
+    }
+
+    /// [`Reader::verify`], telling after each entry how many there have been.
+    ///
+    /// # Errors
+    /// As for [`Reader::fold`].
+    pub fn verify_with(&self, progress: &mut dyn FnMut(u64)) -> Result<VerifyReport> {
+        let mut items = self.items()?;
+        let mut report = VerifyReport {
+            session_id: self.session_id.clone(),
+            segments: 0,
+            entries: 0,
+            first_seq: None,
+            last_seq: None,
+            synced: Seq::ZERO,
+            clean: true,
+            gaps: Vec::new(),
+        };
+        while let Some(item) = items.next()? {
+            match item {
+                Item::Entry(entry) => {
+                    report.entries += 1;
+                    report.first_seq.get_or_insert(entry.seq());
+                    report.last_seq = Some(entry.seq());
+                    progress(report.entries);
+                }
+                Item::Gap(gap) => {
+                    if !items.is_half_line(&gap) {
+                        report.clean &= gap.explained;
+                        report.gaps.push(gap);
+                    }
+                }
+            }
+        }
+        report.segments = items.segments();
+        report.synced = items.synced();
+        Ok(report)
+    }
+}
+
+fn not_found(dir: &Path) -> Error {
+    let message = format!("there is no session in `{}`", dir.display());
+    Error::new(ErrorKind::NotFound, message)
+}

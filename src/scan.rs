@@ -1,0 +1,138 @@
+//! Scanning a segment's file: from blocks to physical lines, in bounded memory.
+//!
+//! Splits on 0x0A only. Bytes that the disk refuses to give stand as NULs, which are damage wherever they are.
+
+use crate::line::{ENTRY_START, MAX_LINE};
+use crate::storage::StorageFile;
+use std::sync::Arc;
+
+/// How much is read at once.
+const BLOCK: usize = 256 << 10;
+/// The unit in which a disk refuses to give bytes.
+const SECTOR: usize = 4096;
+
+/// A physical line, or a part of one that is longer than any line may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Chunk {
+    pub(crate) offset: u64,
+    /// Its bytes, line break included.
+    pub(crate) len: u64,
+    /// Whether a physical line starts with it.
+    pub(crate) starts_line: bool,
+    pub(crate) ending: Ending,
+}
+
+impl Chunk {
+    pub(crate) fn end(&self) -> u64 {
+        self.offset + self.len
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// A line break.
+    Newline,
+    /// The physical line goes on in the next chunk.
+    Continued,
+    /// The end of the file: what stands here is not a line.
+    EndOfFile,
+}
+
+/// Reads a file chunk by chunk.
+#[derive(Debug)]
+pub(crate) struct Scanner {
+    file: Arc<dyn StorageFile>,
+    /// Where reading ends.
+    end: u64,
+    buffer: Vec<u8>,
+    /// The file's offset of the buffer's first byte.
+    base: u64,
+    /// Where the current chunk stands in the buffer.
+    start: usize,
+    len: usize,
+    in_line: bool,
+}
+
+impl Scanner {
+    /// Reads `file` from `offset`, where a line starts, to `end`.
+    pub(crate) fn new(file: Arc<dyn StorageFile>, offset: u64, end: u64) -> Scanner {
+        Scanner { file, end, buffer: Vec::new(), base: offset, start: 0, len: 0, in_line: false }
+    }
+
+    /// The file it reads.
+    pub(crate) fn file(&self) -> &Arc<dyn StorageFile> {
+        &self.file
+    }
+
+    /// The current chunk's bytes, without the line break.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        let bytes = &self.buffer[self.start..self.start + self.len];
+        bytes.strip_suffix(b"\n").unwrap_or(bytes)
+    }
+
+    /// Goes on to the next chunk; `None` at the end.
+    pub(crate) fn next(&mut self) -> Option<Chunk> {
+        self.start += self.len;
+        self.len = 0;
+        let mut searched = 0;
+        loop {
+            let held = &self.buffer[self.start..];
+            if let Some(at) = memchr::memchr(b'\n', &held[searched..]) {
+                return Some(self.take(searched + at + 1, Ending::Newline));
+            }
+            searched = held.len();
+            if searched > MAX_LINE {
+                // Cut before the next entry's start, so that it can be salvaged; keep what may be half of one.
+                let cut = memchr::memmem::find(&held[1..], ENTRY_START).map(|at| at + 1);
+                return Some(self.take(cut.unwrap_or(searched - (ENTRY_START.len() - 1)), Ending::Continued));
+            }
+            if !self.fill() {
+                let held = self.buffer.len() - self.start;
+                return (held > 0).then(|| self.take(held, Ending::EndOfFile));
+            }
+        }
+    }
+
+    fn take(&mut self, len: usize, ending: Ending) -> Chunk {
+        let starts_line = !self.in_line;
+        self.in_line = ending == Ending::Continued;
+        self.len = len;
+        Chunk { offset: self.base + self.start as u64, len: len as u64, starts_line, ending }
+    }
+
+    /// Reads one more block; `false` at the end.
+    fn fill(&mut self) -> bool {
+        self.buffer.drain(..self.start);
+        self.base += self.start as u64;
+        self.start = 0;
+        let held = self.buffer.len();
+        let offset = self.base + held as u64;
+        let wanted = self.end.saturating_sub(offset).min(BLOCK as u64) as usize;
+        self.buffer.resize(held + wanted, 0);
+        let read = read_past_errors(&*self.file, &mut self.buffer[held..], offset);
+        self.buffer.truncate(held + read);
+        read > 0
+    }
+}
+
+/// Reads until `buffer` is full or the file ends; sectors that cannot be read are left as NULs.
+fn read_past_errors(file: &dyn StorageFile, buffer: &mut [u8], offset: u64) -> usize {
+    let mut read = 0;
+    let mut step = BLOCK;
+    while read < buffer.len() {
+        let at = offset + read as u64;
+        let upto = buffer.len().min(read + step);
+        match file.read_at(&mut buffer[read..upto], at) {
+            Ok(0) => break,
+            Ok(count) => read += count,
+            Err(_) if step > SECTOR => step = SECTOR,
+            Err(_) => {
+                let rest_of_sector = SECTOR - (at % SECTOR as u64) as usize;
+                let skipped = buffer.len().min(read + rest_of_sector);
+                buffer[read..skipped].fill(0);
+                read = skipped;
+            }
+        }
+    }
+    read
+}

@@ -1,0 +1,116 @@
+//! Segments: how their files are called, and the header each begins with.
+
+use crate::activity::Activity;
+use crate::event::OpenTurn;
+use crate::line::{self, Decoded};
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The version of the format that this crate writes.
+pub(crate) const FORMAT_VERSION: u64 = 1;
+/// Features of journals that this crate understands. Version 1 has none.
+const KNOWN_FEATURES: &[&str] = &[];
+
+/// The first line of a segment, apart from its checksum.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Header {
+    /// The format's version.
+    pub(crate) foldlog: u64,
+    /// 32 random hexadecimal digits, the same in every segment of a journal.
+    pub(crate) journal: String,
+    pub(crate) session_id: String,
+    pub(crate) segment: u64,
+    /// The first segment of the opening that made this one.
+    pub(crate) epoch: u64,
+    pub(crate) first_seq: u64,
+    pub(crate) created: Timestamp,
+    pub(crate) writer: String,
+    pub(crate) pid: u32,
+    pub(crate) host: String,
+    /// Features that a reader must understand.
+    #[serde(default)]
+    pub(crate) needs: Vec<String>,
+    /// Where the segment before ends. `null` for the first.
+    pub(crate) prev: Option<Seal>,
+    #[serde(default)]
+    pub(crate) turns: u64,
+    #[serde(default)]
+    pub(crate) open: Vec<OpenTurn>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) open_truncated: bool,
+    #[serde(default)]
+    pub(crate) last_id: Option<String>,
+    #[serde(default)]
+    pub(crate) errors: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) compacted: Option<Compacted>,
+}
+
+/// Where a segment ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Seal {
+    pub(crate) segment: u64,
+    pub(crate) last_seq: u64,
+    pub(crate) bytes: u64,
+}
+
+/// What a compacted segment stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Compacted {
+    /// The last segment that was merged into this one.
+    pub(crate) through: u64,
+    pub(crate) last_seq: u64,
+    pub(crate) last_bytes: u64,
+    /// How many entries are left.
+    pub(crate) entries: u64,
+}
+
+impl Header {
+    /// Reads a header from its line, line break excluded; `None` if it is not a whole one.
+    pub(crate) fn decode(line: &[u8]) -> Option<Header> {
+        match line::decode(line) {
+            Decoded::Header(text) => serde_json::from_str(text).ok(),
+            _ => None,
+        }
+    }
+
+    /// The line, line break included.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut line = serde_json::to_vec(self).expect("a header holds only strings and numbers");
+        line::make_fit(&mut line);
+        line.pop(); // the brace comes back behind the checksum
+        line::seal_line(&mut line, 0);
+        line
+    }
+
+    /// What was running when the segment began.
+    pub(crate) fn activity(&self) -> Activity {
+        Activity::restore(self.turns, self.errors, &self.open, self.last_id.clone())
+    }
+
+    /// What this version of the crate does not understand about the journal, in words; `None` if all is well.
+    pub(crate) fn unsupported(&self) -> Option<String> {
+        if self.foldlog > FORMAT_VERSION {
+            return Some(format!("format version {} (this is foldlog {})", self.foldlog, env!("CARGO_PKG_VERSION")));
+        }
+        let unknown: Vec<&str> =
+            self.needs.iter().map(String::as_str).filter(|need| !KNOWN_FEATURES.contains(need)).collect();
+        (!unknown.is_empty()).then(|| format!("the features {}", unknown.join(", ")))
+    }
+}
+
+/// The name of a segment's file.
+pub(crate) fn file_name(segment: u64) -> String {
+    format!("{segment:08}.jsonl")
+}
+
+/// The segment whose file has this name.
+pub(crate) fn number_of(name: &str) -> Option<u64> {
+    let number = name.strip_suffix(".jsonl")?.parse().ok()?;
+    (number > 0 && file_name(number) == name).then_some(number)
+}
+
+/// The name of the file that keeps what recovery cut from a segment.
+pub(crate) fn torn_name(segment: u64, offset: u64) -> String {
+    format!("{segment:08}.{offset}.torn")
+}

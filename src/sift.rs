@@ -1,0 +1,253 @@
+//! Sifting a segment: from physical lines to good entries, in order, and what stands between them.
+//!
+//! Pure: sees lines one by one, decides from their bytes and numbers. A bad line is held until its good neighbours are
+//! known; whole entries inside it are found then ("salvage"). What a gap means is up to `verdict`.
+
+use crate::line::{self, Decoded, ENTRY_START};
+use crate::scan::{Chunk, Ending};
+use crate::verdict::Damage;
+use std::collections::VecDeque;
+
+/// How many entries found inside bad lines may wait for their good neighbour; beyond that they are taken in order.
+const MAX_CANDIDATES: usize = 1 << 16;
+
+/// What sifting yields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sifted {
+    /// The chunk that was just sifted is the next entry.
+    Entry,
+    /// The next entry stands here, inside a bad line.
+    Salvaged { offset: u64, len: u64 },
+    /// Something that is no entry.
+    Flaw(Flaw),
+}
+
+/// A place where something is wrong, before the verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Flaw {
+    pub(crate) damage: Damage,
+    pub(crate) offset: u64,
+    pub(crate) bytes: u64,
+    /// The first and the last missing number.
+    pub(crate) missing: Option<(u64, u64)>,
+    /// Nothing good follows in this segment, and its end is not known from elsewhere.
+    pub(crate) at_end: bool,
+}
+
+/// Sifts one segment, line by line.
+#[derive(Debug)]
+pub(crate) struct Sifter {
+    /// The last number given out.
+    last: u64,
+    /// Holes in the numbers are on purpose.
+    compacted: bool,
+    /// Number and checksum of every entry given out, to tell a copy from a conflict.
+    seen: Vec<(u64, u32)>,
+    bad: Option<BadRegion>,
+    good_end: u64,
+    synced: u64,
+}
+
+/// Bad lines that touch each other.
+#[derive(Debug)]
+struct BadRegion {
+    offset: u64,
+    end: u64,
+    candidates: Vec<Candidate>,
+    /// Where the candidates of the current physical line begin.
+    line_from: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    offset: u64,
+    len: u64,
+    /// Whether a line break follows it directly.
+    terminated: bool,
+    seq: u64,
+    crc: u32,
+    synced: u64,
+}
+
+impl Sifter {
+    /// For a segment whose first line starts at `offset`, behind the number `last`.
+    pub(crate) fn new(offset: u64, last: u64, compacted: bool) -> Sifter {
+        Sifter { last, compacted, seen: Vec::new(), bad: None, good_end: offset, synced: 0 }
+    }
+
+    /// The last number given out.
+    pub(crate) fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// How many entries were given out.
+    pub(crate) fn entries(&self) -> u64 {
+        self.seen.len() as u64
+    }
+
+    /// Where the last good line ends.
+    pub(crate) fn good_end(&self) -> u64 {
+        self.good_end
+    }
+
+    /// The highest durable watermark that any entry stated.
+    pub(crate) fn synced(&self) -> u64 {
+        self.synced
+    }
+
+    /// Sifts the next line.
+    pub(crate) fn line(&mut self, chunk: Chunk, bytes: &[u8], out: &mut VecDeque<Sifted>) {
+        let whole = chunk.starts_line && chunk.ending == Ending::Newline;
+        match line::decode(bytes) {
+            Decoded::Entry(entry) if whole => {
+                let (seq, synced) = (entry.seq().get(), entry.synced().get());
+                self.good_line(chunk, seq, synced, line::stated_checksum(bytes).unwrap_or_default(), out);
+            }
+            _ => self.bad_line(chunk, bytes, out),
+        }
+    }
+
+    /// Ends the segment. `last` is the last number it should have, if that is known.
+    pub(crate) fn end(&mut self, last: Option<u64>, offset: u64, out: &mut VecDeque<Sifted>) {
+        let next = last.map(|last| last.saturating_add(1));
+        if self.bad.is_some() {
+            self.settle(next, out);
+        }
+        self.note_missing(next, offset, out);
+    }
+
+    fn good_line(&mut self, chunk: Chunk, seq: u64, synced: u64, crc: u32, out: &mut VecDeque<Sifted>) {
+        if seq <= self.last {
+            // Never delivered late. A copy of what was given out is no loss.
+            if !self.was_seen(seq, crc) {
+                let missing = None;
+                let (offset, bytes) = (chunk.offset, chunk.len);
+                out.push_back(Sifted::Flaw(Flaw { damage: Damage::Again, offset, bytes, missing, at_end: false }));
+            }
+            if self.bad.is_none() {
+                self.good_end = chunk.end();
+            }
+            return;
+        }
+        if self.bad.is_some() {
+            self.settle(Some(seq), out);
+        }
+        self.note_missing(Some(seq), chunk.offset, out);
+        self.give_out(seq, crc, synced, chunk.end());
+        out.push_back(Sifted::Entry);
+    }
+
+    fn was_seen(&self, seq: u64, crc: u32) -> bool {
+        self.seen.binary_search_by_key(&seq, |(seq, _)| *seq).is_ok_and(|at| self.seen[at].1 == crc)
+    }
+
+    fn give_out(&mut self, seq: u64, crc: u32, synced: u64, end: u64) {
+        self.seen.push((seq, crc));
+        self.last = seq;
+        self.synced = self.synced.max(synced);
+        self.good_end = end;
+    }
+
+    /// Numbers that are missing before `next`, with no bytes in their place.
+    fn note_missing(&mut self, next: Option<u64>, offset: u64, out: &mut VecDeque<Sifted>) {
+        let Some(next) = next.filter(|next| *next > self.last + 1) else { return };
+        if !self.compacted {
+            let missing = Some((self.last + 1, next - 1));
+            out.push_back(Sifted::Flaw(Flaw { damage: Damage::NoBytes, offset, bytes: 0, missing, at_end: false }));
+        }
+        self.last = next - 1;
+    }
+
+    fn bad_line(&mut self, chunk: Chunk, bytes: &[u8], out: &mut VecDeque<Sifted>) {
+        let region = self.bad.get_or_insert_with(|| BadRegion {
+            offset: chunk.offset,
+            end: chunk.offset,
+            candidates: Vec::new(),
+            line_from: 0,
+        });
+        region.end = chunk.end();
+        if chunk.starts_line {
+            region.line_from = region.candidates.len();
+        }
+        if chunk.ending == Ending::EndOfFile {
+            // Not a line, so nothing in it counts.
+            region.candidates.truncate(region.line_from);
+            return;
+        }
+        let starts: Vec<usize> = memchr::memmem::find_iter(bytes, ENTRY_START).collect();
+        for (at, start) in starts.iter().enumerate() {
+            let end = starts.get(at + 1).copied().unwrap_or(bytes.len());
+            let piece = bytes[*start..end].trim_ascii_end_nuls();
+            if let Decoded::Entry(entry) = line::decode(piece) {
+                region.candidates.push(Candidate {
+                    offset: chunk.offset + *start as u64,
+                    len: piece.len() as u64,
+                    terminated: start + piece.len() == bytes.len() && chunk.ending == Ending::Newline,
+                    seq: entry.seq().get(),
+                    crc: line::stated_checksum(piece).unwrap_or_default(),
+                    synced: entry.synced().get(),
+                });
+            }
+        }
+        if region.candidates.len() > MAX_CANDIDATES {
+            self.settle_candidates(None, out);
+        }
+    }
+
+    /// Now that the next good number is known: gives out what can be salvaged from the bad lines, and the gaps between.
+    fn settle(&mut self, next: Option<u64>, out: &mut VecDeque<Sifted>) {
+        self.settle_candidates(next, out);
+        let Some(region) = self.bad.take() else { return };
+        if region.offset < region.end {
+            let missing = next.filter(|next| *next > self.last + 1).map(|next| (self.last + 1, next - 1));
+            if let Some((_, last)) = missing {
+                self.last = last;
+            }
+            out.push_back(Sifted::Flaw(Flaw {
+                damage: Damage::BadBytes,
+                offset: region.offset,
+                bytes: region.end - region.offset,
+                missing,
+                at_end: next.is_none(),
+            }));
+        }
+    }
+
+    fn settle_candidates(&mut self, next: Option<u64>, out: &mut VecDeque<Sifted>) {
+        let Some(region) = &mut self.bad else { return };
+        let candidates = std::mem::take(&mut region.candidates);
+        region.line_from = 0;
+        let mut at = region.offset;
+        let mut accepted = Vec::new();
+        let mut last = self.last;
+        for candidate in candidates {
+            if candidate.seq > last && next.is_none_or(|next| candidate.seq < next) {
+                let missing = (candidate.seq > last + 1).then(|| (last + 1, candidate.seq - 1));
+                let bytes = candidate.offset - at;
+                if bytes > 0 || missing.is_some() {
+                    let damage = if bytes > 0 { Damage::BadBytes } else { Damage::NoBytes };
+                    out.push_back(Sifted::Flaw(Flaw { damage, offset: at, bytes, missing, at_end: false }));
+                }
+                out.push_back(Sifted::Salvaged { offset: candidate.offset, len: candidate.len });
+                at = candidate.offset + candidate.len + u64::from(candidate.terminated);
+                last = candidate.seq;
+                accepted.push(candidate);
+            }
+        }
+        region.offset = at;
+        for Candidate { seq, crc, synced, .. } in accepted {
+            self.give_out(seq, crc, synced, at);
+        }
+    }
+}
+
+trait TrimNuls {
+    fn trim_ascii_end_nuls(&self) -> &[u8];
+}
+
+impl TrimNuls for [u8] {
+    fn trim_ascii_end_nuls(&self) -> &[u8] {
+        let end = self.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
+        &self[..end]
+    }
+}

@@ -1,0 +1,198 @@
+//! [`Storage`] on a real file system.
+
+use super::{Access, DirEntry, EntryKind, Storage, StorageFile};
+use rustix::fs::{Advice, OFlags};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::Arc;
+
+/// The file system of this machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DiskStorage;
+
+/// Direct reads start, end and land in memory at multiples of this. No disk of today asks for more.
+const BLOCK: usize = 4096;
+
+impl Storage for DiskStorage {
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        if path.is_dir() {
+            return Ok(());
+        }
+        let parent = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        self.create_dir(parent)?;
+        match DirBuilder::new().mode(0o700).create(path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+            Err(error) => return Err(error),
+        }
+        self.sync_dir(path)?;
+        self.sync_dir(parent)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
+        let mut entries = Vec::new();
+        for entry in std::fs::read_dir(path)? {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            // Not followed; a file may be gone by now, which is as if it had not been listed.
+            match entry.metadata() {
+                Ok(metadata) => entries.push(DirEntry { name, kind: kind_of(&metadata), len: metadata.len() }),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(entries)
+    }
+
+    fn kind(&self, path: &Path) -> io::Result<EntryKind> {
+        std::fs::symlink_metadata(path).map(|metadata| kind_of(&metadata))
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
+        // O_EXCL follows no link either.
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
+        Ok(Arc::new(DiskFile { file, direct: false }))
+    }
+
+    fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn StorageFile>> {
+        let open = |flags: OFlags| {
+            OpenOptions::new()
+                .read(true)
+                .write(matches!(access, Access::Write | Access::Lock))
+                .mode(0o600)
+                // O_NONBLOCK: a FIFO in a file's place must not hang us; it means nothing for a plain file.
+                .custom_flags((flags | OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
+                .open(path)
+        };
+        let (file, direct) = match access {
+            Access::Read | Access::Write => (open(OFlags::empty())?, false),
+            Access::Lock => match open(OFlags::empty()) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    let file = open(OFlags::CREATE)?;
+                    self.sync_dir(path.parent().unwrap_or(Path::new(".")))?;
+                    (file, false)
+                }
+                opened => (opened?, false),
+            },
+            Access::ReadDurable => match open(OFlags::DIRECT) {
+                Ok(file) => (file, true),
+                // tmpfs and others know no direct reads: drop what is cached instead.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                    let file = open(OFlags::empty())?;
+                    let _ = rustix::fs::fadvise(&file, 0, None, Advice::DontNeed);
+                    (file, false)
+                }
+                Err(error) => return Err(error),
+            },
+        };
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a plain file"));
+        }
+        Ok(Arc::new(DiskFile { file, direct }))
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+
+    fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_dir_all(path)
+    }
+}
+
+fn kind_of(metadata: &std::fs::Metadata) -> EntryKind {
+    if metadata.is_file() {
+        EntryKind::File
+    } else if metadata.is_dir() {
+        EntryKind::Directory
+    } else {
+        EntryKind::Other
+    }
+}
+
+#[derive(Debug)]
+struct DiskFile {
+    file: File,
+    /// Opened past the page cache: reads must be aligned.
+    direct: bool,
+}
+
+impl DiskFile {
+    /// Reads whole blocks around the range into aligned memory and copies the range out of them.
+    fn read_direct(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let skip = (offset % BLOCK as u64) as usize;
+        let span = (skip + buffer.len()).next_multiple_of(BLOCK);
+        let mut blocks = vec![0u8; span + BLOCK];
+        let align = blocks.as_ptr().align_offset(BLOCK);
+        let aligned = &mut blocks[align..align + span];
+        let read = self.file.read_at(aligned, offset - skip as u64)?;
+        let got = read.saturating_sub(skip).min(buffer.len());
+        buffer[..got].copy_from_slice(&aligned[skip..skip + got]);
+        Ok(got)
+    }
+}
+
+impl StorageFile for DiskFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        retry_interrupted(|| {
+            if self.direct { self.read_direct(buffer, offset) } else { self.file.read_at(buffer, offset) }
+        })
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        retry_interrupted(|| self.file.write_at(bytes, offset))
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        retry_interrupted(|| self.file.set_len(len))
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        // No retry: what an interrupted sync has done is not known.
+        self.file.sync_data()
+    }
+
+    fn try_lock(&self, exclusive: bool) -> io::Result<bool> {
+        let taken = if exclusive { self.file.try_lock() } else { self.file.try_lock_shared() };
+        match taken {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    fn is_at(&self, path: &Path) -> io::Result<bool> {
+        let ours = self.file.metadata()?;
+        match std::fs::symlink_metadata(path) {
+            Ok(theirs) => Ok((ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn retry_interrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}

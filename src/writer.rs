@@ -1,0 +1,590 @@
+//! The writer of one journal: its queue, and the rounds in which the pool commits what has gathered there.
+//!
+//! Callers put encoded lines into the queue under a short lock; a round takes all of them, writes them at once and syncs
+//! them at once. While one round syncs, the next batch gathers.
+
+use crate::commit::{Committer, Note, Stop};
+use crate::draft::Draft;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Event, EventsLost, Hole, JournalClosed, JournalRecovered};
+use crate::line::Tail;
+use crate::pool::{Pool, Task};
+use crate::time::Timestamp;
+use crate::watermark::{Durability, Health, Watermark};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+/// How long a full disk is left alone before the next try.
+const FULL_RETRY: Duration = Duration::from_millis(200);
+
+/// What happens when the disk is full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFull {
+    /// Refuse what is queued and what comes, with [`ErrorKind::StorageFull`], until there is space again; the log then
+    /// explains the hole with `events_lost`.
+    #[default]
+    Fail,
+    /// Keep everything queued and try again; nothing is refused but by [`ErrorKind::Backlog`].
+    Wait,
+}
+
+/// The part of a journal's options that concerns the writer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) durability: Durability,
+    pub(crate) sync_interval: Duration,
+    pub(crate) queue_bytes: usize,
+    pub(crate) on_full: OnFull,
+}
+
+pub(crate) struct Writer {
+    session_id: String,
+    limits: Limits,
+    pool: Arc<Pool>,
+    /// The process that opened it: a forked child must not go on.
+    pid: u32,
+    queue: Mutex<Queue>,
+    /// Taken by one round at a time; `None` once the journal is closed. Locked before `queue`, never after it.
+    committer: Mutex<Option<Committer>>,
+}
+
+/// What callers see and change. Held for moments: serialising an event happens before, waking somebody after.
+struct Queue {
+    mark: Arc<Watermark>,
+    lines: Vec<u8>,
+    /// An emptied batch, for its capacity.
+    spare: Vec<u8>,
+    notes: Vec<Note>,
+    next_seq: u64,
+    /// Bytes taken from the queue and not written yet.
+    in_flight: usize,
+    /// To be written before anything else.
+    recovered: Option<JournalRecovered>,
+    /// The same once it is queued, with its number, until it is written.
+    reported: Option<(u64, JournalRecovered)>,
+    phase: Phase,
+    closing: Option<Close>,
+    wants_sync: bool,
+    /// When what was written must be synced.
+    sync_by: Option<Instant>,
+    scheduled: bool,
+    lost: Option<Lost>,
+    room: Vec<Waker>,
+}
+
+#[derive(Clone, Debug)]
+enum Phase {
+    Open,
+    Closed,
+    Failed(Error),
+}
+
+/// A close that was asked for.
+#[derive(Clone, Debug)]
+struct Close {
+    reason: String,
+    /// `journal_closed` is in the queue already.
+    said: bool,
+}
+
+/// Events refused while the disk is full.
+#[derive(Clone, Copy, Debug)]
+struct Lost {
+    first: u64,
+    last: u64,
+    count: u64,
+}
+
+/// One round's work.
+struct Batch {
+    lines: Vec<u8>,
+    sync: bool,
+    closing: bool,
+}
+
+impl Writer {
+    pub(crate) fn new(
+        session_id: String,
+        limits: Limits,
+        pool: Arc<Pool>,
+        committer: Committer,
+        next_seq: u64,
+        recovered: Option<JournalRecovered>,
+    ) -> Writer {
+        let mark = Arc::new(Watermark::starting_at(committer.synced()));
+        let queue = Mutex::new(Queue {
+            mark,
+            lines: Vec::new(),
+            spare: Vec::new(),
+            notes: Vec::new(),
+            next_seq,
+            in_flight: 0,
+            recovered,
+            reported: None,
+            phase: Phase::Open,
+            closing: None,
+            wants_sync: false,
+            sync_by: None,
+            scheduled: false,
+            lost: None,
+            room: Vec::new(),
+        });
+        let committer = Mutex::new(Some(committer));
+        Writer { session_id, limits, pool, pid: std::process::id(), queue, committer }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn committer(&self) -> MutexGuard<'_, Option<Committer>> {
+        self.committer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn mark(&self) -> Arc<Watermark> {
+        Arc::clone(&self.queue().mark)
+    }
+
+    pub(crate) fn durability(&self) -> Durability {
+        self.limits.durability
+    }
+
+    /// The last number given to an event.
+    pub(crate) fn last_seq(&self) -> u64 {
+        self.queue().next_seq - 1
+    }
+
+    /// Queues an event. `wait` says that somebody waits for it.
+    pub(crate) fn append(self: &Arc<Self>, draft: &Draft, wait: bool) -> Result<(Arc<Watermark>, u64)> {
+        let tail = draft.tail()?;
+        self.check_process()?;
+        draft.change.check_session(&self.session_id)?;
+        let mut queue = self.queue();
+        queue.check_open()?;
+        if let Some(lost) = &mut queue.lost {
+            lost.count += 1;
+            return Err(storage_full());
+        }
+        let held = queue.lines.len() + queue.in_flight;
+        if held > 0 && held + tail.line_len() > self.limits.queue_bytes {
+            let message = format!("{held} bytes wait to be written already: wait for `ready()`, then append again");
+            return Err(Error::new(ErrorKind::Backlog, message));
+        }
+        queue.begin_epoch()?;
+        let seq = queue.push(draft, &tail);
+        queue.wants_sync |= wait && self.limits.durability == Durability::Synced;
+        let mark = Arc::clone(&queue.mark);
+        self.schedule(queue);
+        Ok((mark, seq))
+    }
+
+    /// Asks for everything so far to be synced.
+    pub(crate) fn sync(self: &Arc<Self>) -> Result<(Arc<Watermark>, u64)> {
+        self.check_process()?;
+        let mut queue = self.queue();
+        if let Phase::Failed(error) = &queue.phase {
+            return Err(error.clone());
+        }
+        queue.wants_sync = true;
+        let (mark, last) = (Arc::clone(&queue.mark), queue.last_queued());
+        self.schedule(queue);
+        Ok((mark, last))
+    }
+
+    /// Begins to close the journal.
+    pub(crate) fn close(self: &Arc<Self>, reason: &str) -> Arc<Watermark> {
+        let mut queue = self.queue();
+        let mark = Arc::clone(&queue.mark);
+        queue.closing.get_or_insert_with(|| Close { reason: reason.to_owned(), said: false });
+        if !matches!(queue.phase, Phase::Closed) && self.check_process().is_ok() {
+            self.schedule(queue);
+        }
+        mark
+    }
+
+    /// Writes and syncs what is queued, on this thread, and lets go of the lock. Without `journal_closed`.
+    pub(crate) fn abandon(&self) {
+        if self.check_process().is_err() {
+            return;
+        }
+        let mut committer = self.committer();
+        let Some(writing) = committer.as_mut() else { return };
+        let batch = {
+            let mut queue = self.queue();
+            if !matches!(queue.phase, Phase::Open) {
+                *committer = None;
+                return;
+            }
+            queue.phase = Phase::Closed;
+            writing.note(std::mem::take(&mut queue.notes));
+            std::mem::take(&mut queue.lines)
+        };
+        let mark = self.mark();
+        let (_, stop) = writing.write(&batch);
+        mark.advance(Durability::Written, writing.written());
+        let synced = writing.sync();
+        mark.advance(Durability::Synced, writing.synced());
+        let result = match stop {
+            Some(Stop::Full(error) | Stop::Failed(error)) => Err(error),
+            None => synced,
+        };
+        if let Err(error) = &result {
+            fail_rest(&mark, writing, error);
+        }
+        *committer = None;
+        mark.close(result);
+    }
+
+    /// The failure that ended this writer, if one did.
+    pub(crate) fn failure(&self) -> Option<Error> {
+        match &self.queue().phase {
+            Phase::Failed(error) => Some(error.clone()),
+            _ => None,
+        }
+    }
+
+    /// Puts a new committer in the place of the one that failed.
+    pub(crate) fn replace(
+        &self,
+        make: impl FnOnce(Committer, u64) -> Result<(Committer, u64, Option<JournalRecovered>), (Committer, Error)>,
+    ) -> Result<()> {
+        self.check_process()?;
+        let mut slot = self.committer();
+        let Some(old) = slot.take() else { return Err(closed()) };
+        let last_given = self.queue().next_seq - 1;
+        match make(old, last_given) {
+            Ok((committer, next_seq, recovered)) => {
+                let mut queue = self.queue();
+                queue.mark = Arc::new(Watermark::starting_at(committer.synced()));
+                queue.lines.clear();
+                queue.notes.clear();
+                queue.in_flight = 0;
+                queue.next_seq = next_seq;
+                queue.recovered = recovered;
+                queue.phase = Phase::Open;
+                queue.lost = None;
+                queue.sync_by = None;
+                *slot = Some(committer);
+                Ok(())
+            }
+            Err((old, error)) => {
+                *slot = Some(old);
+                Err(error)
+            }
+        }
+    }
+
+    /// Registers a waker for when the queue has room; `true` if it has.
+    pub(crate) fn poll_room(&self, waker: &Waker) -> Result<bool> {
+        let mut queue = self.queue();
+        queue.check_open()?;
+        if (queue.lines.len() + queue.in_flight) * 2 <= self.limits.queue_bytes {
+            return Ok(true);
+        }
+        if !queue.room.iter().any(|known| known.will_wake(waker)) {
+            queue.room.push(waker.clone());
+        }
+        Ok(false)
+    }
+
+    fn check_process(&self) -> Result<()> {
+        if std::process::id() == self.pid {
+            return Ok(());
+        }
+        let message = "this journal was opened by the parent process: open it again in the child, under another id";
+        Err(Error::new(ErrorKind::Forked, message))
+    }
+
+    fn schedule(self: &Arc<Self>, mut queue: MutexGuard<'_, Queue>) {
+        if !std::mem::replace(&mut queue.scheduled, true) {
+            drop(queue);
+            self.pool.run(Arc::clone(self) as Arc<dyn Task>);
+        }
+    }
+
+    fn schedule_at(self: &Arc<Self>, at: Instant) {
+        self.pool.run_at(at, &(Arc::clone(self) as Arc<dyn Task>));
+    }
+
+    /// One round: take what has gathered, write it, sync it if anybody waits for that, see what is next.
+    fn round(self: &Arc<Self>) {
+        let mut slot = self.committer();
+        let Some(committer) = slot.as_mut() else { return };
+        let mark = self.mark();
+        let end = match self.commit(committer, &mark) {
+            Ok(closed) => closed.then_some(Ok(())),
+            Err(error) => self.fail(committer, &mark, &error).then_some(Err(error)),
+        };
+        if let Some(result) = end {
+            *slot = None; // frees the lock before anybody is told
+            drop(slot);
+            mark.close(result);
+        }
+    }
+
+    /// Writes and syncs one batch; `true` when that has closed the journal.
+    fn commit(self: &Arc<Self>, committer: &mut Committer, mark: &Watermark) -> Result<bool> {
+        let Some(batch) = self.gather(committer)? else { return Ok(false) };
+        let (written, stop) = committer.write(&batch.lines);
+        mark.advance(Durability::Written, committer.written());
+        let full = match stop {
+            Some(Stop::Failed(error)) => return Err(error),
+            Some(Stop::Full(error)) if batch.closing && self.limits.on_full == OnFull::Fail => return Err(error),
+            Some(Stop::Full(_)) => true,
+            None => false,
+        };
+        if batch.sync || full {
+            committer.sync()?;
+            mark.advance(Durability::Synced, committer.synced());
+        }
+        Ok(self.settle(committer, mark, batch.lines, written, full))
+    }
+
+    fn gather(&self, committer: &mut Committer) -> Result<Option<Batch>> {
+        let mut queue = self.queue();
+        queue.scheduled = false;
+        match &queue.phase {
+            Phase::Open => {}
+            Phase::Failed(error) if queue.closing.is_some() => return Err(error.clone()),
+            Phase::Failed(_) | Phase::Closed => return Ok(None),
+        }
+        if let Some(lost) = queue.lost {
+            queue.push_explanation(lost);
+        }
+        committer.note(std::mem::take(&mut queue.notes));
+        let spare = std::mem::take(&mut queue.spare);
+        let lines = std::mem::replace(&mut queue.lines, spare);
+        queue.in_flight = lines.len();
+        let due = queue.sync_by.is_some_and(|at| at <= Instant::now());
+        let closing = queue.closing.is_some();
+        let sync = std::mem::take(&mut queue.wants_sync) || due || closing;
+        Ok(Some(Batch { lines, sync, closing }))
+    }
+
+    /// After a batch: gives room, plans what is due, goes on closing. `true` when the journal is closed.
+    fn settle(
+        self: &Arc<Self>,
+        committer: &mut Committer,
+        mark: &Watermark,
+        mut lines: Vec<u8>,
+        written: usize,
+        full: bool,
+    ) -> bool {
+        let mut queue = self.queue();
+        queue.in_flight = 0;
+        let mut health = None;
+        if full {
+            if self.limits.on_full == OnFull::Wait {
+                // Back to the front: bytes and numbers stay as they are.
+                lines.drain(..written);
+                lines.extend_from_slice(&queue.lines);
+                queue.lines = std::mem::take(&mut lines);
+            } else {
+                queue.refuse_all(committer, mark);
+            }
+            queue.wants_sync = true;
+            queue.scheduled = true; // until the next try, nobody else need wake the pool
+            health = Some(Health::StorageFull);
+        } else {
+            lines.clear();
+            queue.spare = lines;
+            queue.lost = queue.lost.filter(|lost| committer.written() <= lost.last);
+            if matches!(mark.health().0, Health::StorageFull) {
+                health = Some(Health::Good);
+            }
+        }
+        let room = std::mem::take(&mut queue.room);
+        let unsynced = committer.synced() < committer.written();
+        queue.sync_by = match queue.sync_by {
+            Some(at) if unsynced && at > Instant::now() => Some(at),
+            _ if unsynced => {
+                let at = Instant::now() + self.limits.sync_interval;
+                self.schedule_at(at);
+                Some(at)
+            }
+            _ => None,
+        };
+        let closed = !full && queue.go_on_closing(committer);
+        let more = !queue.lines.is_empty() || queue.wants_sync || queue.closing.is_some();
+        if full {
+            drop(queue);
+            self.schedule_at(Instant::now() + FULL_RETRY);
+        } else if more && !closed {
+            self.schedule(queue);
+        } else {
+            drop(queue);
+        }
+        health.into_iter().for_each(|health| mark.set_health(health));
+        room.into_iter().for_each(Waker::wake);
+        closed
+    }
+
+    /// The first failure is final: everybody who waits gets it, and so does everybody who comes. `true` if a close was
+    /// asked for, which this ends.
+    fn fail(&self, committer: &mut Committer, mark: &Watermark, error: &Error) -> bool {
+        let mut queue = self.queue();
+        let closing = queue.closing.is_some();
+        queue.phase = Phase::Failed(error.clone());
+        queue.lines = Vec::new();
+        queue.notes.clear();
+        queue.in_flight = 0;
+        let room = std::mem::take(&mut queue.room);
+        drop(queue);
+        fail_rest(mark, committer, error);
+        mark.set_health(Health::Failed(error.clone()));
+        room.into_iter().for_each(Waker::wake);
+        closing
+    }
+}
+
+/// Everything behind the marks has failed. It may be on disk all the same: its outcome is not known.
+fn fail_rest(mark: &Watermark, committer: &Committer, error: &Error) {
+    let error = error.with_unknown_outcome();
+    mark.fail(Durability::Written, committer.written() + 1, u64::MAX, &error);
+    mark.fail(Durability::Synced, committer.synced() + 1, u64::MAX, &error);
+}
+
+impl Task for Writer {
+    fn run(self: Arc<Self>) {
+        let round = std::panic::AssertUnwindSafe(|| self.round());
+        if std::panic::catch_unwind(round).is_err() {
+            // A bug of ours must not leave anybody waiting.
+            let error = Error::new(ErrorKind::Io, "the journal's writer has panicked: reopen the journal");
+            let mut slot = self.committer();
+            let mark = self.mark();
+            if let Some(committer) = slot.as_mut()
+                && self.fail(committer, &mark, &error)
+            {
+                *slot = None;
+                drop(slot);
+                mark.close(Err(error));
+            }
+        }
+    }
+}
+
+impl Queue {
+    fn check_open(&self) -> Result<()> {
+        match &self.phase {
+            Phase::Failed(error) => Err(error.clone()),
+            Phase::Open if self.closing.is_none() => Ok(()),
+            Phase::Open | Phase::Closed => Err(closed()),
+        }
+    }
+
+    fn last_queued(&self) -> u64 {
+        match self.lost {
+            Some(lost) => lost.first - 1,
+            None => self.next_seq - 1,
+        }
+    }
+
+    /// The first entry of an opening that found an unclean end is the report of it.
+    fn begin_epoch(&mut self) -> Result<()> {
+        if let Some(recovered) = self.recovered.take() {
+            let draft = Draft::recorders_own(Event::JournalRecovered(recovered.clone()));
+            let tail = draft.tail()?;
+            let seq = self.push(&draft, &tail);
+            self.reported = Some((seq, recovered));
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, draft: &Draft, tail: &Tail) -> u64 {
+        let seq = self.next_seq;
+        let time = draft.given_time().unwrap_or_else(Timestamp::now);
+        tail.write_line(&mut self.lines, seq, self.mark.reached(Durability::Synced), time);
+        self.notes.push(Note { seq, change: draft.change.clone(), id: draft.given_id().map(str::to_owned) });
+        self.next_seq += 1;
+        seq
+    }
+
+    /// Refuses everything that is not written, because the disk is full.
+    fn refuse_all(&mut self, committer: &mut Committer, mark: &Watermark) {
+        self.lines.clear();
+        self.notes.clear();
+        committer.forget_notes();
+        let first = committer.written() + 1;
+        let last = self.next_seq - 1;
+        let refused = last + 1 - first;
+        if let Some((_, mut recovered)) = self.reported.take().filter(|(seq, _)| *seq >= first) {
+            // It has to come first all the same, and then accounts for what was refused with it.
+            if self.lost.is_none() {
+                recovered.holes.push(Hole { first_seq: first, last_seq: last });
+            }
+            self.recovered = Some(recovered);
+        }
+        match &mut self.lost {
+            // Only the explanation itself was refused: its number goes to the next try.
+            Some(lost) => self.next_seq = lost.last + 1,
+            None => {
+                self.lost = Some(Lost { first, last, count: refused });
+                let error = storage_full();
+                mark.fail(Durability::Written, first, last, &error);
+                mark.fail(Durability::Synced, first, last, &error);
+            }
+        }
+    }
+
+    /// Queues `events_lost`, which must be the first entry behind the hole.
+    fn push_explanation(&mut self, lost: Lost) {
+        self.lines.clear();
+        let _ = self.begin_epoch();
+        let event = EventsLost::new("the disk was full").first_seq(lost.first).last_seq(lost.last).count(lost.count);
+        let draft = Draft::recorders_own(Event::EventsLost(event));
+        if let Ok(tail) = draft.tail() {
+            self.push(&draft, &tail);
+        }
+    }
+
+    /// When everything is on disk, queues `journal_closed`; when that is on disk too, the journal is closed.
+    fn go_on_closing(&mut self, committer: &Committer) -> bool {
+        let Some(close) = &mut self.closing else { return false };
+        let all_synced = committer.synced() + 1 >= self.next_seq || !committer.has_written();
+        if !self.lines.is_empty() || !all_synced {
+            return false;
+        }
+        if close.said || !committer.has_written() {
+            self.phase = Phase::Closed;
+            return true;
+        }
+        close.said = true;
+        let activity = committer.activity();
+        let event = JournalClosed::new(close.reason.clone())
+            .open(activity.open().0)
+            .turns(activity.turns)
+            .errors(activity.errors);
+        let draft = Draft::recorders_own(Event::JournalClosed(event));
+        if let Ok(tail) = draft.tail() {
+            self.push(&draft, &tail);
+        }
+        self.wants_sync = true;
+        false
+    }
+}
+
+fn storage_full() -> Error {
+    Error::new(ErrorKind::StorageFull, "the disk is full: the event was not recorded; free some space")
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the journal is closed: open it again to go on")
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writer").field("session_id", &self.session_id).finish_non_exhaustive()
+    }
+}
+
+/// The report of a recovery, with the numbers that this process has given out since and that must not come again.
+pub(crate) fn skip_given_numbers(recovered: &mut Option<JournalRecovered>, next_seq: u64, last_given: u64) -> u64 {
+    if last_given < next_seq {
+        return next_seq;
+    }
+    if let Some(recovered) = recovered {
+        recovered.holes.push(Hole { first_seq: next_seq, last_seq: last_given });
+    }
+    last_given + 1
+}

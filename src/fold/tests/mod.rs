@@ -4,6 +4,7 @@
 //! seconds after midnight.
 
 mod laws;
+mod oddities;
 mod session;
 mod summary;
 mod timeline;
@@ -12,6 +13,7 @@ use super::{Origin, Reducer, Session, SessionFold, SessionSummary, SummaryFold, 
 use crate::id::SessionId;
 use crate::line::{Decoded, Tail, decode};
 use crate::time::Timestamp;
+use serde_json::Value;
 use std::fmt::Write;
 
 /// 2026-01-01T00:00:00Z
@@ -59,6 +61,11 @@ fn fold<R: Reducer + Default>(inputs: &[Input]) -> R::Output {
 
 fn session(text: &str) -> Session {
     fold::<SessionFold>(&inputs(text))
+}
+
+/// The record as a reader of its JSON sees it.
+fn record(text: &str) -> Value {
+    serde_json::to_value(session(text).record).expect("a record is JSON")
 }
 
 fn summary(text: &str) -> SessionSummary {

@@ -64,6 +64,21 @@ fn what_is_open_at_the_end_and_what_was_rewound() {
 }
 
 #[test]
+fn the_first_end_of_a_call_counts() {
+    let found = summary(
+        r#"
+        turn_started {"turn_id":"t"}
+        tool_call_started {"turn_id":"t","call_id":"c","tool_name":"x"}
+        tool_call_ended {"turn_id":"t","call_id":"c","error":"e"}
+        tool_call_ended {"turn_id":"t","call_id":"c","error":"e"}
+        tool_call_recorded {"turn_id":"t","call_id":"c","tool_name":"x","error":"e"}
+        "#,
+    );
+    let tool = &found.tool_calls["x"];
+    assert_eq!((tool.count, tool.errors, tool.total_ms), (1, 1, 1000.0));
+}
+
+#[test]
 fn nothing_at_all_sums_up() {
     let found = summary("");
     assert_eq!(

@@ -111,6 +111,44 @@ fn interruptions_and_retries() {
 }
 
 #[test]
+fn no_text_goes_on_across_an_interruption() {
+    check_timeline(
+        r#"
+        turn_started {"turn_id":"t"}
+        text_delta {"turn_id":"t","text":"a"}
+        journal_recovered {"epoch":2,"after":2}
+        text_delta {"turn_id":"t","text":"b"}
+        "#,
+        r#"
+        1 turn  [running]
+        2 text a
+        3 note journal recovered after seq 2
+        4 text b
+        "#,
+    );
+}
+
+#[test]
+fn the_end_of_a_turn_interrupts_its_calls() {
+    check_timeline(
+        r#"
+        turn_started {"turn_id":"t"}
+        model_call_started {"turn_id":"t","model_call_id":"m"}
+        tool_call_started {"turn_id":"t","call_id":"c","tool_name":"x"}
+        tool_call_started {"turn_id":"t","call_id":"d","tool_name":"y"}
+        turn_ended {"turn_id":"t"}
+        tool_call_ended {"turn_id":"t","call_id":"d"}
+        "#,
+        r#"
+        1 turn  [success] 4000 ms
+        2 model_call  [interrupted]
+        3 tool_call x [interrupted]
+        4 tool_call y [success] 2000 ms
+        "#,
+    );
+}
+
+#[test]
 fn stray_events_and_notes() {
     check_timeline(
         r#"

@@ -343,8 +343,8 @@ impl Items {
         }
     }
 
-    /// Whether a gap is only the half line that a writer at work has not finished.
-    pub(crate) fn is_half_line(&self, gap: &Gap) -> bool {
+    /// Whether a gap that was just yielded is only the half line that a writer at work has not finished: no damage.
+    pub fn is_half_line(&self, gap: &Gap) -> bool {
         let half_line = self.current.as_ref().and_then(|current| current.half_line);
         self.live && gap.kind == GapKind::Torn && half_line == Some(gap.offset)
     }

@@ -39,9 +39,9 @@ use std::sync::Arc;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Reader {
-    files: Files,
+    pub(crate) files: Files,
     session_id: SessionId,
-    created: Timestamp,
+    pub(crate) created: Timestamp,
     unsupported: Option<String>,
 }
 

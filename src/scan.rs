@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 /// How much is read at once.
 const BLOCK: usize = 256 << 10;
+/// How much is read first: whoever wants only a header gets it for little.
+const FIRST_BLOCK: usize = 16 << 10;
 /// The unit in which a disk refuses to give bytes.
 const SECTOR: usize = 4096;
 
@@ -50,13 +52,15 @@ pub(crate) struct Scanner {
     /// Where the current chunk stands in the buffer.
     start: usize,
     len: usize,
+    /// How much is read next.
+    block: usize,
     in_line: bool,
 }
 
 impl Scanner {
     /// Reads `file` from `offset`, where a line starts, to `end`.
     pub(crate) fn new(file: Arc<dyn StorageFile>, offset: u64, end: u64) -> Scanner {
-        Scanner { file, end, buffer: Vec::new(), base: offset, start: 0, len: 0, in_line: false }
+        Scanner { file, end, buffer: Vec::new(), base: offset, start: 0, len: 0, block: FIRST_BLOCK, in_line: false }
     }
 
     /// The file it reads.
@@ -107,7 +111,8 @@ impl Scanner {
         self.start = 0;
         let held = self.buffer.len();
         let offset = self.base + held as u64;
-        let wanted = self.end.saturating_sub(offset).min(BLOCK as u64) as usize;
+        let wanted = self.end.saturating_sub(offset).min(self.block as u64) as usize;
+        self.block = BLOCK;
         self.buffer.resize(held + wanted, 0);
         let read = read_past_errors(&*self.file, &mut self.buffer[held..], offset);
         self.buffer.truncate(held + read);

@@ -1,0 +1,154 @@
+//! The arguments, as they are typed. Only their shape: what a SESSION stands for is decided in `select`.
+
+use super::record::RecordArgs;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use foldlog::SessionState;
+use std::path::PathBuf;
+
+/// A flight recorder for AI-agent runs.
+#[derive(Debug, Parser)]
+#[command(name = "foldlog", version, after_help = AFTER_HELP)]
+pub(crate) struct Cli {
+    /// Where the sessions are [default: $FOLDLOG_ROOT, else $XDG_STATE_HOME/foldlog, else ~/.local/state/foldlog]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const AFTER_HELP: &str = "\
+A SESSION is an id, the beginning of one, a path to a session's directory, or nothing: the newest.
+
+Exit codes: 0 fine, 1 no (nothing found, some input not understood), 2 usage, 3 damage found,
+4 no such session, 5 another writer holds it, 7 input or output failed.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Record events from stdin, one JSON object a line
+    Record(RecordArgs),
+    /// Print the session's record as JSON
+    Fold(FoldArgs),
+    /// Show a session to people: first how it ended, then what happened
+    Show(ShowArgs),
+    /// Print the last entries
+    Tail(TailArgs),
+    /// List the sessions, newest first
+    Ls(LsArgs),
+    /// Check every byte of sessions
+    Verify(VerifyArgs),
+    /// Print a session's lines, or a file of events, with their original spacing
+    Replay(ReplayArgs),
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct FoldArgs {
+    /// Which session
+    pub(crate) session: Option<String>,
+    /// The session as it stood after this entry
+    #[arg(long, value_name = "SEQ")]
+    pub(crate) at: Option<u64>,
+    /// On many lines, indented
+    #[arg(long)]
+    pub(crate) pretty: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ShowArgs {
+    /// Which session
+    pub(crate) session: Option<String>,
+    /// Only this turn
+    #[arg(long, value_name = "ID")]
+    pub(crate) turn: Option<String>,
+    /// Only what failed or was interrupted
+    #[arg(long)]
+    pub(crate) failed: bool,
+    /// One JSON object a line: the verdict, then what happened
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TailArgs {
+    /// Which session
+    pub(crate) session: Option<String>,
+    /// How many entries [default: 10, or all with --from]
+    #[arg(short = 'n', long, value_name = "N")]
+    pub(crate) lines: Option<usize>,
+    /// Only entries from this number on
+    #[arg(long, value_name = "SEQ")]
+    pub(crate) from: Option<u64>,
+    /// Only entries of this type; may be given again
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) types: Vec<String>,
+    /// The lines as they were recorded, byte for byte
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct LsArgs {
+    /// Only sessions of this workspace
+    #[arg(long, value_name = "W")]
+    pub(crate) workspace: Option<String>,
+    /// Only sessions with an event since then: 30m, 12h, 2d, 1w, or an RFC 3339 time
+    #[arg(long, value_name = "WHEN", value_parser = super::ls::parse_since)]
+    pub(crate) since: Option<super::ls::Since>,
+    /// Only sessions in this state
+    #[arg(long)]
+    pub(crate) state: Option<StateArg>,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How a session stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StateArg {
+    /// Being recorded at this moment
+    Live,
+    /// Its last event says that it ended
+    Ended,
+    /// Its recording ended uncleanly, or something was left open
+    Interrupted,
+    /// Nothing is open, and it may go on
+    Idle,
+}
+
+impl StateArg {
+    pub(crate) fn matches(self, state: SessionState) -> bool {
+        match self {
+            StateArg::Live => state == SessionState::Live,
+            StateArg::Ended => state == SessionState::Ended,
+            StateArg::Interrupted => state == SessionState::Interrupted,
+            StateArg::Idle => state == SessionState::Idle,
+        }
+    }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct VerifyArgs {
+    /// Which sessions
+    #[arg(value_name = "SESSION")]
+    pub(crate) sessions: Vec<String>,
+    /// One JSON object a session
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ReplayArgs {
+    /// A session, or a file of events
+    #[arg(value_name = "SESSION|FILE")]
+    pub(crate) source: String,
+    /// How many times faster than it was; 0: without pauses
+    #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = super::replay::parse_speed)]
+    pub(crate) speed: f64,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CompletionsArgs {
+    /// Which shell
+    pub(crate) shell: clap_complete::Shell,
+}

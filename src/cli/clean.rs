@@ -1,0 +1,95 @@
+//! Recorded text made harmless: what a terminal would obey or hide is shown instead of done.
+//!
+//! An agent's output can hold escape sequences that clear the screen, retitle the window or turn text around, and it is
+//! recorded as it came. Everything that is meant for people goes through here before it leaves the program.
+
+use std::borrow::Cow;
+
+/// Whether a terminal might obey the character, or show what follows in another order.
+fn is_harmful(c: char) -> bool {
+    c.is_control() // C0, DEL and C1
+        || matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{2028}' | '\u{2029}')
+        || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The text on one line, every harmful character as a visible escape: `\n`, `\u{1b}`.
+pub(crate) fn visible(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_harmful) {
+        return Cow::Borrowed(text);
+    }
+    let mut clean = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match c {
+            '\n' | '\r' | '\t' => clean.extend(c.escape_default()),
+            c if is_harmful(c) => clean.extend(c.escape_unicode()),
+            c => clean.push(c),
+        }
+    }
+    Cow::Owned(clean)
+}
+
+/// The text on one line for a summary: white space of any kind is one blank, the rest as [`visible`] has it.
+pub(crate) fn one_line(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    for word in text.split(|c: char| matches!(c, ' ' | '\t' | '\n' | '\r')).filter(|word| !word.is_empty()) {
+        if !clean.is_empty() {
+            clean.push(' ');
+        }
+        clean.push_str(&visible(word));
+    }
+    clean
+}
+
+/// The lines of a text, each harmless. Tabs become blanks, so that widths can be counted.
+pub(crate) fn lines(text: &str) -> impl Iterator<Item = String> {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    text.split('\n').map(|line| {
+        let line = line.strip_suffix('\r').unwrap_or(line).replace('\t', "    ");
+        visible(&line).into_owned()
+    })
+}
+
+/// JSON for a terminal: still the same JSON. Harmful characters stand only inside its strings, where an escape means
+/// the same; C0 cannot, and its line breaks are the writer's own.
+pub(crate) fn json(text: &str) -> Cow<'_, str> {
+    let harmful = |c: char| is_harmful(c) && !c.is_ascii_whitespace();
+    if !text.contains(harmful) {
+        return Cow::Borrowed(text);
+    }
+    let mut clean = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match harmful(c) {
+            true => clean.push_str(&format!("\\u{:04x}", u32::from(c))),
+            false => clean.push(c),
+        }
+    }
+    Cow::Owned(clean)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_shown() {
+        assert_eq!(visible("a\u{1b}[2Jb\u{9b}c\u{7f}\n"), "a\\u{1b}[2Jb\\u{9b}c\\u{7f}\\n");
+        assert_eq!(visible("gnp\u{202e}.exe\u{2066}\u{200f}"), "gnp\\u{202e}.exe\\u{2066}\\u{200f}");
+        assert_eq!(visible("plain, naïve, 日本"), "plain, naïve, 日本");
+    }
+
+    #[test]
+    fn a_summary_has_one_line() {
+        assert_eq!(one_line(" a\n\n\tb\u{1b} c "), "a b\\u{1b} c");
+    }
+
+    #[test]
+    fn lines_stay_lines() {
+        let text: Vec<String> = lines("a\r\n\tb\u{7}\n").collect();
+        assert_eq!(text, ["a", "    b\\u{7}"]);
+    }
+
+    #[test]
+    fn json_for_a_terminal_means_the_same() {
+        assert_eq!(json("{\"a\":\"\u{202e}\u{9b}\"}\n"), "{\"a\":\"\\u202e\\u009b\"}\n");
+    }
+}

@@ -1,0 +1,167 @@
+//! How times, durations, sizes and long texts are written for people. Texts given here are harmless already.
+
+use super::clean;
+use chrono::{DateTime, Local};
+use foldlog::Timestamp;
+use std::time::Duration;
+
+/// A point in time on the clock of whoever reads it: `2026-11-22 18:45:00`.
+pub(crate) fn local_time(time: Timestamp) -> String {
+    let time = DateTime::from_timestamp_micros(time.micros()).unwrap_or_default();
+    time.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// The same with milliseconds.
+pub(crate) fn local_time_ms(time: Timestamp) -> String {
+    let time = DateTime::from_timestamp_micros(time.micros()).unwrap_or_default();
+    time.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S%.3f").to_string()
+}
+
+/// How long something took: `312ms`, `4.2s`, `3m 12s`, `2h 5m`, `4d 3h`.
+pub(crate) fn duration(duration: Duration) -> String {
+    let (ms, seconds) = (duration.as_millis(), duration.as_secs());
+    match seconds {
+        0 => format!("{ms}ms"),
+        1..60 => format!("{}.{}s", seconds, duration.subsec_millis() / 100),
+        60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{}h {}m", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{}d {}h", seconds / 86_400, seconds / 3600 % 24),
+    }
+}
+
+/// The same from milliseconds as records have them; nothing if they are no duration.
+pub(crate) fn millis(ms: f64) -> Option<String> {
+    Duration::try_from_secs_f64(ms / 1000.0).ok().map(duration)
+}
+
+/// How many bytes: `812 B`, `4.2 KiB`.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut size = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    while size >= 1023.95 && unit + 1 < UNITS.len() {
+        size /= 1024.0;
+        unit += 1;
+    }
+    format!("{size:.1} {}", UNITS[unit])
+}
+
+/// A number of things: `1 turn`, `2 turns`.
+pub(crate) fn count(number: u64, thing: &str) -> String {
+    match number {
+        1 => format!("1 {thing}"),
+        _ if thing.ends_with('y') => format!("{number} {}ies", &thing[..thing.len() - 1]),
+        _ => format!("{number} {thing}s"),
+    }
+}
+
+/// How many columns a terminal gives to a text, near enough: wide East Asian characters and emoji have two.
+pub(crate) fn columns(text: &str) -> usize {
+    text.chars().map(char_columns).sum()
+}
+
+fn char_columns(c: char) -> usize {
+    match u32::from(c) {
+        0x0300..=0x036F | 0x200B..=0x200D | 0xFE00..=0xFE0F => 0,
+        0x1100..=0x115F | 0x2E80..=0xA4CF | 0xAC00..=0xD7A3 | 0xF900..=0xFAFF | 0xFE30..=0xFE6F => 2,
+        0xFF00..=0xFF60 | 0x1F300..=0x1F64F | 0x1F900..=0x1FAFF | 0x20000..=0x3FFFD => 2,
+        _ => 1,
+    }
+}
+
+/// Recorded text as a summary of at most `width` columns, with an ellipsis where it was cut.
+pub(crate) fn summary(text: &str, width: usize) -> String {
+    // What cannot be shown need not be cleaned: a result may have megabytes.
+    let head = text.char_indices().nth(width.saturating_mul(4)).map_or(text, |(at, _)| &text[..at]);
+    let line = clean::one_line(head);
+    if columns(&line) <= width && head.len() == text.len() {
+        return line;
+    }
+    let mut cut = String::new();
+    let mut left = width.saturating_sub(1);
+    for c in line.chars() {
+        let needed = char_columns(c);
+        if needed > left {
+            break;
+        }
+        left -= needed;
+        cut.push(c);
+    }
+    cut.push('…');
+    cut
+}
+
+/// Fills up a cell of a table.
+pub(crate) fn pad(text: &str, width: usize) -> String {
+    let missing = width.saturating_sub(columns(text));
+    format!("{text}{}", " ".repeat(missing))
+}
+
+/// Recorded text in full: its own line breaks, each line wrapped to `width` columns behind `indent`.
+pub(crate) fn wrap(text: &str, indent: &str, width: usize) -> Vec<String> {
+    let room = width.saturating_sub(columns(indent)).max(16);
+    let mut out = Vec::new();
+    for line in clean::lines(text) {
+        let mut rest = line.as_str();
+        loop {
+            let cut = break_at(rest, room);
+            let (now, later) = rest.split_at(cut);
+            out.push(format!("{indent}{}", now.trim_end()).trim_end().to_owned());
+            rest = later.trim_start_matches(' ');
+            if rest.is_empty() {
+                break;
+            }
+        }
+    }
+    out
+}
+
+/// Where a line is broken so that what stands before fits: behind a blank if there is one, else anywhere.
+fn break_at(line: &str, room: usize) -> usize {
+    let (mut used, mut blank) = (0, None);
+    for (at, c) in line.char_indices() {
+        used += char_columns(c);
+        if used > room {
+            return blank.filter(|at| *at > 0).unwrap_or(at.max(1));
+        }
+        if c == ' ' && !line[..at].trim_start().is_empty() {
+            blank = Some(at + 1);
+        }
+    }
+    line.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_and_sizes_read_well() {
+        let seconds = |s: f64| duration(Duration::from_secs_f64(s));
+        assert_eq!(["0ms", "1.2s", "3m 12s", "2h 5m", "1d 1h"], [
+            &*seconds(0.0),
+            &*seconds(1.25),
+            &*seconds(192.0),
+            &*seconds(7500.0),
+            &*seconds(90_000.0)
+        ]);
+        assert_eq!([&*size(812), &*size(4300), &*size(1 << 20)], ["812 B", "4.2 KiB", "1.0 MiB"]);
+        assert_eq!(millis(f64::NAN), None);
+    }
+
+    #[test]
+    fn a_summary_is_cut_to_its_width() {
+        assert_eq!(summary("one two\nthree", 20), "one two three");
+        assert_eq!(summary("one two three", 8), "one two…");
+        assert_eq!(columns(&summary("日本語日本語", 6)), 5);
+    }
+
+    #[test]
+    fn text_is_wrapped_behind_its_indent() {
+        assert_eq!(wrap("aaa bbb ccc ddd eee fff\n\n  x", "  ", 20), ["  aaa bbb ccc ddd", "  eee fff", "", "    x"]);
+        assert_eq!(wrap(&"a".repeat(20), "", 16), ["a".repeat(16), "a".repeat(4)]);
+    }
+}

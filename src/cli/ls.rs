@@ -1,0 +1,180 @@
+//! `foldlog ls`: the sessions of the root, newest first, from a glance at each.
+
+use super::args::LsArgs;
+use super::out::{Look, Out};
+use super::{Exit, Failure, Outcome, clean, look, say, select::state_word, versioned};
+use foldlog::{ErrorKind, Glance, SessionId, SessionState, Store, Timestamp};
+use serde::Serialize;
+use std::time::{Duration, SystemTime};
+
+/// From when on a session counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Since {
+    Ago(Duration),
+    At(Timestamp),
+}
+
+/// `30m`, `12h`, `2d`, `1w`, or an RFC 3339 time.
+pub(crate) fn parse_since(text: &str) -> Result<Since, String> {
+    if let Some(time) = Timestamp::parse_rfc3339(text) {
+        return Ok(Since::At(time));
+    }
+    let unit = match text.chars().last() {
+        Some('s') => 1,
+        Some('m') => 60,
+        Some('h') => 3600,
+        Some('d') => 86_400,
+        Some('w') => 7 * 86_400,
+        _ => 0,
+    };
+    let number = text.get(..text.len().saturating_sub(1)).and_then(|digits| digits.parse::<u64>().ok());
+    match number.and_then(|number| number.checked_mul(unit)) {
+        Some(seconds) if unit > 0 => Ok(Since::Ago(Duration::from_secs(seconds))),
+        _ => Err("give a time span such as 30m, 12h, 2d or 1w, or a time such as 2026-11-22T18:45:00Z".to_owned()),
+    }
+}
+
+impl Since {
+    fn begins(self) -> Timestamp {
+        match self {
+            Since::Ago(span) => SystemTime::now().checked_sub(span).map_or(Timestamp::from_micros(i64::MIN), Into::into),
+            Since::At(time) => time,
+        }
+    }
+}
+
+/// A session that cannot be read, as `--json` lists it.
+#[derive(Serialize)]
+struct Unreadable<'a> {
+    session_id: &'a SessionId,
+    state: Option<&'a str>,
+    damaged: bool,
+    error: String,
+}
+
+pub(crate) fn run(args: &LsArgs, store: &Store, out: &mut Out) -> Outcome {
+    let since = args.since.map(Since::begins);
+    let wanted = |glance: &Glance| {
+        let workspace = glance.workspace_id.as_ref().map(|id| id.as_str());
+        args.workspace.as_deref().is_none_or(|wanted| workspace == Some(wanted))
+            && since.is_none_or(|since| glance.last_activity >= since)
+            && args.state.is_none_or(|state| state.matches(glance.state))
+    };
+    let (mut found, mut bad) = (Vec::new(), Vec::new());
+    let ids = store.session_ids()?;
+    for id in ids {
+        match store.reader(id.clone()).and_then(|reader| reader.glance()) {
+            Ok(glance) if wanted(&glance) => found.push(glance),
+            // A directory without a segment holds no session yet, or is being deleted.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Ok(_) => {}
+            Err(error) => bad.push((id, error)),
+        }
+    }
+    found.sort_by(|a, b| b.last_activity.cmp(&a.last_activity).then_with(|| a.session_id.cmp(&b.session_id)));
+    match args.json {
+        true => print_json(&found, &bad, out)?,
+        false => print_table(&found, &bad, out)?,
+    }
+    out.flush()?;
+    for (id, error) in &bad {
+        say(&format!("session {:?} cannot be read: {error}", id.as_str()));
+    }
+    let filtered = args.workspace.is_some() || args.since.is_some() || args.state.is_some();
+    match (found.is_empty(), bad.is_empty()) {
+        (_, false) => Ok(Exit::No),
+        (true, true) if filtered => Ok(Exit::No),
+        (true, true) => {
+            say(&format!("there is no session in `{}` yet", store.root().display()));
+            Ok(Exit::Fine)
+        }
+        (false, true) => Ok(Exit::Fine),
+    }
+}
+
+fn print_json(found: &[Glance], bad: &[(SessionId, foldlog::Error)], out: &mut Out) -> Result<(), Failure> {
+    for glance in found {
+        out.json(&versioned(glance)?)?;
+    }
+    for (session_id, error) in bad {
+        let line = Unreadable { session_id, state: None, damaged: true, error: error.to_string() };
+        out.json(&versioned(&line)?)?;
+    }
+    Ok(())
+}
+
+const HEAD: [&str; 8] = ["SESSION", "STATE", "STARTED", "LAST ACTIVITY", "TURNS", "ERRORS", "SIZE", "FIRST PROMPT"];
+/// The longest session id that a table shows whole.
+const ID_COLUMNS: usize = 40;
+
+fn print_table(found: &[Glance], bad: &[(SessionId, foldlog::Error)], out: &mut Out) -> Result<(), Failure> {
+    let mut rows: Vec<([String; 8], Look)> = found.iter().map(|glance| (cells(glance), state_look(glance))).collect();
+    for (id, _) in bad {
+        let mut cells: [String; 8] = Default::default();
+        cells[0] = look::summary(id.as_str(), ID_COLUMNS);
+        cells[1] = "unreadable!".to_owned();
+        rows.push((cells, Look::Bad));
+    }
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let width = |column: usize| {
+        let cells = rows.iter().map(|(cells, _)| look::columns(&cells[column]));
+        cells.chain([HEAD[column].len()]).max().unwrap_or(0)
+    };
+    let widths: [usize; 7] = std::array::from_fn(width);
+    let head: Vec<String> = HEAD.iter().zip(widths).map(|(cell, width)| look::pad(cell, width)).collect();
+    out.line(&out.paint(Look::Dim, &format!("{}  {}", head.join("  "), HEAD[7])))?;
+    let used: usize = widths.iter().sum::<usize>() + 2 * widths.len();
+    for (cells, state) in rows {
+        let mut line = String::new();
+        for (at, width) in widths.iter().enumerate() {
+            let cell = look::pad(&cells[at], *width);
+            let look = if at == 1 { state } else { Look::Plain };
+            line.push_str(&out.paint(look, &cell));
+            line.push_str("  ");
+        }
+        line.push_str(&look::summary(&cells[7], out.summary_width().saturating_sub(used).max(20)));
+        out.line(line.trim_end())?;
+    }
+    Ok(())
+}
+
+fn cells(glance: &Glance) -> [String; 8] {
+    let more = if glance.approximate { "+" } else { "" };
+    let flag = if glance.damaged { "!" } else { "" };
+    [
+        look::summary(glance.session_id.as_str(), ID_COLUMNS),
+        format!("{}{flag}", state_word(glance.state)),
+        look::local_time(glance.started),
+        look::local_time(glance.last_activity),
+        format!("{}{more}", glance.turns),
+        format!("{}{more}", glance.errors),
+        look::size(glance.bytes),
+        clean::one_line(glance.first_prompt.as_deref().unwrap_or_default()),
+    ]
+}
+
+fn state_look(glance: &Glance) -> Look {
+    match glance.state {
+        _ if glance.damaged => Look::Bad,
+        SessionState::Live => Look::Good,
+        SessionState::Interrupted => Look::Warn,
+        _ => Look::Plain,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_span_or_a_time() {
+        assert_eq!(parse_since("2d"), Ok(Since::Ago(Duration::from_secs(172_800))));
+        assert_eq!(parse_since("90s"), Ok(Since::Ago(Duration::from_secs(90))));
+        assert!(matches!(parse_since("2026-11-22T18:45:00Z"), Ok(Since::At(_))));
+        for wrong in ["", "d", "2", "-2d", "2 d", "2é", "99999999999999999999d"] {
+            assert!(parse_since(wrong).is_err(), "{wrong}");
+        }
+    }
+}

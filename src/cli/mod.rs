@@ -1,0 +1,181 @@
+//! The command line: what every command shares. One file a command; how its arguments look is in `args`.
+//!
+//! Data goes to stdout through [`out::Out`], words for people to stderr through [`say`], and nothing goes anywhere else.
+
+mod args;
+mod clean;
+mod completions;
+mod damage;
+mod fold;
+mod look;
+mod ls;
+mod out;
+mod progress;
+mod record;
+mod replay;
+mod rows;
+mod select;
+mod show;
+mod show_body;
+mod show_fold;
+mod show_verdict;
+mod tail;
+mod verify;
+
+use args::{Cli, Command};
+use clap::Parser;
+use foldlog::{ErrorKind, Store};
+use out::Out;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// How a command ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Exit {
+    /// All is well.
+    Fine,
+    /// No: nothing was found, or some input was not understood.
+    No,
+    /// The arguments make no sense.
+    Usage,
+    /// Damage was found.
+    Damage,
+    /// There is no such session.
+    NoSession,
+    /// Another writer holds it.
+    Locked,
+    /// The operating system refused.
+    Io,
+}
+
+impl Exit {
+    /// The process's exit code. 6 is reserved.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Exit::Fine => 0,
+            Exit::No => 1,
+            Exit::Usage => 2,
+            Exit::Damage => 3,
+            Exit::NoSession => 4,
+            Exit::Locked => 5,
+            Exit::Io => 7,
+        }
+    }
+}
+
+/// What a command comes to.
+pub(crate) type Outcome = Result<Exit, Failure>;
+
+/// Why a command could not go on.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The library said so.
+    Library(foldlog::Error),
+    /// stdout does not take any more.
+    Output(io::Error),
+    /// Anything else, in words, with the exit code it means.
+    Words(Exit, String),
+}
+
+impl Failure {
+    /// The arguments make no sense.
+    pub(crate) fn usage(words: impl Into<String>) -> Failure {
+        Failure::Words(Exit::Usage, words.into())
+    }
+
+    /// The operating system refused something about a file that is not a journal's. `doing` completes "cannot ...".
+    pub(crate) fn io(doing: &str, what: &str, error: &io::Error) -> Failure {
+        Failure::Words(Exit::Io, format!("cannot {doing} `{what}`: {error}"))
+    }
+
+    /// Says on stderr what went wrong, and what exit code it means. A broken pipe is nobody's fault and not worth a
+    /// word: whoever read us, such as `head`, has seen enough.
+    pub(crate) fn tell(&self) -> Exit {
+        match self {
+            Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return Exit::Fine,
+            Failure::Output(error) => say(&format!("cannot write to stdout: {error}")),
+            Failure::Library(error) => say(&error.to_string()),
+            Failure::Words(_, words) => say(words),
+        }
+        self.exit()
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Failure::Library(error) => exit_of(error.kind()),
+            Failure::Output(_) => Exit::Io,
+            Failure::Words(exit, _) => *exit,
+        }
+    }
+}
+
+impl From<foldlog::Error> for Failure {
+    fn from(error: foldlog::Error) -> Failure {
+        Failure::Library(error)
+    }
+}
+
+/// The exit code that an error of the library means.
+pub(crate) fn exit_of(kind: ErrorKind) -> Exit {
+    match kind {
+        ErrorKind::NotFound => Exit::NoSession,
+        ErrorKind::Locked | ErrorKind::Fenced => Exit::Locked,
+        ErrorKind::InvalidInput | ErrorKind::WrongSession => Exit::Usage,
+        ErrorKind::TooLarge | ErrorKind::Unsupported => Exit::No,
+        _ => Exit::Io,
+    }
+}
+
+/// Says something to people, on stderr: the one place for it. Recorded text in it is made harmless; a line break in
+/// `words` begins another line only if it was put there by the program, so pass each line on its own.
+pub(crate) fn say(words: &str) {
+    // Nobody is left to be told that stderr is gone.
+    let _ = writeln!(io::stderr().lock(), "foldlog: {}", clean::visible(words));
+}
+
+/// Runs the command line.
+pub(crate) fn main() -> ExitCode {
+    let exit = match Cli::try_parse() {
+        Ok(cli) => run(cli).unwrap_or_else(|failure| failure.tell()),
+        Err(error) if error.use_stderr() => {
+            for line in error.render().to_string().lines() {
+                let _ = writeln!(io::stderr().lock(), "{}", clean::visible(line));
+            }
+            Exit::Usage
+        }
+        // Help and version: a reader that went away in the middle has seen enough.
+        Err(words) => words.print().map_or(Exit::Fine, |()| Exit::Fine),
+    };
+    ExitCode::from(exit.code())
+}
+
+fn run(cli: Cli) -> Outcome {
+    let mut out = Out::new();
+    let store = || match &cli.root {
+        Some(root) => Store::open(root),
+        None => Store::open_default(),
+    };
+    let exit = match cli.command {
+        Command::Record(args) => record::run(args, &store()?, &mut out),
+        Command::Fold(args) => fold::run(&args, &store()?, &mut out),
+        Command::Show(args) => show::run(&args, &store()?, &mut out),
+        Command::Tail(args) => tail::run(&args, &store()?, &mut out),
+        Command::Ls(args) => ls::run(&args, &store()?, &mut out),
+        Command::Verify(args) => verify::run(&args, &store()?, &mut out),
+        Command::Replay(args) => replay::run(&args, &store()?, &mut out),
+        Command::Completions(args) => completions::run(&args, &mut out),
+    }?;
+    out.flush()?;
+    Ok(exit)
+}
+
+/// A value as the JSON of the contract: one object on one line that begins with `"v":1`.
+pub(crate) fn versioned(value: &impl serde::Serialize) -> Result<String, Failure> {
+    let json = serde_json::to_string(value);
+    let json = json.map_err(|error| Failure::Words(Exit::Io, format!("cannot be written as JSON: {error}")))?;
+    // Not by serde's `flatten`, which does not keep raw JSON as it is.
+    Ok(match json.strip_prefix('{') {
+        Some("}") | None => json,
+        Some(members) => format!("{{\"v\":1,{members}"),
+    })
+}

@@ -1,0 +1,235 @@
+//! Entries for people, one line each: local time, number, symbol, what, how long. What streamed in piece by piece is
+//! joined into flowing text.
+
+use super::out::{Look, Out};
+use super::tail::Held;
+use super::{Failure, clean, look};
+use foldlog::{Event, Timestamp, ToolCallStatus, TurnStatus};
+use std::collections::HashMap;
+
+/// How far text stands in: behind the time, the number and the symbol.
+const INDENT: usize = 36;
+
+/// Writes entries, one after the other.
+#[derive(Default)]
+pub(crate) struct Rows {
+    /// The stream whose text is on the current line.
+    flow: Option<Flow>,
+    /// When turns and calls began whose ends may come.
+    began: HashMap<(String, String), Timestamp>,
+}
+
+/// Text that streams in: what it is, of which turn, and of which call.
+#[derive(Clone, PartialEq)]
+struct Flow {
+    symbol: &'static str,
+    turn_id: String,
+    of: String,
+}
+
+/// What an entry comes to on one line.
+struct Row {
+    symbol: &'static str,
+    look: Look,
+    what: String,
+    duration_ms: Option<f64>,
+}
+
+impl Rows {
+    /// Writes an entry.
+    pub(crate) fn entry(&mut self, held: &Held, out: &mut Out) -> Result<(), Failure> {
+        let event = match Event::decode(&held.type_name, held.data()) {
+            Ok(event) => event,
+            Err(error) => {
+                let row = Row { symbol: "?", look: Look::Warn, what: error.to_string(), duration_ms: None };
+                return self.row(held, row, out);
+            }
+        };
+        let flow = |symbol, turn_id: &str, of: Option<&str>| Flow {
+            symbol,
+            turn_id: turn_id.to_owned(),
+            of: of.unwrap_or_default().to_owned(),
+        };
+        match &event {
+            Event::TextDelta(delta) => {
+                let flow = flow("¶", &delta.turn_id, delta.model_call_id.as_deref());
+                self.flowing(held, flow, &delta.text, out)
+            }
+            Event::ReasoningDelta(delta) => {
+                let flow = flow("∴", &delta.turn_id, delta.model_call_id.as_deref());
+                self.flowing(held, flow, &delta.text, out)
+            }
+            Event::ToolCallOutput(output) => {
+                let flow = flow("»", &output.turn_id, Some(&output.call_id));
+                self.flowing(held, flow, &output.text, out)
+            }
+            _ => {
+                let row = self.describe(held, &event);
+                self.row(held, row, out)
+            }
+        }
+    }
+
+    /// Ends the line that text is flowing on, if there is one.
+    pub(crate) fn end(&mut self, out: &mut Out) -> Result<(), Failure> {
+        match self.flow.take() {
+            Some(_) => out.text("\n"),
+            None => Ok(()),
+        }
+    }
+
+    fn flowing(&mut self, held: &Held, flow: Flow, text: &str, out: &mut Out) -> Result<(), Failure> {
+        if self.flow.as_ref() != Some(&flow) {
+            self.end(out)?;
+            out.text(&format!("{} {} ", prefix(held, out), flow.symbol))?;
+            self.flow = Some(flow);
+        }
+        for (at, line) in text.split('\n').enumerate() {
+            if at > 0 {
+                out.text("\n")?;
+                out.text(&" ".repeat(INDENT))?;
+            }
+            let line = line.strip_suffix('\r').unwrap_or(line).replace('\t', "    ");
+            out.text(&clean::visible(&line))?;
+        }
+        Ok(())
+    }
+
+    fn row(&mut self, held: &Held, row: Row, out: &mut Out) -> Result<(), Failure> {
+        self.end(out)?;
+        let duration = row.duration_ms.and_then(look::millis).map(|duration| format!("  {duration}"));
+        let duration = duration.unwrap_or_default();
+        let room = out.summary_width().saturating_sub(INDENT + look::columns(&duration)).max(20);
+        let line = format!(
+            "{} {} {}{}",
+            prefix(held, out),
+            out.paint(row.look, row.symbol),
+            look::summary(&row.what, room),
+            out.paint(Look::Dim, &duration)
+        );
+        out.line(line.trim_end())
+    }
+
+    fn describe(&mut self, held: &Held, event: &Event<'_>) -> Row {
+        let (symbol, look, what) = match event {
+            Event::TurnStarted(turn) => {
+                self.began.insert((turn.turn_id.to_string(), String::new()), held.time);
+                ("▶", Look::Bold, said(&format!("turn {}", turn.turn_id), Some(&turn.prompt)))
+            }
+            Event::TurnEnded(turn) => {
+                let (symbol, look) = turn_symbol(turn.status.as_ref(), turn.error.is_some());
+                let detail = turn.error.as_deref().or(turn.response_content.as_deref());
+                let what = said(&format!("turn {} ended", turn.turn_id), detail);
+                let duration_ms = self.since(&turn.turn_id, "", held.time);
+                return Row { symbol, look, what, duration_ms };
+            }
+            Event::ToolCallStarted(call) => {
+                self.began.insert((call.turn_id.to_string(), call.call_id.to_string()), held.time);
+                let arguments = call.arguments.as_ref().map_or("", |arguments| arguments.as_str());
+                ("→", Look::Plain, format!("{} {arguments}", call.tool_name))
+            }
+            Event::ToolCallEnded(call) => {
+                let (symbol, look) = call_symbol(call.status.as_ref(), call.error.is_some());
+                let name = call.tool_name.as_deref().unwrap_or(&call.call_id);
+                let result = call.result.as_ref().map(|result| result.to_text().unwrap_or(result.as_str().to_owned()));
+                let what = said(&format!("{name} ended"), call.error.as_deref().or(result.as_deref()));
+                let duration_ms = self.since(&call.turn_id, &call.call_id, held.time);
+                return Row { symbol, look, what, duration_ms: call.duration_ms.or(duration_ms) };
+            }
+            Event::ToolCallRecorded(recorded) => {
+                let call = &recorded.call;
+                let (symbol, look) = call_symbol(Some(&call.status), call.error.is_some());
+                let what = said(&format!("{} {}", call.tool_name, call.arguments.as_str()), call.error.as_deref());
+                return Row { symbol, look, what, duration_ms: call.duration_ms };
+            }
+            Event::ModelCallEnded(call) => {
+                let (symbol, look) = if call.error.is_some() { ("✗", Look::Bad) } else { ("◆", Look::Plain) };
+                let model = call.model.as_deref().unwrap_or(&call.model_call_id);
+                let what = said(&format!("{model} ended"), call.error.as_deref().or(call.text.as_deref()));
+                return Row { symbol, look, what, duration_ms: call.duration_ms };
+            }
+            other => describe_plain(held, other),
+        };
+        Row { symbol, look, what, duration_ms: None }
+    }
+
+    fn since(&mut self, turn_id: &str, call_id: &str, now: Timestamp) -> Option<f64> {
+        let began = self.began.remove(&(turn_id.to_owned(), call_id.to_owned()))?;
+        Some(now.since(began).as_secs_f64() * 1000.0)
+    }
+}
+
+/// Events that take no time.
+fn describe_plain(held: &Held, event: &Event<'_>) -> (&'static str, Look, String) {
+    match event {
+        Event::SessionStarted(started) => {
+            let mut what = format!("session {} started", started.session_id);
+            for (name, value) in [("workspace", &started.workspace_id), ("agent", &started.agent_id)] {
+                if let Some(value) = value {
+                    what.push_str(&format!(", {name} {value}"));
+                }
+            }
+            ("●", Look::Bold, what)
+        }
+        Event::SessionUpdated(_) => ("·", Look::Plain, "session updated".to_owned()),
+        Event::SessionEnded(ended) => ("■", Look::Bold, said("session ended", ended.reason.as_deref())),
+        Event::TurnUpdated(turn) => ("·", Look::Plain, format!("turn {} updated", turn.turn_id)),
+        Event::TurnRecorded(recorded) => {
+            let (symbol, look) = turn_symbol(Some(&recorded.turn.status), recorded.turn.error.is_some());
+            (symbol, look, said(&format!("turn {}", recorded.turn.turn_id), Some(&recorded.turn.prompt)))
+        }
+        Event::ModelCallStarted(call) => {
+            ("◇", Look::Plain, call.model.as_deref().unwrap_or(&call.model_call_id).to_owned())
+        }
+        Event::AgentTransition(transition) => {
+            let from = transition.from_agent.as_deref().unwrap_or("?");
+            ("⇄", Look::Plain, said(&format!("{from} to {}", transition.to_agent), transition.reason.as_deref()))
+        }
+        Event::TurnsRewound(rewound) => ("↶", Look::Warn, format!("rewound to before turn {}", rewound.from_turn_id)),
+        Event::Custom(custom) => ("·", Look::Plain, format!("{} {}", custom.name, custom.value.as_str())),
+        Event::Unparsed(unparsed) => {
+            let input = unparsed.text.as_deref().or(unparsed.text_base64.as_deref()).unwrap_or_default();
+            ("?", Look::Warn, format!("unparsed, {}: {input}", unparsed.error))
+        }
+        Event::JournalRecovered(recovered) => {
+            let what = format!("journal recovered after seq {}, {} left open", recovered.after, recovered.open.len());
+            ("#", Look::Warn, what)
+        }
+        Event::EventsLost(lost) => {
+            let what = format!("{} lost", look::count(lost.count, "event"));
+            ("#", Look::Bad, said(&what, Some(&lost.reason)))
+        }
+        Event::JournalClosed(closed) => ("#", Look::Dim, said("journal closed", Some(&closed.reason))),
+        _ => ("·", Look::Plain, format!("{} {}", held.type_name, held.data())),
+    }
+}
+
+fn prefix(held: &Held, out: &Out) -> String {
+    let time = look::local_time_ms(held.time);
+    out.paint(Look::Dim, &format!("{time} {:>9}", held.seq))
+}
+
+fn said(what: &str, detail: Option<&str>) -> String {
+    match detail {
+        Some(detail) if !detail.is_empty() => format!("{what}: {detail}"),
+        _ => what.to_owned(),
+    }
+}
+
+fn turn_symbol(status: Option<&TurnStatus>, error: bool) -> (&'static str, Look) {
+    match status {
+        Some(TurnStatus::Error) => ("✗", Look::Bad),
+        Some(TurnStatus::Cancelled | TurnStatus::Interrupted) => ("⊘", Look::Warn),
+        None if error => ("✗", Look::Bad),
+        _ => ("✓", Look::Good),
+    }
+}
+
+fn call_symbol(status: Option<&ToolCallStatus>, error: bool) -> (&'static str, Look) {
+    match status {
+        Some(ToolCallStatus::Error | ToolCallStatus::Timeout) => ("✗", Look::Bad),
+        Some(ToolCallStatus::Skipped | ToolCallStatus::Interrupted) => ("⊘", Look::Warn),
+        None if error => ("✗", Look::Bad),
+        _ => ("✓", Look::Good),
+    }
+}

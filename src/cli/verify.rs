@@ -1,0 +1,67 @@
+//! `foldlog verify`: every byte of sessions checked.
+
+use super::args::VerifyArgs;
+use super::out::{Look, Out};
+use super::progress::Progress;
+use super::{Exit, Failure, Outcome, clean, damage, look, select, versioned};
+use foldlog::{Gap, Reader, Store, VerifyReport};
+
+pub(crate) fn run(args: &VerifyArgs, store: &Store, out: &mut Out) -> Outcome {
+    if args.sessions.is_empty() {
+        return verify(&select::reader(store, None)?, args.json, out);
+    }
+    // One bad session hides no other: the worst of them is the exit code.
+    let mut worst = Exit::Fine;
+    for session in &args.sessions {
+        let exit = select::reader(store, Some(session)).and_then(|reader| verify(&reader, args.json, out));
+        let exit = match exit {
+            Ok(exit) => exit,
+            Err(failure @ Failure::Output(_)) => return Err(failure),
+            Err(failure) => failure.tell(),
+        };
+        worst = worst.max(exit);
+    }
+    Ok(worst)
+}
+
+fn verify(reader: &Reader, json: bool, out: &mut Out) -> Outcome {
+    let mut progress = Progress::new("checking", reader.session_id().as_str());
+    let report = reader.verify_with(&mut |entries| progress.at(entries))?;
+    drop(progress);
+    match json {
+        true => out.json(&versioned(&report)?)?,
+        false => print(&report, out)?,
+    }
+    out.flush()?;
+    Ok(damage::report(reader, &report.gaps))
+}
+
+fn print(report: &VerifyReport, out: &mut Out) -> Result<(), Failure> {
+    let verdict = match report.clean {
+        true => out.paint(Look::Good, "✓ clean"),
+        false => out.paint(Look::Bad, "✗ damaged"),
+    };
+    let session = clean::visible(report.session_id.as_str()).into_owned();
+    let mut line = format!(
+        "{verdict}  {}  {} in {}",
+        out.paint(Look::Bold, &session),
+        look::count(report.entries, "entry"),
+        look::count(report.segments, "segment")
+    );
+    if let (Some(first), Some(last)) = (report.first_seq, report.last_seq) {
+        line.push_str(&format!(", seq {first} to {last}, synced to {}", report.synced));
+    }
+    out.line(&line)?;
+    for gap in &report.gaps {
+        out.line(&format!("  {}", gap_line(gap, out)))?;
+    }
+    Ok(())
+}
+
+/// A gap on one line, with whether the log accounts for it.
+pub(crate) fn gap_line(gap: &Gap, out: &Out) -> String {
+    match gap.explained {
+        true => out.paint(Look::Dim, &format!("· {gap}, explained by the log itself")),
+        false => out.paint(Look::Bad, &format!("✗ {gap}, not explained")),
+    }
+}

@@ -1,0 +1,309 @@
+//! [`Glance`]: a session at a glance, for lists of many: from a few kilobytes at both ends of its journal.
+//!
+//! A small journal is read whole. Of a large one the head gives the first prompt, and the newest segment how it stands:
+//! its header carries the counts so far, and a clean close carries them exactly.
+
+use crate::activity::{Activity, Change};
+use crate::entry::Entry;
+use crate::error::Result;
+use crate::event::{Event, OpenTurn};
+use crate::files::{Files, Listed};
+use crate::fold::SessionState;
+use crate::id::{SessionId, WorkspaceId};
+use crate::items::Item;
+use crate::line::{self, Decoded};
+use crate::reader::Reader;
+use crate::scan::{Ending, Scanner};
+use crate::seq::Seq;
+use crate::storage::Access;
+use crate::time::Timestamp;
+use serde::Serialize;
+
+/// Journals, and newest segments, up to this size are read whole.
+const WHOLE: u64 = 256 << 10;
+/// How much is read at either end of larger ones, at first.
+const WINDOW: u64 = 64 << 10;
+/// How far the window at the head grows for a first prompt that does not fit.
+const HEAD_MAX: u64 = 4 << 20;
+/// How many segments before the newest are asked for the last event, if the newest has none.
+const OLDER: usize = 4;
+/// How many characters of the first prompt are kept.
+const PROMPT_CHARS: usize = 500;
+
+/// A session at a glance.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Glance {
+    /// Which session.
+    pub session_id: SessionId,
+    /// Where it belongs.
+    pub workspace_id: Option<WorkspaceId>,
+    /// Who runs it.
+    pub agent_id: Option<String>,
+    /// How it stands.
+    pub state: SessionState,
+    /// When it began.
+    pub started: Timestamp,
+    /// The time of its last event.
+    pub last_activity: Timestamp,
+    /// The number of its last entry; 0 if there is none.
+    pub last_seq: Seq,
+    /// Turns started so far.
+    pub turns: u64,
+    /// Turns and tool calls that ended in an error or a time-out.
+    pub errors: u64,
+    /// `turns` and `errors` are lower bounds: the journal is large and was not closed.
+    pub approximate: bool,
+    /// What is running or was left open; nothing if the counts are approximate.
+    pub open: Vec<OpenTurn>,
+    /// The last entry is the one of a clean close.
+    pub closed: bool,
+    /// How many segments there are.
+    pub segments: u64,
+    /// How many bytes they have.
+    pub bytes: u64,
+    /// What was asked first, its first 500 characters.
+    pub first_prompt: Option<String>,
+    /// Damage was met. No more than a sign: [`Reader::verify`] checks every byte.
+    pub damaged: bool,
+}
+
+/// What the entries that were read say.
+#[derive(Default)]
+struct Notes {
+    workspace_id: Option<WorkspaceId>,
+    agent_id: Option<String>,
+    started: Option<Timestamp>,
+    first_prompt: Option<String>,
+    last_seq: Seq,
+    /// The time of the last event, and whether it ended the session.
+    last_event: Option<(Timestamp, bool)>,
+    activity: Activity,
+    /// The counts are lower bounds.
+    approximate: bool,
+    /// What the clean close said, if it is the last entry.
+    close: Option<(u64, u64, Vec<OpenTurn>)>,
+    damaged: bool,
+}
+
+/// A stretch of a segment, as it was read.
+#[derive(Default)]
+struct Stretch {
+    entries: u64,
+    bad_lines: u64,
+    /// The line that the end of the stretch cuts begins a turn.
+    cuts_turn: bool,
+    half_line: bool,
+}
+
+impl Reader {
+    /// The session at a glance: reads a few kilobytes, however large it is.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a file cannot be opened. Damage is no error.
+    pub fn glance(&self) -> Result<Glance> {
+        let live = self.is_live()?;
+        let (listed, _) = self.files.list()?;
+        let bytes = listed.iter().map(|listed| listed.len).sum();
+        let mut notes = Notes::default();
+        if bytes <= WHOLE {
+            self.read_whole(&mut notes)?;
+        } else {
+            read_head(&self.files, &listed, &mut notes)?;
+            read_tail(&self.files, &listed, live, &mut notes)?;
+        }
+        let closed = notes.close.is_some();
+        let (turns, errors, open) = match notes.close {
+            Some(close) => close,
+            None => (notes.activity.turns, notes.activity.errors, notes.activity.open().0),
+        };
+        let approximate = notes.approximate && !closed;
+        let state = match (live, notes.last_event) {
+            (true, _) => SessionState::Live,
+            (false, Some((_, true))) => SessionState::Ended,
+            (false, _) if !closed || !open.is_empty() => SessionState::Interrupted,
+            (false, _) => SessionState::Idle,
+        };
+        let started = notes.started.unwrap_or(self.created);
+        Ok(Glance {
+            session_id: self.session_id().clone(),
+            workspace_id: notes.workspace_id,
+            agent_id: notes.agent_id,
+            state,
+            started,
+            last_activity: notes.last_event.map_or(started, |(time, _)| time),
+            last_seq: notes.last_seq,
+            turns,
+            errors,
+            approximate,
+            open: if approximate { Vec::new() } else { open },
+            closed,
+            segments: listed.len() as u64,
+            bytes,
+            first_prompt: notes.first_prompt,
+            damaged: notes.damaged,
+        })
+    }
+
+    fn read_whole(&self, notes: &mut Notes) -> Result<()> {
+        let mut items = self.items()?;
+        while let Some(item) = items.next()? {
+            match item {
+                Item::Entry(entry) => {
+                    let event = entry.event().ok();
+                    notes.head(&entry, event.as_ref());
+                    notes.tail(&entry, event.as_ref());
+                }
+                Item::Gap(gap) => notes.damaged |= !gap.explained && !items.is_half_line(&gap),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The first lines: who, where and what was asked first.
+fn read_head(files: &Files, listed: &[Listed], notes: &mut Notes) -> Result<()> {
+    let Some(first) = listed.first() else { return Ok(()) };
+    let Some(opened) = files.peek(*first)? else { return Ok(()) };
+    let mut window = WINDOW;
+    loop {
+        let end = opened.len.min(opened.lines_from + window);
+        let stretch = read(files, *first, opened.lines_from, end, &mut |entry| {
+            notes.head(entry, entry.event().ok().as_ref());
+        })?;
+        // A later recovery may account for bad lines here: only what no opening came after is sure to be damage.
+        notes.damaged |= opened.header.is_none() || (stretch.bad_lines > 0 && listed.len() == 1);
+        window *= 8;
+        if notes.first_prompt.is_some() || !stretch.cuts_turn || end == opened.len || window > HEAD_MAX {
+            return Ok(());
+        }
+    }
+}
+
+/// The newest segment: how it stands. If it holds no event, the segments before say what the last one was.
+fn read_tail(files: &Files, listed: &[Listed], live: bool, notes: &mut Notes) -> Result<()> {
+    let mut newest = true;
+    for segment in listed.iter().rev().take(1 + OLDER) {
+        let Some(opened) = files.peek(*segment)? else { continue };
+        let Some(header) = &opened.header else { continue };
+        let from = opened.lines_from;
+        let mut found = Notes::default();
+        found.approximate = opened.len - from > WHOLE;
+        let mut window = if found.approximate { WINDOW } else { WHOLE };
+        loop {
+            found.activity = header.activity();
+            let start = from.max(opened.len.saturating_sub(window));
+            let stretch = read(files, *segment, start, opened.len, &mut |entry| {
+                found.tail(entry, entry.event().ok().as_ref());
+            })?;
+            let cut_front = u64::from(start > from);
+            found.damaged = stretch.bad_lines > cut_front || (stretch.half_line && !live);
+            // The last line may be larger than the window.
+            if stretch.entries > 0 || start == from {
+                break;
+            }
+            window *= 16;
+        }
+        let found_event = found.last_event.is_some();
+        match newest {
+            true => notes.take_tail(found),
+            false => notes.last_event = found.last_event,
+        }
+        if found_event {
+            break;
+        }
+        newest = false;
+    }
+    Ok(())
+}
+
+/// Reads the lines of a stretch. One that starts within a line counts its rest as a bad line.
+fn read(
+    files: &Files,
+    segment: Listed,
+    from: u64,
+    end: u64,
+    each: &mut dyn FnMut(&Entry<'_>),
+) -> Result<Stretch> {
+    let mut scanner = Scanner::new(files.open(segment.segment, Access::Read)?, from, end);
+    let mut stretch = Stretch::default();
+    while let Some(chunk) = scanner.next() {
+        let bytes = scanner.bytes();
+        if chunk.ending == Ending::EndOfFile {
+            let start = &bytes[..bytes.len().min(200)];
+            stretch.cuts_turn = memchr::memmem::find(start, b"\"type\":\"turn_").is_some();
+            stretch.half_line = true;
+            continue;
+        }
+        match line::decode(bytes) {
+            Decoded::Entry(entry) => {
+                stretch.entries += 1;
+                each(&entry);
+            }
+            _ => stretch.bad_lines += 1,
+        }
+    }
+    Ok(stretch)
+}
+
+impl Notes {
+    /// What the first entries tell.
+    fn head(&mut self, entry: &Entry<'_>, event: Option<&Event<'_>>) {
+        self.session(event);
+        let prompt = match event {
+            Some(Event::SessionStarted(started)) => {
+                let stated = started.created_at.as_deref().and_then(Timestamp::parse_rfc3339);
+                self.started.get_or_insert(stated.unwrap_or(entry.time()));
+                return;
+            }
+            Some(Event::TurnStarted(started)) => started.prompt.as_str(),
+            Some(Event::TurnRecorded(recorded)) => recorded.turn.prompt.as_str(),
+            _ => return,
+        };
+        if self.first_prompt.is_none() && !prompt.is_empty() {
+            self.first_prompt = Some(prompt.chars().take(PROMPT_CHARS).collect());
+        }
+    }
+
+    /// What the last entries tell.
+    fn tail(&mut self, entry: &Entry<'_>, event: Option<&Event<'_>>) {
+        self.session(event);
+        self.last_seq = entry.seq();
+        self.close = match event {
+            Some(Event::JournalClosed(closed)) => Some((closed.turns, closed.errors, closed.open.clone())),
+            _ => None,
+        };
+        if !entry.is_recorders_own() {
+            self.last_event = Some((entry.time(), entry.type_name() == "session_ended"));
+        }
+        if let Some(event) = event {
+            self.activity.apply(entry.seq().get(), Change::of(event));
+        }
+    }
+
+    fn session(&mut self, event: Option<&Event<'_>>) {
+        let (workspace_id, agent_id) = match event {
+            Some(Event::SessionStarted(started)) => (&started.workspace_id, &started.agent_id),
+            Some(Event::SessionUpdated(updated)) => (&updated.workspace_id, &updated.agent_id),
+            _ => return,
+        };
+        if let Some(id) = workspace_id {
+            self.workspace_id = Some(WorkspaceId::new(id.as_str()));
+        }
+        if let Some(id) = agent_id {
+            self.agent_id = Some(id.to_string());
+        }
+    }
+
+    /// Takes over how the newest segment stands.
+    fn take_tail(&mut self, tail: Notes) {
+        *self = Notes {
+            workspace_id: tail.workspace_id.or_else(|| self.workspace_id.take()),
+            agent_id: tail.agent_id.or_else(|| self.agent_id.take()),
+            started: self.started,
+            first_prompt: self.first_prompt.take(),
+            damaged: self.damaged || tail.damaged,
+            ..tail
+        };
+    }
+}

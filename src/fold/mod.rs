@@ -3,6 +3,31 @@
 //! A [`Reducer`] sees every entry once, in order, and every gap between them. The law all built-in ones keep, at every
 //! split: `fold(all) == fold_from(fold(prefix), rest)`; seeing an entry twice changes nothing.
 
+mod anomaly;
+mod call;
+mod ledger;
+mod rules;
+mod session;
+mod summary;
+mod summary_calls;
+mod summary_fold;
+mod summary_part;
+mod text;
+mod timeline;
+mod timeline_calls;
+mod timeline_turn;
+mod title;
+mod turn;
+
+#[cfg(test)]
+mod tests;
+
+pub use anomaly::{Anomaly, AnomalyKind};
+pub use session::{Session, SessionFold};
+pub use summary::{ModelCallStats, SessionState, SessionSummary, ToolCallStats, TurnStats, TypeStats};
+pub use summary_fold::SummaryFold;
+pub use timeline::{Timeline, TimelineFold, TimelineItem, TimelineKind};
+
 use crate::entry::Entry;
 use crate::gap::Gap;
 use crate::id::SessionId;

@@ -1,0 +1,314 @@
+//! The timeline: what happened, item by item, in the order in which it began.
+//!
+//! Owns the items and everything that belongs to no turn; what happens within a turn is in `timeline_turn`. Unlike the
+//! record it keeps what was rewound, since it happened.
+
+use crate::entry::Entry;
+use crate::event::{Event, JournalRecovered, TurnEnded, TurnStarted};
+use crate::fold::Reducer;
+use crate::fold::ledger::Ledger;
+use crate::fold::rules::{self, Start};
+use crate::fold::timeline_turn::Turn;
+use crate::fold::title;
+use crate::record::{TurnRecord, TurnStatus};
+use crate::seq::Seq;
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// What happened in a session, in sequence order.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Timeline {
+    /// The items, by the entry in which each began.
+    pub items: Vec<TimelineItem>,
+}
+
+/// What kind of item it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum TimelineKind {
+    /// A turn; its title is the prompt.
+    Turn,
+    /// Text of the answer; its title is the whole text.
+    Text,
+    /// Reasoning of the model; its title is all of it.
+    Reasoning,
+    /// A model call; its title is the model.
+    ModelCall,
+    /// A tool call; its title is the tool and its arguments on one line.
+    ToolCall,
+    /// A hand-off between agents.
+    Transition,
+    /// Anything else: the session's own events, the recorder's, the user's.
+    Note,
+}
+
+/// Something that happened.
+///
+/// Texts stand in it as they were recorded, control characters included.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TimelineItem {
+    /// The entry in which it began.
+    pub seq: Seq,
+    /// When it began.
+    pub time: Timestamp,
+    /// When it ended, or when the last piece of a text came; absent if it has not ended or took no time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Timestamp>,
+    /// What it is.
+    pub kind: TimelineKind,
+    /// During which turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn_id: Option<String>,
+    /// A tool call's id, or a model call's id; on a text, that of the model call it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// What to show: see [`TimelineKind`].
+    pub title: String,
+    /// How a turn, tool call or model call stands, in the words of the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// How long it took, in milliseconds: as its end says, else from the entries' times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<f64>,
+}
+
+impl TimelineItem {
+    pub(super) fn new(entry: &Entry<'_>, kind: TimelineKind, title: String) -> TimelineItem {
+        TimelineItem {
+            seq: entry.seq(),
+            time: entry.time(),
+            ended_at: None,
+            kind,
+            turn_id: None,
+            id: None,
+            title,
+            status: None,
+            duration_ms: None,
+        }
+    }
+}
+
+/// Folds entries into a [`Timeline`].
+///
+/// An entry whose number is not above the last one's is ignored, so that seeing an entry twice changes nothing. What
+/// is interrupted, resumed and adopted follows the rules of the record; the retry of a call is an item of its own.
+#[derive(Clone, Debug, Default)]
+pub struct TimelineFold {
+    last_seq: Seq,
+    items: Vec<TimelineItem>,
+    turns: Ledger<Turn>,
+    /// The turns that are running, or in which something is, exactly.
+    live: BTreeSet<usize>,
+    /// How often everything was interrupted so far: no text goes on across an interruption.
+    interruptions: u64,
+}
+
+impl TimelineFold {
+    /// A fold that has seen nothing.
+    pub fn new() -> TimelineFold {
+        TimelineFold::default()
+    }
+
+    fn apply(&mut self, entry: &Entry<'_>, event: Event<'_>) {
+        match event {
+            Event::SessionStarted(_) => self.note(entry, "session started".to_owned()),
+            Event::SessionUpdated(_) => self.note(entry, "session updated".to_owned()),
+            Event::SessionEnded(ended) => {
+                self.note(entry, with_reason("session ended", ended.reason.as_deref()));
+                self.interrupt();
+            }
+            Event::JournalRecovered(recovered) => {
+                self.note(entry, recovery(&recovered));
+                self.interrupt();
+            }
+            Event::JournalClosed(closed) => {
+                self.note(entry, with_reason("journal closed", Some(&closed.reason)));
+                self.interrupt();
+            }
+            Event::EventsLost(lost) => {
+                let what = format!("{} lost", title::count(lost.count, "event"));
+                self.note(entry, with_reason(&what, Some(&lost.reason)));
+            }
+            Event::TurnsRewound(rewound) => self.rewind(entry, &rewound.from_turn_id),
+            Event::Custom(custom) => self.note(entry, custom.name.into_string()),
+            Event::Unparsed(unparsed) => self.note(entry, with_reason("unparsed input", Some(&unparsed.error))),
+            Event::Unknown(unknown) => self.note(entry, unknown.type_name.into_string()),
+            Event::AgentTransition(transition) => {
+                let (from, reason) = (transition.from_agent.as_deref(), transition.reason.as_deref());
+                let title = title::transition(from, &transition.to_agent, reason);
+                let mut item = TimelineItem::new(entry, TimelineKind::Transition, title);
+                let own_time = transition.timestamp.as_deref().and_then(Timestamp::parse_rfc3339);
+                item.time = own_time.unwrap_or(item.time);
+                if let Some(at) = transition.turn_id.as_deref().and_then(|turn_id| self.turns.find(turn_id)) {
+                    self.within(at, |turn, items| turn.wake(items));
+                    self.turns[at].end_run();
+                }
+                item.turn_id = transition.turn_id.map(|turn_id| turn_id.into_string());
+                self.items.push(item);
+            }
+            Event::TurnStarted(started) => self.turn_started(entry, started),
+            Event::TurnEnded(ended) => self.turn_ended(entry, ended),
+            Event::TurnRecorded(recorded) => self.turn_recorded(entry, recorded.turn),
+            within_a_turn => self.within_turn(entry, within_a_turn),
+        }
+    }
+
+    /// Events that belong to a turn and neither start nor end it.
+    fn within_turn(&mut self, entry: &Entry<'_>, event: Event<'_>) {
+        let turn_id = match &event {
+            Event::TurnUpdated(event) => &event.turn_id,
+            Event::TextDelta(event) => &event.turn_id,
+            Event::ReasoningDelta(event) => &event.turn_id,
+            Event::ModelCallStarted(event) => &event.turn_id,
+            Event::ModelCallEnded(event) => &event.turn_id,
+            Event::ToolCallStarted(event) => &event.turn_id,
+            Event::ToolCallOutput(event) => &event.turn_id,
+            Event::ToolCallEnded(event) => &event.turn_id,
+            Event::ToolCallRecorded(event) => &event.turn_id,
+            _ => return,
+        };
+        let at = match self.turns.find(turn_id) {
+            Some(at) => at,
+            None => self.new_turn(entry, turn_id),
+        };
+        let interruptions = self.interruptions;
+        self.within(at, |turn, items| {
+            turn.wake(items);
+            match event {
+                Event::TextDelta(delta) => {
+                    let call = delta.model_call_id.as_deref();
+                    turn.delta(items, entry, TimelineKind::Text, call, &delta.text, interruptions);
+                }
+                Event::ReasoningDelta(delta) => {
+                    let call = delta.model_call_id.as_deref();
+                    turn.delta(items, entry, TimelineKind::Reasoning, call, &delta.text, interruptions);
+                }
+                Event::ModelCallStarted(started) => turn.model_call_started(items, entry, &started),
+                Event::ModelCallEnded(ended) => turn.model_call_ended(items, entry, &ended),
+                Event::ToolCallStarted(started) => turn.call_started(items, entry, &started),
+                Event::ToolCallOutput(output) => turn.call_output(items, entry, &output.call_id),
+                Event::ToolCallEnded(ended) => turn.call_ended(items, entry, ended),
+                Event::ToolCallRecorded(recorded) => {
+                    turn.call_recorded(items, entry, &recorded.call, Some(entry.time()));
+                }
+                _ => {}
+            }
+        });
+    }
+
+    fn turn_started(&mut self, entry: &Entry<'_>, started: TurnStarted<'_>) {
+        let start = self.turns.find(&started.turn_id).map(|at| {
+            let turn = &self.turns[at];
+            (at, rules::turn_start(&turn.status(&self.items), turn.implicit))
+        });
+        let at = match start {
+            None | Some((_, Start::Anew)) => self.new_turn(entry, &started.turn_id),
+            Some((at, _)) => at,
+        };
+        self.within(at, |turn, items| turn.start(items, started.prompt.into_string()));
+    }
+
+    fn turn_ended(&mut self, entry: &Entry<'_>, ended: TurnEnded<'_>) {
+        let at = match self.turns.find(&ended.turn_id) {
+            Some(at) => at,
+            None => self.new_turn(entry, &ended.turn_id),
+        };
+        let status = rules::turn_end(ended.status, ended.error.is_some());
+        self.within(at, |turn, items| {
+            turn.end(items, entry.time(), &status);
+            turn.response(items, entry, ended.response_content.as_deref());
+        });
+    }
+
+    fn turn_recorded(&mut self, entry: &Entry<'_>, record: TurnRecord) {
+        let at = match self.turns.find(&record.turn_id) {
+            Some(at) => at,
+            None => {
+                let at = self.new_turn(entry, &record.turn_id);
+                let own_time = Timestamp::parse_rfc3339(&record.started_at);
+                let item = &mut self.items[self.turns[at].item];
+                item.time = own_time.unwrap_or(item.time);
+                at
+            }
+        };
+        self.within(at, |turn, items| turn.recorded(items, entry, record));
+    }
+
+    fn rewind(&mut self, entry: &Entry<'_>, from_turn_id: &str) {
+        self.note(entry, format!("rewound to before turn {from_turn_id}"));
+        if let Some(from) = self.turns.find(from_turn_id) {
+            self.live.split_off(&from);
+            for (_, mut turn) in self.turns.cut(from) {
+                turn.interrupt(&mut self.items);
+            }
+        }
+    }
+
+    fn new_turn(&mut self, entry: &Entry<'_>, turn_id: &str) -> usize {
+        let mut item = TimelineItem::new(entry, TimelineKind::Turn, String::new());
+        item.turn_id = Some(turn_id.to_owned());
+        item.status = Some(TurnStatus::Running.as_str().to_owned());
+        self.items.push(item);
+        self.turns.push(turn_id, Turn::new(turn_id, self.items.len() - 1))
+    }
+
+    /// Changes a turn and keeps `live` true.
+    fn within(&mut self, at: usize, change: impl FnOnce(&mut Turn, &mut Vec<TimelineItem>)) {
+        change(&mut self.turns[at], &mut self.items);
+        if self.turns[at].is_live(&self.items) {
+            self.live.insert(at);
+        } else {
+            self.live.remove(&at);
+        }
+    }
+
+    fn interrupt(&mut self) {
+        self.interruptions += 1;
+        for at in std::mem::take(&mut self.live) {
+            self.turns[at].interrupt(&mut self.items);
+        }
+    }
+
+    fn note(&mut self, entry: &Entry<'_>, title: String) {
+        self.items.push(TimelineItem::new(entry, TimelineKind::Note, title));
+    }
+}
+
+impl Reducer for TimelineFold {
+    type Output = Timeline;
+
+    fn entry(&mut self, entry: &Entry<'_>) {
+        if entry.seq() <= self.last_seq {
+            return;
+        }
+        self.last_seq = entry.seq();
+        match entry.event() {
+            Ok(event) => self.apply(entry, event),
+            Err(error) => self.note(entry, error.to_string()),
+        }
+    }
+
+    fn finish(self) -> Timeline {
+        Timeline { items: self.items }
+    }
+}
+
+fn with_reason(what: &str, reason: Option<&str>) -> String {
+    match reason {
+        Some(reason) if !reason.is_empty() => format!("{what}: {reason}"),
+        _ => what.to_owned(),
+    }
+}
+
+fn recovery(recovered: &JournalRecovered) -> String {
+    let mut words = format!("journal recovered after seq {}", recovered.after);
+    for (number, what) in [(recovered.cuts.len(), "cut"), (recovered.holes.len(), "hole")] {
+        if number > 0 {
+            words.push_str(", ");
+            words.push_str(&title::count(number as u64, what));
+        }
+    }
+    words
+}

@@ -1,0 +1,174 @@
+//! Tool calls and model calls in the timeline.
+
+use crate::entry::Entry;
+use crate::event::{ModelCallEnded, ModelCallStarted, ToolCallEnded, ToolCallStarted};
+use crate::fold::rules::{self, Start};
+use crate::fold::timeline::TimelineKind;
+use crate::fold::timeline_turn::{INTERRUPTED, Items, RUNNING, Turn, millis, status};
+use crate::fold::title;
+use crate::record::{ToolCallRecord, ToolCallStatus};
+use crate::time::Timestamp;
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Call {
+    pub(super) item: usize,
+    /// No start of it has been seen.
+    pub(super) implicit: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ModelCall {
+    /// None while only its deltas have been seen.
+    pub(super) item: Option<usize>,
+    /// No start of it has been seen.
+    pub(super) implicit: bool,
+    pub(super) has_text: bool,
+    pub(super) has_reasoning: bool,
+}
+
+impl Turn {
+    pub(super) fn model_call_started(&mut self, items: &mut Items, entry: &Entry<'_>, started: &ModelCallStarted<'_>) {
+        let id = &*started.model_call_id;
+        let known = self.model_calls.get(id).copied().unwrap_or_default();
+        if known.item.is_some_and(|item| status(items, item) == RUNNING) {
+            return;
+        }
+        let title = started.model.as_deref().or(started.provider.as_deref()).unwrap_or_default().to_owned();
+        let item = self.push(items, entry, TimelineKind::ModelCall, Some(id), title);
+        self.set_running(items, item, RUNNING);
+        // A start after an end is another call; a start after its own deltas only comes late.
+        let call = if known.item.is_some() { ModelCall::default() } else { known };
+        self.model_calls.insert(id.to_owned(), ModelCall { item: Some(item), implicit: false, ..call });
+    }
+
+    pub(super) fn model_call_ended(&mut self, items: &mut Items, entry: &Entry<'_>, ended: &ModelCallEnded<'_>) {
+        let id = &*ended.model_call_id;
+        let mut call = self.model_calls.get(id).copied().unwrap_or_default();
+        let item = match call.item {
+            Some(item) => item,
+            None => {
+                call.implicit = true;
+                self.push(items, entry, TimelineKind::ModelCall, Some(id), String::new())
+            }
+        };
+        call.item = Some(item);
+        if let Some(model) = &ended.model {
+            items[item].title = model.to_string();
+        }
+        items[item].ended_at = Some(entry.time());
+        let from_times = (!call.implicit).then(|| millis(items[item].time, entry.time()));
+        items[item].duration_ms = ended.duration_ms.or(from_times);
+        let status = rules::model_call_end(ended.status.as_deref(), ended.error.is_some());
+        self.set_running(items, item, status);
+        if let Some(reasoning) = ended.reasoning.as_deref().filter(|_| !call.has_reasoning) {
+            self.push_text(items, entry, TimelineKind::Reasoning, Some(id), reasoning);
+            call.has_reasoning = true;
+        }
+        if let Some(text) = ended.text.as_deref().filter(|_| !call.has_text) {
+            self.push_text(items, entry, TimelineKind::Text, Some(id), text);
+            call.has_text = true;
+        }
+        self.model_calls.insert(id.to_owned(), call);
+    }
+
+    pub(super) fn call_started(&mut self, items: &mut Items, entry: &Entry<'_>, started: &ToolCallStarted<'_>) {
+        let known = self.calls.find(&started.call_id).map(|at| {
+            let call = self.calls[at];
+            (at, rules::call_start(&ToolCallStatus::from(status(items, call.item)), call.implicit))
+        });
+        let title = title::tool_call(&started.tool_name, started.arguments.as_ref());
+        match known {
+            Some((at, Start::Adopt | Start::AdoptEnded | Start::Again)) => {
+                self.calls[at].implicit = false;
+                let item = &mut items[self.calls[at].item];
+                // All that a call without a start can have is the name of its tool.
+                if title.starts_with(&item.title) {
+                    item.title = title;
+                }
+            }
+            // A retry replaces what the record has of the call; in the timeline it is something that happened.
+            None | Some((_, Start::Resume | Start::Anew)) => {
+                self.push_call(items, entry, &started.call_id, title, false);
+            }
+        }
+    }
+
+    pub(super) fn call_output(&mut self, items: &mut Items, entry: &Entry<'_>, call_id: &str) {
+        match self.calls.find(call_id) {
+            Some(at) if status(items, self.calls[at].item) == INTERRUPTED => {
+                self.set_running(items, self.calls[at].item, RUNNING);
+            }
+            Some(_) => {}
+            None => {
+                self.push_call(items, entry, call_id, String::new(), true);
+            }
+        }
+    }
+
+    pub(super) fn call_ended(&mut self, items: &mut Items, entry: &Entry<'_>, ended: ToolCallEnded<'_>) {
+        let call = match self.calls.find(&ended.call_id) {
+            Some(at) => self.calls[at],
+            None => self.push_call(items, entry, &ended.call_id, String::new(), true),
+        };
+        let item = &mut items[call.item];
+        if let Some(name) = ended.tool_name
+            && item.title.is_empty()
+        {
+            item.title = name.into_string();
+        }
+        item.ended_at = Some(entry.time());
+        let from_times = (!call.implicit).then(|| millis(item.time, entry.time()));
+        item.duration_ms = ended.duration_ms.or(from_times);
+        let status = rules::call_end(ended.status, ended.error.is_some());
+        self.set_running(items, call.item, status.as_str());
+    }
+
+    /// The call came whole; `ended_at` if it is known when.
+    pub(super) fn call_recorded(
+        &mut self,
+        items: &mut Items,
+        entry: &Entry<'_>,
+        record: &ToolCallRecord,
+        ended_at: Option<Timestamp>,
+    ) {
+        let call = match self.calls.find(&record.call_id) {
+            Some(at) => {
+                self.calls[at].implicit = false;
+                self.calls[at]
+            }
+            None => self.push_call(items, entry, &record.call_id, String::new(), false),
+        };
+        let item = &mut items[call.item];
+        item.title = title::tool_call(&record.tool_name, Some(&record.arguments));
+        item.duration_ms = record.duration_ms;
+        if rules::call_is_over(&record.status) {
+            item.ended_at = item.ended_at.or(ended_at);
+        }
+        self.set_running(items, call.item, record.status.as_str());
+    }
+
+    /// A model call's text or reasoning streams in.
+    pub(super) fn model_call_streams(&mut self, items: &mut Items, id: &str, kind: TimelineKind) {
+        let call = match self.model_calls.get_mut(id) {
+            Some(call) => call,
+            None => self.model_calls.entry(id.to_owned()).or_default(),
+        };
+        match kind {
+            TimelineKind::Reasoning => call.has_reasoning = true,
+            _ => call.has_text = true,
+        }
+        if let Some(item) = call.item
+            && status(items, item) == INTERRUPTED
+        {
+            self.set_running(items, item, RUNNING);
+        }
+    }
+
+    fn push_call(&mut self, items: &mut Items, entry: &Entry<'_>, id: &str, title: String, implicit: bool) -> Call {
+        let item = self.push(items, entry, TimelineKind::ToolCall, Some(id), title);
+        self.set_running(items, item, RUNNING);
+        let call = Call { item, implicit };
+        self.calls.push(id, call);
+        call
+    }
+}

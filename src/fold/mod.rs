@@ -81,20 +81,3 @@ pub trait Reducer {
     /// What it comes to. To go on later, clone the reducer instead.
     fn finish(self) -> Self::Output;
 }
-// STUB
-#[derive(Debug)]
-pub struct Session {
-    pub record: crate::record::SessionRecord,
-}
-#[derive(Default, Debug, Clone)]
-pub struct SessionFold(Option<Origin>);
-impl Reducer for SessionFold {
-    type Output = Session;
-    fn begin(&mut self, o: &Origin) {
-        self.0 = Some(o.clone())
-    }
-    fn entry(&mut self, _: &Entry<'_>) {}
-    fn finish(self) -> Session {
-        Session { record: crate::record::SessionRecord::new(self.0.unwrap().session_id) }
-    }
-}

@@ -1,0 +1,277 @@
+//! One session being recorded from a pipe: its journal, and the tasks that answer for it.
+
+use super::parse::{self, Envelope, Parsed};
+use super::replies::{Body, Ready, Replies};
+use super::words::Words;
+use foldlog::{Draft, Error, ErrorKind, Health, Journal, JournalOptions, SessionStarted, Store, Ticket};
+use std::rc::Rc;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinHandle;
+
+/// What is the same for all sessions of one program.
+pub(crate) struct Common {
+    pub(crate) options: JournalOptions,
+    pub(crate) workspace: Option<String>,
+    pub(crate) agent: Option<String>,
+    pub(crate) strict: bool,
+    pub(crate) many: bool,
+    pub(crate) replies: Replies,
+    pub(crate) words: Rc<Words>,
+    /// Told when a journal has failed.
+    pub(crate) failed: Rc<Notify>,
+}
+
+/// A session being recorded.
+pub(crate) struct Session {
+    common: Rc<Common>,
+    journal: Journal,
+    /// Whether `session_started` must still be written before anything else.
+    needs_start: bool,
+    answers: Option<mpsc::UnboundedSender<Answer>>,
+    tasks: Vec<JoinHandle<()>>,
+    pub(crate) recorded: u64,
+    pub(crate) unparsed: u64,
+}
+
+/// A line that somebody wants to hear about.
+struct Answer {
+    line: u64,
+    seq: u64,
+    ticket: Option<Ticket>,
+    error: Option<String>,
+}
+
+/// What became of a line.
+pub(crate) enum Taken {
+    Recorded,
+    /// Not an event: kept, or answered with an error.
+    Bad,
+    /// With `--strict`: not an event, and so the end.
+    Refused(String),
+}
+
+impl Session {
+    /// Opens the journal and says that it is ready.
+    pub(crate) fn open(common: &Rc<Common>, store: &Store, id: &str) -> Result<Session, Error> {
+        let journal = store.journal_with(id, common.options.clone())?;
+        let mut session = Session {
+            common: Rc::clone(common),
+            needs_start: journal.is_new(),
+            journal,
+            answers: None,
+            tasks: Vec::new(),
+            recorded: 0,
+            unparsed: 0,
+        };
+        session.say_what_was_found();
+        session.common.replies.say(
+            session.tag(),
+            Body::Ready(Ready {
+                v: 1,
+                ready: true,
+                session_id: id,
+                last_seq: session.journal.recovered().last_seq,
+                last_id: session.journal.last_id(),
+                epoch: session.journal.epoch(),
+                open: session.journal.open_turns(),
+            }),
+        );
+        if common.replies.wanted() {
+            let (sender, receiver) = mpsc::unbounded_channel();
+            session.answers = Some(sender);
+            let answering = answer(Rc::clone(common), session.journal.clone(), receiver);
+            session.tasks.push(tokio::task::spawn_local(answering));
+        }
+        tokio::task::spawn_local(watch_health(Rc::clone(common), session.journal.clone()));
+        Ok(session)
+    }
+
+    fn tag(&self) -> Option<&str> {
+        self.common.many.then(|| self.journal.session_id().as_str())
+    }
+
+    fn say_what_was_found(&self) {
+        let (words, id) = (&self.common.words, self.journal.session_id());
+        let found = self.journal.recovered();
+        for cut in &found.cuts {
+            words.say(format!(
+                "session {id}: the last run was cut short; {} bytes at byte {} of segment {:08} were not a whole line and are kept in a .torn file",
+                cut.bytes, cut.offset, cut.segment
+            ));
+        }
+        for gap in &found.gaps {
+            words.say(format!("session {id}: {gap}; see `foldlog verify`"));
+        }
+        if !self.journal.is_new() && !found.clean {
+            words.say(format!("session {id}: the last run did not close it; going on behind seq {}", found.last_seq));
+        }
+        for turn in self.journal.open_turns() {
+            words.say(format!("session {id}: left open: {turn}"));
+        }
+    }
+
+    /// Takes one line of input. `envelope` is what was read of it, or why nothing could be.
+    pub(crate) async fn take(
+        &mut self,
+        number: u64,
+        line: &[u8],
+        envelope: Result<Envelope<'_>, String>,
+    ) -> Result<Taken, Error> {
+        let parsed = match envelope {
+            Ok(envelope) => envelope.parse(self.journal.session_id().as_str()),
+            Err(why) => Parsed::Bad(why),
+        };
+        let why = match parsed {
+            Parsed::Skipped => {
+                self.answer(Answer { line: number, seq: self.journal.last_seq().get(), ticket: None, error: None });
+                return Ok(Taken::Recorded);
+            }
+            Parsed::Bad(why) => why,
+            Parsed::Event(draft) => {
+                if let Some(unknown) = parse::unknown_type(draft.type_name()) {
+                    if self.common.strict {
+                        return Ok(Taken::Refused(unknown));
+                    }
+                    self.common.words.say_once(format!("line {number}: {unknown}"));
+                }
+                self.start_unless(draft.type_name() == "session_started").await?;
+                match self.append(draft).await {
+                    Ok(ticket) => {
+                        self.recorded += 1;
+                        self.answer(Answer {
+                            line: number,
+                            seq: ticket.seq().get(),
+                            ticket: Some(ticket),
+                            error: None,
+                        });
+                        return Ok(Taken::Recorded);
+                    }
+                    Err(error) if parse::is_about_the_event(&error) => error.to_string(),
+                    Err(error) => return Err(error),
+                }
+            }
+        };
+        self.keep(number, line, why).await
+    }
+
+    /// Keeps a line that is not an event.
+    async fn keep(&mut self, number: u64, line: &[u8], why: String) -> Result<Taken, Error> {
+        if self.common.strict {
+            return Ok(Taken::Refused(why));
+        }
+        self.start_unless(false).await?;
+        self.unparsed += 1;
+        match self.append(parse::keep(line, &why)).await {
+            Ok(ticket) => {
+                self.common.words.say_limited(format!("line {number}: {why}; kept as `unparsed`"));
+                let (seq, ticket) = (ticket.seq().get(), Some(ticket));
+                self.answer(Answer { line: number, seq, ticket, error: Some(why) });
+            }
+            Err(error) if parse::is_about_the_event(&error) => {
+                self.refuse(number, &format!("{why}; and it is too large to be kept"));
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(Taken::Bad)
+    }
+
+    /// A line that cannot even be kept.
+    pub(crate) fn refuse(&mut self, number: u64, why: &str) {
+        self.unparsed += 1;
+        self.common.words.say_limited(format!("line {number}: {why}; not recorded"));
+        self.common.replies.say(self.tag(), Body::Refused { line: number, error: why });
+    }
+
+    async fn start_unless(&mut self, the_input_brings_it: bool) -> Result<(), Error> {
+        if std::mem::take(&mut self.needs_start) && !the_input_brings_it {
+            let id = self.journal.session_id().to_string();
+            let mut started = SessionStarted::new(&id);
+            started.workspace_id = self.common.workspace.as_deref().map(Into::into);
+            started.agent_id = self.common.agent.as_deref().map(Into::into);
+            let draft = Draft::from(started);
+            let _ = self.append(draft).await?; // whoever waits for a later event waits for this one too
+        }
+        Ok(())
+    }
+
+    /// Appends, waiting for room where there is none: the pipe then fills, and its writer waits with us.
+    async fn append(&self, draft: Draft) -> Result<Ticket, Error> {
+        let mut draft = draft;
+        loop {
+            match self.journal.append(draft) {
+                Ok(ticket) => return Ok(ticket),
+                Err(refused) if refused.kind() == ErrorKind::Backlog => {
+                    draft = refused.into_draft();
+                    self.journal.ready().await?;
+                }
+                Err(refused) => return Err(refused.into()),
+            }
+        }
+    }
+
+    fn answer(&self, answer: Answer) {
+        if let Some(answers) = &self.answers {
+            let _ = answers.send(answer);
+        }
+    }
+
+    /// Makes everything safe, closes the journal and says what is still to be said.
+    pub(crate) async fn close(mut self, reason: &str) -> Result<(u64, u64), Error> {
+        self.answers = None;
+        let closed = self.journal.close_because(reason).await;
+        for task in self.tasks {
+            let _ = task.await;
+        }
+        closed.map(|()| (self.recorded, self.unparsed))
+    }
+}
+
+/// Answers for the lines of one session, in order.
+async fn answer(common: Rc<Common>, journal: Journal, mut lines: mpsc::UnboundedReceiver<Answer>) {
+    let id = journal.session_id().to_string();
+    let tag = common.many.then_some(id.as_str());
+    drop(journal);
+    while let Some(Answer { line, seq, ticket, error }) = lines.recv().await {
+        let safe = match ticket {
+            Some(ticket) => ticket.await.map(|_| ()),
+            None => Ok(()),
+        };
+        match (safe, error) {
+            (Ok(()), None) => common.replies.ack(tag, line, seq),
+            (Ok(()), Some(error)) => common.replies.say(tag, Body::Kept { line, seq, error: &error }),
+            (Err(failed), _) => {
+                common.replies.say(tag, Body::Refused { line, error: &failed.to_string() });
+                common.failed.notify_one();
+            }
+        }
+    }
+}
+
+/// Says when the disk is full, and when it is no longer.
+async fn watch_health(common: Rc<Common>, journal: Journal) {
+    let id = journal.session_id().to_string();
+    let tag = common.many.then_some(id.as_str());
+    let mut waiting = false;
+    loop {
+        let change = journal.health_change();
+        match journal.health() {
+            Health::StorageFull if !waiting => {
+                waiting = true;
+                common.words.say(format!("session {id}: the disk is full; waiting for space, nothing is lost"));
+                common.replies.say(tag, Body::Waiting { waiting: Some("disk full") });
+            }
+            Health::Good if waiting => {
+                waiting = false;
+                common.words.say(format!("session {id}: there is space again; recording goes on"));
+                common.replies.say(tag, Body::Waiting { waiting: None });
+            }
+            Health::Failed(_) => {
+                common.failed.notify_one();
+                return;
+            }
+            Health::Closed => return,
+            _ => {}
+        }
+        change.await;
+    }
+}

@@ -187,8 +187,7 @@ fn read_tail(files: &Files, listed: &[Listed], live: bool, notes: &mut Notes) ->
         let Some(opened) = files.peek(*segment)? else { continue };
         let Some(header) = &opened.header else { continue };
         let from = opened.lines_from;
-        let mut found = Notes::default();
-        found.approximate = opened.len - from > WHOLE;
+        let mut found = Notes { approximate: opened.len - from > WHOLE, ..Notes::default() };
         let mut window = if found.approximate { WINDOW } else { WHOLE };
         loop {
             found.activity = header.activity();
@@ -218,13 +217,7 @@ fn read_tail(files: &Files, listed: &[Listed], live: bool, notes: &mut Notes) ->
 }
 
 /// Reads the lines of a stretch. One that starts within a line counts its rest as a bad line.
-fn read(
-    files: &Files,
-    segment: Listed,
-    from: u64,
-    end: u64,
-    each: &mut dyn FnMut(&Entry<'_>),
-) -> Result<Stretch> {
+fn read(files: &Files, segment: Listed, from: u64, end: u64, each: &mut dyn FnMut(&Entry<'_>)) -> Result<Stretch> {
     let mut scanner = Scanner::new(files.open(segment.segment, Access::Read)?, from, end);
     let mut stretch = Stretch::default();
     while let Some(chunk) = scanner.next() {

@@ -1,6 +1,6 @@
 //! Gaps that the log does not explain: named on stderr by every command that reads, and exit code 3.
 
-use super::{Exit, say};
+use super::{Exit, words};
 use foldlog::{Gap, Reader};
 
 /// Names the gaps that are damage, and what the journal holds that this version does not understand.
@@ -12,13 +12,13 @@ pub(crate) fn report(reader: &Reader, gaps: &[Gap]) -> Exit {
 
 /// Names one gap.
 pub(crate) fn name(reader: &Reader, gap: &Gap) {
-    say(&format!("damage in session {:?}: {gap}; everything else was read", reader.session_id().as_str()));
+    words(&format!("damage in session {:?}: {gap}; everything else was read", reader.session_id().as_str()));
 }
 
 /// Says what the journal holds that this version does not understand.
 pub(crate) fn understood(reader: &Reader) -> Exit {
     let Some(unsupported) = reader.unsupported() else { return Exit::Fine };
     let session = reader.session_id().as_str();
-    say(&format!("session {session:?} uses {unsupported}: update foldlog to be sure to read it right"));
+    words(&format!("session {session:?} uses {unsupported}: update foldlog to be sure to read it right"));
     Exit::No
 }

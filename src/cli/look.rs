@@ -141,13 +141,10 @@ mod tests {
     #[test]
     fn durations_and_sizes_read_well() {
         let seconds = |s: f64| duration(Duration::from_secs_f64(s));
-        assert_eq!(["0ms", "1.2s", "3m 12s", "2h 5m", "1d 1h"], [
-            &*seconds(0.0),
-            &*seconds(1.25),
-            &*seconds(192.0),
-            &*seconds(7500.0),
-            &*seconds(90_000.0)
-        ]);
+        assert_eq!(
+            ["0ms", "1.2s", "3m 12s", "2h 5m", "1d 1h"],
+            [&*seconds(0.0), &*seconds(1.25), &*seconds(192.0), &*seconds(7500.0), &*seconds(90_000.0)]
+        );
         assert_eq!([&*size(812), &*size(4300), &*size(1 << 20)], ["812 B", "4.2 KiB", "1.0 MiB"]);
         assert_eq!(millis(f64::NAN), None);
     }

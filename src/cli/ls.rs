@@ -2,7 +2,7 @@
 
 use super::args::LsArgs;
 use super::out::{Look, Out};
-use super::{Exit, Failure, Outcome, clean, look, say, select::state_word, versioned};
+use super::{Exit, Failure, Outcome, clean, look, select::state_word, versioned, words};
 use foldlog::{ErrorKind, Glance, SessionId, SessionState, Store, Timestamp};
 use serde::Serialize;
 use std::time::{Duration, SystemTime};
@@ -37,7 +37,9 @@ pub(crate) fn parse_since(text: &str) -> Result<Since, String> {
 impl Since {
     fn begins(self) -> Timestamp {
         match self {
-            Since::Ago(span) => SystemTime::now().checked_sub(span).map_or(Timestamp::from_micros(i64::MIN), Into::into),
+            Since::Ago(span) => {
+                SystemTime::now().checked_sub(span).map_or(Timestamp::from_micros(i64::MIN), Into::into)
+            }
             Since::At(time) => time,
         }
     }
@@ -78,14 +80,14 @@ pub(crate) fn run(args: &LsArgs, store: &Store, out: &mut Out) -> Outcome {
     }
     out.flush()?;
     for (id, error) in &bad {
-        say(&format!("session {:?} cannot be read: {error}", id.as_str()));
+        words(&format!("session {:?} cannot be read: {error}", id.as_str()));
     }
     let filtered = args.workspace.is_some() || args.since.is_some() || args.state.is_some();
     match (found.is_empty(), bad.is_empty()) {
         (_, false) => Ok(Exit::No),
         (true, true) if filtered => Ok(Exit::No),
         (true, true) => {
-            say(&format!("there is no session in `{}` yet", store.root().display()));
+            words(&format!("there is no session in `{}` yet", store.root().display()));
             Ok(Exit::Fine)
         }
         (false, true) => Ok(Exit::Fine),

@@ -1,6 +1,6 @@
 //! The command line: what every command shares. One file a command; how its arguments look is in `args`.
 //!
-//! Data goes to stdout through [`out::Out`], words for people to stderr through [`say`], and nothing goes anywhere else.
+//! Data goes to stdout through [`out::Out`], words for people to stderr through [`words`], and nothing goes anywhere else.
 
 mod args;
 mod clean;
@@ -16,9 +16,6 @@ mod replay;
 mod rows;
 mod select;
 mod show;
-mod show_body;
-mod show_fold;
-mod show_verdict;
 mod tail;
 mod verify;
 
@@ -83,9 +80,9 @@ impl Failure {
         Failure::Words(Exit::Usage, words.into())
     }
 
-    /// The operating system refused something about a file that is not a journal's. `doing` completes "cannot ...".
-    pub(crate) fn io(doing: &str, what: &str, error: &io::Error) -> Failure {
-        Failure::Words(Exit::Io, format!("cannot {doing} `{what}`: {error}"))
+    /// The operating system refused something that is not about a journal.
+    pub(crate) fn io(error: io::Error) -> Failure {
+        Failure::Words(Exit::Io, error.to_string())
     }
 
     /// Says on stderr what went wrong, and what exit code it means. A broken pipe is nobody's fault and not worth a
@@ -93,9 +90,9 @@ impl Failure {
     pub(crate) fn tell(&self) -> Exit {
         match self {
             Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return Exit::Fine,
-            Failure::Output(error) => say(&format!("cannot write to stdout: {error}")),
-            Failure::Library(error) => say(&error.to_string()),
-            Failure::Words(_, words) => say(words),
+            Failure::Output(error) => words(&format!("cannot write to stdout: {error}")),
+            Failure::Library(error) => words(&error.to_string()),
+            Failure::Words(_, text) => words(text),
         }
         self.exit()
     }
@@ -126,11 +123,10 @@ pub(crate) fn exit_of(kind: ErrorKind) -> Exit {
     }
 }
 
-/// Says something to people, on stderr: the one place for it. Recorded text in it is made harmless; a line break in
-/// `words` begins another line only if it was put there by the program, so pass each line on its own.
-pub(crate) fn say(words: &str) {
+/// Says something to people, on stderr: the one place for it. One line; recorded text in it is made harmless.
+pub(crate) fn words(text: &str) {
     // Nobody is left to be told that stderr is gone.
-    let _ = writeln!(io::stderr().lock(), "foldlog: {}", clean::visible(words));
+    let _ = writeln!(io::stderr().lock(), "foldlog: {}", clean::visible(text));
 }
 
 /// Runs the command line.
@@ -156,7 +152,7 @@ fn run(cli: Cli) -> Outcome {
         None => Store::open_default(),
     };
     let exit = match cli.command {
-        Command::Record(args) => record::run(args, &store()?, &mut out),
+        Command::Record(args) => record::run(args, store()),
         Command::Fold(args) => fold::run(&args, &store()?, &mut out),
         Command::Show(args) => show::run(&args, &store()?, &mut out),
         Command::Tail(args) => tail::run(&args, &store()?, &mut out),

@@ -44,9 +44,11 @@ fn session(reader: &Reader, speed: f64, out: &mut Out) -> Outcome {
                 pace.wait(Some(entry.time()), out)?;
                 out.data(entry.line().as_bytes())?;
             }
-            Item::Gap(gap) if !gap.explained && !items.is_half_line(&gap) => {
-                damage::name(reader, &gap);
-                exit = exit.max(Exit::Damage);
+            Item::Gap(gap) => {
+                if !gap.explained && !items.is_half_line(&gap) {
+                    damage::name(reader, &gap);
+                    exit = exit.max(Exit::Damage);
+                }
             }
             _ => {}
         }
@@ -55,14 +57,14 @@ fn session(reader: &Reader, speed: f64, out: &mut Out) -> Outcome {
 }
 
 fn file(path: &Path, speed: f64, out: &mut Out) -> Outcome {
-    let failed = |error| Failure::io("read", &path.display().to_string(), &error);
-    let mut input = BufReader::with_capacity(256 << 10, File::open(path).map_err(failed)?);
+    let failed = |error: std::io::Error| Failure::Words(Exit::Io, format!("cannot read `{}`: {error}", path.display()));
+    let mut input = BufReader::with_capacity(256 << 10, File::open(path).map_err(&failed)?);
     let mut pace = Pace::new(speed);
     let mut line = Vec::new();
     loop {
         line.clear();
         // No line may ask for more memory than an event can have; what is longer goes out in pieces and is refused later.
-        let got = (&mut input).take(MAX_LINE as u64).read_until(b'\n', &mut line).map_err(failed)?;
+        let got = (&mut input).take(MAX_LINE as u64).read_until(b'\n', &mut line).map_err(&failed)?;
         if got == 0 {
             return Ok(Exit::Fine);
         }

@@ -1,6 +1,6 @@
 //! Which session a SESSION stands for: an id, the beginning of one, a path, or nothing for the newest.
 
-use super::{Exit, Failure, say};
+use super::{Exit, Failure, words};
 use foldlog::{ErrorKind, Glance, Reader, SessionId, SessionState, Store};
 
 /// How many sessions are listed when the beginning of an id could be any of them.
@@ -52,7 +52,7 @@ fn newest(store: &Store) -> Result<Reader, Failure> {
                 }
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => say(&format!("session {:?} is passed over: {error}", id.as_str())),
+            Err(error) => words(&format!("session {:?} is passed over: {error}", id.as_str())),
         }
     }
     let none = || {

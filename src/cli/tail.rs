@@ -64,12 +64,14 @@ pub(crate) fn run(args: &TailArgs, store: &Store, out: &mut Out) -> Outcome {
                     last.pop_front();
                 }
             }
-            Item::Gap(gap) if !gap.explained && !items.is_half_line(&gap) => {
-                // In its place, where both go to the same terminal.
-                printer.rows.end(out)?;
-                out.flush()?;
-                damage::name(&reader, &gap);
-                exit = exit.max(Exit::Damage);
+            Item::Gap(gap) => {
+                if !gap.explained && !items.is_half_line(&gap) {
+                    // In its place, where both go to the same terminal.
+                    printer.rows.end(out)?;
+                    out.flush()?;
+                    damage::name(&reader, &gap);
+                    exit = exit.max(Exit::Damage);
+                }
             }
             _ => {}
         }

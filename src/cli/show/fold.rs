@@ -1,0 +1,199 @@
+//! Everything that `show` needs, from one pass over the entries.
+
+use foldlog::{
+    Entry, Event, Gap, Origin, Reducer, Seq, Session, SessionFold, SessionSummary, SummaryFold, Timeline, TimelineFold,
+    TimelineItem, TimelineKind, Timestamp, ToolCallRecord, ToolCallStatus, TurnRecord, TurnStatus,
+};
+use serde::Serialize;
+use std::time::Duration;
+
+/// A session, as it is shown.
+pub(crate) struct Shown {
+    pub(crate) session: Session,
+    pub(crate) summary: SessionSummary,
+    pub(crate) timeline: Timeline,
+    pub(crate) ending: Ending,
+}
+
+/// How the entries end.
+#[derive(Default)]
+pub(crate) struct Ending {
+    /// The last entry that the recorder did not write itself.
+    pub(crate) last_event: Option<(Seq, Timestamp)>,
+    /// How long nothing had come before it.
+    pub(crate) silence: Option<Duration>,
+    /// The recording was taken up again after an unclean end at this time, and no event has come since.
+    pub(crate) reopened: Option<Timestamp>,
+    /// Why the journal was closed, and when, if that is the last entry.
+    pub(crate) closed: Option<(String, Timestamp)>,
+    /// Why the session ended, and when, if that is the last event.
+    pub(crate) ended: Option<(String, Timestamp)>,
+    /// The last end of the session, if it went on or not.
+    ended_at: Seq,
+    pub(crate) last_error: Option<LastError>,
+}
+
+/// The last thing that went wrong.
+#[derive(Serialize)]
+pub(crate) struct LastError {
+    pub(crate) seq: Seq,
+    pub(crate) time: Timestamp,
+    pub(crate) turn_id: String,
+    /// The tool call or model call, if it was one.
+    pub(crate) id: Option<String>,
+    /// What it went wrong in, in words.
+    pub(crate) what: String,
+    pub(crate) message: String,
+}
+
+/// A turn that has started and not ended, with its calls.
+#[derive(Serialize)]
+pub(crate) struct LeftOpen {
+    pub(crate) turn_id: String,
+    pub(crate) calls: Vec<LeftOpenCall>,
+}
+
+/// A tool call that has started and not ended.
+#[derive(Serialize)]
+pub(crate) struct LeftOpenCall {
+    pub(crate) call_id: String,
+    pub(crate) tool_name: String,
+}
+
+impl Shown {
+    /// What was left open. The end of a session closes what was running, an interruption does not.
+    pub(crate) fn left_open(&self) -> Vec<LeftOpen> {
+        let open = self.session.record.turns.iter().filter(|turn| {
+            matches!(turn.status, TurnStatus::Running | TurnStatus::Interrupted)
+                && self.began(turn).is_none_or(|seq| seq > self.ending.ended_at)
+        });
+        open.map(|turn| LeftOpen { turn_id: turn.turn_id.clone(), calls: open_calls(turn) }).collect()
+    }
+
+    /// The entry in which a turn began; the last one of its id.
+    fn began(&self, turn: &TurnRecord) -> Option<Seq> {
+        let is_its = |item: &&TimelineItem| {
+            item.kind == TimelineKind::Turn && item.turn_id.as_deref() == Some(turn.turn_id.as_str())
+        };
+        self.timeline.items.iter().rfind(is_its).map(|item| item.seq)
+    }
+}
+
+fn open_calls(turn: &TurnRecord) -> Vec<LeftOpenCall> {
+    let is_open = |call: &&ToolCallRecord| matches!(call.status, ToolCallStatus::Running | ToolCallStatus::Interrupted);
+    let open = turn.tool_calls.iter().filter(is_open);
+    open.map(|call| LeftOpenCall { call_id: call.call_id.clone(), tool_name: call.tool_name.clone() }).collect()
+}
+
+/// Folds entries into what is [`Shown`].
+#[derive(Default)]
+pub(crate) struct ShowFold {
+    session: SessionFold,
+    summary: SummaryFold,
+    timeline: TimelineFold,
+    ending: Ending,
+}
+
+impl Reducer for ShowFold {
+    type Output = Shown;
+
+    fn begin(&mut self, origin: &Origin) {
+        self.session.begin(origin);
+        self.summary.begin(origin);
+        self.timeline.begin(origin);
+    }
+
+    fn entry(&mut self, entry: &Entry<'_>) {
+        self.session.entry(entry);
+        self.summary.entry(entry);
+        self.timeline.entry(entry);
+        self.ending.entry(entry);
+    }
+
+    fn gap(&mut self, gap: &Gap) {
+        self.session.gap(gap);
+        self.summary.gap(gap);
+        self.timeline.gap(gap);
+    }
+
+    fn finish(self) -> Shown {
+        Shown {
+            session: self.session.finish(),
+            summary: self.summary.finish(),
+            timeline: self.timeline.finish(),
+            ending: self.ending,
+        }
+    }
+}
+
+impl Ending {
+    fn entry(&mut self, entry: &Entry<'_>) {
+        self.closed = None;
+        if !entry.is_recorders_own() {
+            self.silence = self.last_event.map(|(_, before)| entry.time().since(before));
+            self.last_event = Some((entry.seq(), entry.time()));
+            self.reopened = None;
+            self.ended = None;
+        }
+        // What streams in says nothing about the end, and there is much of it.
+        if matches!(entry.type_name(), "text_delta" | "reasoning_delta" | "tool_call_output") {
+            return;
+        }
+        match entry.event() {
+            Ok(Event::JournalRecovered(_)) => self.reopened = Some(entry.time()),
+            Ok(Event::JournalClosed(closed)) => self.closed = Some((closed.reason.into_string(), entry.time())),
+            Ok(Event::SessionEnded(ended)) => {
+                self.ended_at = entry.seq();
+                self.ended = Some((ended.reason.unwrap_or_default().into_string(), entry.time()));
+            }
+            Ok(event) => self.error(entry, &event),
+            Err(_) => {}
+        }
+    }
+
+    /// Keeps what went wrong, if something did.
+    fn error(&mut self, entry: &Entry<'_>, event: &Event<'_>) {
+        let call_failed = |status: Option<&ToolCallStatus>, error: bool| match status {
+            Some(status) => matches!(status, ToolCallStatus::Error | ToolCallStatus::Timeout),
+            None => error,
+        };
+        let (turn_id, id, what, status, message) = match event {
+            Event::TurnEnded(turn) => {
+                let failed = turn.status.as_ref().map_or(turn.error.is_some(), |status| *status == TurnStatus::Error);
+                if !failed {
+                    return;
+                }
+                (turn.turn_id.as_str(), None, format!("turn {}", turn.turn_id), "error", turn.error.as_deref())
+            }
+            Event::TurnRecorded(recorded) if recorded.turn.status == TurnStatus::Error => {
+                let turn = &recorded.turn;
+                (turn.turn_id.as_str(), None, format!("turn {}", turn.turn_id), "error", turn.error.as_deref())
+            }
+            Event::ToolCallEnded(call) if call_failed(call.status.as_ref(), call.error.is_some()) => {
+                let name = call.tool_name.as_deref().unwrap_or("call");
+                let what = format!("{name} {}", call.call_id);
+                let status = call.status.as_ref().map_or("error", ToolCallStatus::as_str);
+                (call.turn_id.as_str(), Some(call.call_id.as_str()), what, status, call.error.as_deref())
+            }
+            Event::ToolCallRecorded(recorded) if call_failed(Some(&recorded.call.status), false) => {
+                let call = &recorded.call;
+                let what = format!("{} {}", call.tool_name, call.call_id);
+                let (turn_id, id) = (recorded.turn_id.as_str(), Some(call.call_id.as_str()));
+                (turn_id, id, what, call.status.as_str(), call.error.as_deref())
+            }
+            Event::ModelCallEnded(call) if call.error.is_some() => {
+                let what = format!("model call {}", call.model_call_id);
+                (call.turn_id.as_str(), Some(call.model_call_id.as_str()), what, "error", call.error.as_deref())
+            }
+            _ => return,
+        };
+        self.last_error = Some(LastError {
+            seq: entry.seq(),
+            time: entry.time(),
+            turn_id: turn_id.to_owned(),
+            id: id.map(str::to_owned),
+            what,
+            message: message.filter(|message| !message.is_empty()).unwrap_or(status).to_owned(),
+        });
+    }
+}

@@ -1,7 +1,6 @@
 //! A storage that counts what is asked of it and fails where a test says so.
 //!
-//! Wraps any other storage. A test gives it a closure that sees every call that changes the disk and answers with what
-//! becomes of it.
+//! Wraps any other storage. A test gives it a closure that sees every call and answers with what becomes of it.
 
 use foldlog::{Access, DirEntry, EntryKind, Storage, StorageFile};
 use std::fmt;
@@ -15,9 +14,11 @@ pub const EIO: i32 = 5;
 /// No space left on device.
 pub const ENOSPC: i32 = 28;
 
-/// A call that changes the disk.
+/// A call to the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
+    /// So many bytes at an offset.
+    Read(usize, u64),
     /// So many bytes at an offset.
     Write(usize, u64),
     Sync,
@@ -25,6 +26,14 @@ pub enum Call {
     Create,
     SyncDir,
     Rename,
+    Remove,
+}
+
+impl Call {
+    /// Whether it changes what is on the disk.
+    pub fn changes(self) -> bool {
+        !matches!(self, Call::Read(..))
+    }
 }
 
 /// What becomes of it.
@@ -65,7 +74,7 @@ impl Faulty {
         Faulty { inner: Arc::new(inner), shared: Arc::new(shared) }
     }
 
-    /// From now on, this decides about every call that changes the disk.
+    /// From now on, this decides about every call.
     pub fn rule(&self, rule: impl FnMut(Call, &Path) -> Fate + Send + 'static) {
         *self.shared.rule.lock().unwrap() = Box::new(rule);
     }
@@ -128,6 +137,7 @@ impl Storage for Faulty {
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.shared.fate(Call::Remove, path)?;
         self.inner.remove_file(path)
     }
 
@@ -138,6 +148,7 @@ impl Storage for Faulty {
 
 impl StorageFile for FaultyFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.shared.fate(Call::Read(buffer.len(), offset), &self.path)?;
         self.inner.read_at(buffer, offset)
     }
 

@@ -127,10 +127,6 @@ impl Committer {
         Arc::clone(&self.lock)
     }
 
-    pub(crate) fn failed(&self) -> Option<&Error> {
-        self.failed.as_ref()
-    }
-
     /// What the entries of coming batches bring to the headers.
     pub(crate) fn note(&mut self, notes: impl IntoIterator<Item = Note>) {
         self.notes.extend(notes);

@@ -1,88 +1,22 @@
 //! [`Journal`]: the handle through which a run is recorded.
 
-use crate::commit::{Committer, Identity, Start};
 use crate::draft::Draft;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{OpenTurn, SessionEnded, SessionStarted, ToolCallRecorded, TurnRecorded};
 use crate::files::{Files, LOCK};
 use crate::id::SessionId;
+use crate::opening::{self, Opened, Resumed};
+use crate::options::JournalOptions;
 use crate::pool::Pool;
 use crate::record::{AgentTransitionRecord, ToolCallRecord, TurnRecord};
-use crate::recovery::{self, Recovery};
+use crate::recovery::Recovery;
 use crate::seq::Seq;
-use crate::storage::{Access, StorageFile};
-use crate::time::Timestamp;
 use crate::watermark::{Closing, Durability, Health, HealthChange, Ticket};
-use crate::writer::{self, Limits, OnFull, Writer};
+use crate::writer::{self, Writer};
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
-
-/// How long an opening tries to get the lock: readers take it for an instant to see whether anybody writes.
-const LOCK_PATIENCE: Duration = Duration::from_millis(300);
-
-/// How a journal is written. Build one from its default:
-///
-/// ```
-/// use foldlog::{Durability, JournalOptions};
-/// let options = JournalOptions::default().durability(Durability::Written);
-/// ```
-#[derive(Clone, Debug)]
-#[must_use]
-pub struct JournalOptions {
-    durability: Durability,
-    sync_interval: Duration,
-    queue_bytes: usize,
-    segment_bytes: u64,
-    on_full: OnFull,
-}
-
-impl Default for JournalOptions {
-    fn default() -> JournalOptions {
-        JournalOptions {
-            durability: Durability::Synced,
-            sync_interval: Duration::from_millis(100),
-            queue_bytes: 8 << 20,
-            segment_bytes: 64 << 20,
-            on_full: OnFull::Fail,
-        }
-    }
-}
-
-impl JournalOptions {
-    /// How safe an event is when its ticket resolves. By default [`Durability::Synced`].
-    pub fn durability(mut self, durability: Durability) -> JournalOptions {
-        self.durability = durability;
-        self
-    }
-
-    /// Within which time events that nobody waits for are synced. By default 100 ms.
-    pub fn sync_interval(mut self, interval: Duration) -> JournalOptions {
-        self.sync_interval = interval;
-        self
-    }
-
-    /// How many bytes may wait to be written before `append` and `push` fail with [`ErrorKind::Backlog`]. By default
-    /// 8 MiB. One event is always taken, whatever its size.
-    pub fn queue_bytes(mut self, bytes: usize) -> JournalOptions {
-        self.queue_bytes = bytes;
-        self
-    }
-
-    /// How large a segment may grow. By default 64 MiB. A segment takes at least one entry, whatever its size.
-    pub fn segment_bytes(mut self, bytes: u64) -> JournalOptions {
-        self.segment_bytes = bytes;
-        self
-    }
-
-    /// What happens when the disk is full. By default [`OnFull::Fail`].
-    pub fn on_full(mut self, on_full: OnFull) -> JournalOptions {
-        self.on_full = on_full;
-        self
-    }
-}
 
 /// Records one session. A handle: clones write to the same journal, from any thread or task.
 ///
@@ -117,15 +51,6 @@ struct Handle {
     opened: Opened,
 }
 
-/// What the opening found.
-struct Opened {
-    recovery: Recovery,
-    open_turns: Vec<OpenTurn>,
-    last_id: Option<String>,
-    epoch: u64,
-    is_new: bool,
-}
-
 impl Drop for Handle {
     fn drop(&mut self) {
         self.writer.abandon();
@@ -139,16 +64,10 @@ impl Journal {
         options: JournalOptions,
         pool: Arc<Pool>,
     ) -> Result<Journal> {
-        let lock = lock(&files, &session_id)?;
-        let resumed = resume(&files, lock, &session_id, &options)?;
-        let limits = Limits {
-            durability: options.durability,
-            sync_interval: options.sync_interval,
-            queue_bytes: options.queue_bytes,
-            on_full: options.on_full,
-        };
+        let lock = opening::lock(&files, &session_id)?;
+        let resumed = opening::resume(&files, lock, &session_id, &options)?;
         let Resumed { committer, next_seq, recovered, opened } = resumed;
-        let writer = Writer::new(session_id.to_string(), limits, pool, committer, next_seq, recovered);
+        let writer = Writer::new(session_id.to_string(), options.clone(), pool, committer, next_seq, recovered);
         let handle = Handle { writer: Arc::new(writer), files, session_id, options, opened };
         Ok(Journal { handle: Arc::new(handle) })
     }
@@ -220,14 +139,14 @@ impl Journal {
             let still_ours = old.lock_file().is_at(&lock_path);
             if !matches!(still_ours, Ok(true)) {
                 let message = format!("`{}` is no longer the file we hold the lock on", lock_path.display());
-                return Err((old, Error::new(ErrorKind::Fenced, message)));
+                return Err(Box::new((old, Error::new(ErrorKind::Fenced, message))));
             }
-            match resume(&handle.files, old.lock_file(), &handle.session_id, &handle.options) {
+            match opening::resume(&handle.files, old.lock_file(), &handle.session_id, &handle.options) {
                 Ok(Resumed { committer, next_seq, mut recovered, .. }) => {
                     let next_seq = writer::skip_given_numbers(&mut recovered, next_seq, last_given);
                     Ok((committer, next_seq, recovered))
                 }
-                Err(error) => Err((old, error)),
+                Err(error) => Err(Box::new((old, error))),
             }
         })
     }
@@ -410,86 +329,4 @@ impl fmt::Debug for Room {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Room")
     }
-}
-
-struct Resumed {
-    committer: Committer,
-    next_seq: u64,
-    recovered: Option<crate::event::JournalRecovered>,
-    opened: Opened,
-}
-
-fn resume(
-    files: &Files,
-    lock: Arc<dyn StorageFile>,
-    session_id: &SessionId,
-    options: &JournalOptions,
-) -> Result<Resumed> {
-    let resume = recovery::recover(files, session_id.as_str())?;
-    let identity = Identity {
-        journal: resume.journal.map_or_else(random_id, Ok)?,
-        session_id: session_id.to_string(),
-        epoch: resume.next_segment,
-        host: host(),
-    };
-    let opened = Opened {
-        open_turns: resume.activity.open().0,
-        last_id: resume.activity.last_id.clone(),
-        epoch: resume.next_segment,
-        is_new: resume.report.last_seq == Seq::ZERO,
-        recovery: resume.report,
-    };
-    let last_seq = opened.recovery.last_seq.get();
-    let start = Start { next_segment: resume.next_segment, last_seq, prev: resume.prev, activity: resume.activity };
-    let committer = Committer::new(files.clone(), lock, identity, options.segment_bytes, start);
-    Ok(Resumed { committer, next_seq: resume.next_seq, recovered: resume.recovered, opened })
-}
-
-/// Takes the kernel's lock on the journal and notes who holds it, for messages only.
-fn lock(files: &Files, session_id: &SessionId) -> Result<Arc<dyn StorageFile>> {
-    let path = files.dir.join(LOCK);
-    let open = || files.storage.open(&path, Access::Lock).map_err(|error| Error::io("open", &path, error));
-    let io = |error| Error::io("lock", &path, error);
-    let give_up = Instant::now() + LOCK_PATIENCE;
-    loop {
-        let file = open()?;
-        if file.try_lock(true).map_err(io)? {
-            // Somebody may have replaced the file between the opening and the locking.
-            if file.is_at(&path).map_err(io)? {
-                let note = format!("pid {} on {} since {}\n", std::process::id(), host(), Timestamp::now());
-                // For messages only: a full disk must not keep us from recording.
-                let _ = file.set_len(0).and_then(|()| file.write_at(note.as_bytes(), 0));
-                return Ok(file);
-            }
-        } else if Instant::now() >= give_up {
-            return Err(locked(&*file, session_id));
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
-fn locked(file: &dyn StorageFile, session_id: &SessionId) -> Error {
-    let mut note = [0u8; 200];
-    let read = file.read_at(&mut note, 0).unwrap_or(0);
-    let holder = String::from_utf8_lossy(&note[..read]);
-    let holder = match holder.trim_end() {
-        "" => "another process",
-        holder => holder,
-    };
-    let message = format!(
-        "the session {:?} is being recorded by another writer ({holder}): wait for it to end, or record under another id",
-        session_id.as_str()
-    );
-    Error::new(ErrorKind::Locked, message)
-}
-
-fn host() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
-}
-
-fn random_id() -> Result<String> {
-    let mut bytes = [0u8; 16];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Error::new(ErrorKind::Io, format!("cannot get random bytes for the journal's id: {error}")))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -1,51 +1,118 @@
-//! foldlog
-mod activity;
-mod commit;
-mod draft;
-mod entry;
-mod error;
-mod event;
-mod files;
-mod fold;
-mod gap;
-mod glance;
-mod id;
-mod items;
-mod journal;
-mod json;
-mod line;
-mod pool;
-mod reader;
-mod record;
-mod recovery;
-mod scan;
-mod segment;
+//! A flight recorder for AI-agent runs: a crash-safe, append-only event log that folds back into the session it recorded.
+//!
+//! An agent's turns, tool calls and hand-offs are written, while it runs, as typed events to a journal: JSON Lines with a
+//! checksum in every line. What was acknowledged survives a crash; what a crash cut short is told apart from what rotted;
+//! nothing is ever lost in silence.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let root = tempfile::tempdir()?;
+//! # let runs = root.path();
+//! # let answer = ["Looking ", "at it."];
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! use foldlog::{SessionRecord, Store, TextDelta, TurnEnded, TurnStarted};
+//!
+//! let store = Store::open(runs)?; // a root of sessions
+//! let journal = store.journal("s-1")?; // lock, recover, report
+//! for turn in journal.open_turns() {
+//!     eprintln!("left open: {turn}");
+//! }
+//! journal.append(TurnStarted::new("t-1", "Fix the build"))?.await?; // on disk before we act
+//! for chunk in answer {
+//!     journal.push(TextDelta::new("t-1", chunk))?; // nobody waits for it
+//! }
+//! journal.append(TurnEnded::success("t-1"))?.await?;
+//! let session: SessionRecord = store.reader("s-1")?.fold()?; // replay
+//! assert_eq!(session.turns[0].response_content.as_deref(), Some("Looking at it."));
+//! journal.close().await?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })
+//! # }
+//! ```
+//!
+//! - [`Store`] is a root directory of sessions; [`Journal`] records one, [`Reader`] reads one.
+//! - [`Journal::append`] gives a [`Ticket`], which resolves when the event is as safe as was asked ([`Durability`]);
+//!   [`Journal::push`] is for what nobody waits for; [`Journal::sync`] is the barrier.
+//! - [`Event`] lists what can happen; [`Draft`] carries the caller's own id and time beside an event.
+//! - [`Reader::items`] yields every [`Entry`] and every [`Gap`]; [`Reader::fold`] rebuilds the [`SessionRecord`];
+//!   [`Reader::reduce`] folds with a [`Reducer`] of your own.
+//! - [`Error`] says what failed and where; [`Error::outcome`] says what that means for the event.
+//!
+//! The format is open: see [`_documentation::format`]. Without the feature `cli`, which builds the program, the library
+//! needs about 25 crates and no async runtime.
+
+// Modules in reading order: a file imports only from rows above its own, and within a row from what stands before it.
 mod seq;
-mod sift;
-mod storage;
-mod store;
+mod error;
 mod time;
-mod verdict;
+mod json;
+mod id;
+mod record;
+mod event;
+mod storage;
+
+mod entry;
+mod gap;
+mod activity;
+
+mod line;
+mod draft;
 mod watermark;
+mod options;
+mod pool;
+
+mod fold;
+mod segment;
+mod scan;
+mod verdict;
+mod sift;
+
+mod files;
+mod items;
+mod reader;
+mod glance;
+mod recovery;
+mod commit;
+
+mod queue;
 mod writer;
-pub use draft::*;
-pub use entry::*;
-pub use error::*;
-pub use event::*;
-pub use fold::*;
-pub use gap::*;
-pub use glance::*;
-pub use id::*;
-pub use items::*;
-pub use journal::*;
-pub use json::{Json, Metadata, Text};
-pub use line::MAX_LINE;
-pub use reader::*;
-pub use record::*;
-pub use recovery::Recovery;
-pub use seq::*;
-pub use storage::*;
-pub use store::*;
-pub use time::*;
-pub use watermark::{Closing, Durability, Health, HealthChange, Ticket};
-pub use writer::OnFull;
+mod opening;
+
+mod journal;
+mod store;
+
+pub use crate::draft::{Draft, MAX_DEPTH, MAX_ID};
+pub use crate::entry::Entry;
+pub use crate::error::{Error, ErrorKind, Outcome, Result};
+pub use crate::event::*;
+pub use crate::fold::*;
+pub use crate::gap::{Gap, GapKind};
+pub use crate::glance::Glance;
+pub use crate::id::{MAX_DIRECTORY_NAME, SessionId, WorkspaceId};
+pub use crate::items::{Item, Items};
+pub use crate::journal::{Journal, Refused, Room};
+pub use crate::json::{Json, Metadata, Text};
+pub use crate::line::MAX_LINE;
+pub use crate::options::{JournalOptions, OnFull};
+pub use crate::reader::{Reader, VerifyReport};
+pub use crate::record::*;
+pub use crate::recovery::Recovery;
+pub use crate::seq::Seq;
+pub use crate::storage::{Access, DirEntry, DiskStorage, EntryKind, Storage, StorageFile};
+pub use crate::store::Store;
+pub use crate::time::Timestamp;
+pub use crate::watermark::{Closing, Durability, Health, HealthChange, Ticket};
+
+/// The project's documents, as they stand in `docs/`.
+pub mod _documentation {
+    #[doc = include_str!("../README.md")]
+    pub mod readme {}
+    #[doc = include_str!("../docs/FORMAT.md")]
+    pub mod format {}
+    #[doc = include_str!("../docs/DESIGN.md")]
+    pub mod design {}
+    #[doc = include_str!("../docs/ARCHITECTURE.md")]
+    pub mod architecture {}
+    #[doc = include_str!("../docs/CHANGELOG.md")]
+    pub mod changelog {}
+}

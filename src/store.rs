@@ -3,7 +3,8 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::{Files, LOCK};
 use crate::id::{SessionId, WorkspaceId};
-use crate::journal::{Journal, JournalOptions};
+use crate::journal::Journal;
+use crate::options::JournalOptions;
 use crate::pool::Pool;
 use crate::reader::Reader;
 use crate::record::SessionRecord;

@@ -3,13 +3,13 @@
 //! Callers put encoded lines into the queue under a short lock; a round takes all of them, writes them at once and syncs
 //! them at once. While one round syncs, the next batch gathers.
 
-use crate::commit::{Committer, Note, Stop};
+use crate::commit::{Committer, Stop};
 use crate::draft::Draft;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Event, EventsLost, Hole, JournalClosed, JournalRecovered};
-use crate::line::Tail;
+use crate::event::{Hole, JournalRecovered};
+use crate::options::{JournalOptions, OnFull};
 use crate::pool::{Pool, Task};
-use crate::time::Timestamp;
+use crate::queue::{Close, Phase, Queue, closed, storage_full};
 use crate::watermark::{Durability, Health, Watermark};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -18,82 +18,15 @@ use std::time::{Duration, Instant};
 /// How long a full disk is left alone before the next try.
 const FULL_RETRY: Duration = Duration::from_millis(200);
 
-/// What happens when the disk is full.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnFull {
-    /// Refuse what is queued and what comes, with [`ErrorKind::StorageFull`], until there is space again; the log then
-    /// explains the hole with `events_lost`.
-    #[default]
-    Fail,
-    /// Keep everything queued and try again; nothing is refused but by [`ErrorKind::Backlog`].
-    Wait,
-}
-
-/// The part of a journal's options that concerns the writer.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    pub(crate) durability: Durability,
-    pub(crate) sync_interval: Duration,
-    pub(crate) queue_bytes: usize,
-    pub(crate) on_full: OnFull,
-}
-
 pub(crate) struct Writer {
     session_id: String,
-    limits: Limits,
+    options: JournalOptions,
     pool: Arc<Pool>,
     /// The process that opened it: a forked child must not go on.
     pid: u32,
     queue: Mutex<Queue>,
     /// Taken by one round at a time; `None` once the journal is closed. Locked before `queue`, never after it.
     committer: Mutex<Option<Committer>>,
-}
-
-/// What callers see and change. Held for moments: serialising an event happens before, waking somebody after.
-struct Queue {
-    mark: Arc<Watermark>,
-    lines: Vec<u8>,
-    /// An emptied batch, for its capacity.
-    spare: Vec<u8>,
-    notes: Vec<Note>,
-    next_seq: u64,
-    /// Bytes taken from the queue and not written yet.
-    in_flight: usize,
-    /// To be written before anything else.
-    recovered: Option<JournalRecovered>,
-    /// The same once it is queued, with its number, until it is written.
-    reported: Option<(u64, JournalRecovered)>,
-    phase: Phase,
-    closing: Option<Close>,
-    wants_sync: bool,
-    /// When what was written must be synced.
-    sync_by: Option<Instant>,
-    scheduled: bool,
-    lost: Option<Lost>,
-    room: Vec<Waker>,
-}
-
-#[derive(Clone, Debug)]
-enum Phase {
-    Open,
-    Closed,
-    Failed(Error),
-}
-
-/// A close that was asked for.
-#[derive(Clone, Debug)]
-struct Close {
-    reason: String,
-    /// `journal_closed` is in the queue already.
-    said: bool,
-}
-
-/// Events refused while the disk is full.
-#[derive(Clone, Copy, Debug)]
-struct Lost {
-    first: u64,
-    last: u64,
-    count: u64,
 }
 
 /// One round's work.
@@ -106,32 +39,16 @@ struct Batch {
 impl Writer {
     pub(crate) fn new(
         session_id: String,
-        limits: Limits,
+        options: JournalOptions,
         pool: Arc<Pool>,
         committer: Committer,
         next_seq: u64,
         recovered: Option<JournalRecovered>,
     ) -> Writer {
         let mark = Arc::new(Watermark::starting_at(committer.synced()));
-        let queue = Mutex::new(Queue {
-            mark,
-            lines: Vec::new(),
-            spare: Vec::new(),
-            notes: Vec::new(),
-            next_seq,
-            in_flight: 0,
-            recovered,
-            reported: None,
-            phase: Phase::Open,
-            closing: None,
-            wants_sync: false,
-            sync_by: None,
-            scheduled: false,
-            lost: None,
-            room: Vec::new(),
-        });
+        let queue = Mutex::new(Queue::new(mark, next_seq, recovered));
         let committer = Mutex::new(Some(committer));
-        Writer { session_id, limits, pool, pid: std::process::id(), queue, committer }
+        Writer { session_id, options, pool, pid: std::process::id(), queue, committer }
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -147,7 +64,7 @@ impl Writer {
     }
 
     pub(crate) fn durability(&self) -> Durability {
-        self.limits.durability
+        self.options.durability
     }
 
     /// The last number given to an event.
@@ -167,13 +84,13 @@ impl Writer {
             return Err(storage_full());
         }
         let held = queue.lines.len() + queue.in_flight;
-        if held > 0 && held + tail.line_len() > self.limits.queue_bytes {
+        if held > 0 && held + tail.line_len() > self.options.queue_bytes {
             let message = format!("{held} bytes wait to be written already: wait for `ready()`, then append again");
             return Err(Error::new(ErrorKind::Backlog, message));
         }
         queue.begin_epoch()?;
         let seq = queue.push(draft, &tail);
-        queue.wants_sync |= wait && self.limits.durability == Durability::Synced;
+        queue.wants_sync |= wait && self.options.durability == Durability::Synced;
         let mark = Arc::clone(&queue.mark);
         self.schedule(queue);
         Ok((mark, seq))
@@ -247,7 +164,7 @@ impl Writer {
     /// Puts a new committer in the place of the one that failed.
     pub(crate) fn replace(
         &self,
-        make: impl FnOnce(Committer, u64) -> Result<(Committer, u64, Option<JournalRecovered>), (Committer, Error)>,
+        make: impl FnOnce(Committer, u64) -> Result<(Committer, u64, Option<JournalRecovered>), Box<(Committer, Error)>>,
     ) -> Result<()> {
         self.check_process()?;
         let mut slot = self.committer();
@@ -256,19 +173,13 @@ impl Writer {
         match make(old, last_given) {
             Ok((committer, next_seq, recovered)) => {
                 let mut queue = self.queue();
-                queue.mark = Arc::new(Watermark::starting_at(committer.synced()));
-                queue.lines.clear();
-                queue.notes.clear();
-                queue.in_flight = 0;
-                queue.next_seq = next_seq;
-                queue.recovered = recovered;
-                queue.phase = Phase::Open;
-                queue.lost = None;
-                queue.sync_by = None;
+                let mark = Arc::new(Watermark::starting_at(committer.synced()));
+                *queue = Queue::new(mark, next_seq, recovered);
                 *slot = Some(committer);
                 Ok(())
             }
-            Err((old, error)) => {
+            Err(kept) => {
+                let (old, error) = *kept;
                 *slot = Some(old);
                 Err(error)
             }
@@ -279,7 +190,7 @@ impl Writer {
     pub(crate) fn poll_room(&self, waker: &Waker) -> Result<bool> {
         let mut queue = self.queue();
         queue.check_open()?;
-        if (queue.lines.len() + queue.in_flight) * 2 <= self.limits.queue_bytes {
+        if (queue.lines.len() + queue.in_flight) * 2 <= self.options.queue_bytes {
             return Ok(true);
         }
         if !queue.room.iter().any(|known| known.will_wake(waker)) {
@@ -330,7 +241,7 @@ impl Writer {
         mark.advance(Durability::Written, committer.written());
         let full = match stop {
             Some(Stop::Failed(error)) => return Err(error),
-            Some(Stop::Full(error)) if batch.closing && self.limits.on_full == OnFull::Fail => return Err(error),
+            Some(Stop::Full(error)) if batch.closing && self.options.on_full == OnFull::Fail => return Err(error),
             Some(Stop::Full(_)) => true,
             None => false,
         };
@@ -375,7 +286,7 @@ impl Writer {
         queue.in_flight = 0;
         let mut health = None;
         if full {
-            if self.limits.on_full == OnFull::Wait {
+            if self.options.on_full == OnFull::Wait {
                 // Back to the front: bytes and numbers stay as they are.
                 lines.drain(..written);
                 lines.extend_from_slice(&queue.lines);
@@ -399,7 +310,7 @@ impl Writer {
         queue.sync_by = match queue.sync_by {
             Some(at) if unsynced && at > Instant::now() => Some(at),
             _ if unsynced => {
-                let at = Instant::now() + self.limits.sync_interval;
+                let at = Instant::now() + self.options.sync_interval;
                 self.schedule_at(at);
                 Some(at)
             }
@@ -462,114 +373,6 @@ impl Task for Writer {
             }
         }
     }
-}
-
-impl Queue {
-    fn check_open(&self) -> Result<()> {
-        match &self.phase {
-            Phase::Failed(error) => Err(error.clone()),
-            Phase::Open if self.closing.is_none() => Ok(()),
-            Phase::Open | Phase::Closed => Err(closed()),
-        }
-    }
-
-    fn last_queued(&self) -> u64 {
-        match self.lost {
-            Some(lost) => lost.first - 1,
-            None => self.next_seq - 1,
-        }
-    }
-
-    /// The first entry of an opening that found an unclean end is the report of it.
-    fn begin_epoch(&mut self) -> Result<()> {
-        if let Some(recovered) = self.recovered.take() {
-            let draft = Draft::recorders_own(Event::JournalRecovered(recovered.clone()));
-            let tail = draft.tail()?;
-            let seq = self.push(&draft, &tail);
-            self.reported = Some((seq, recovered));
-        }
-        Ok(())
-    }
-
-    fn push(&mut self, draft: &Draft, tail: &Tail) -> u64 {
-        let seq = self.next_seq;
-        let time = draft.given_time().unwrap_or_else(Timestamp::now);
-        tail.write_line(&mut self.lines, seq, self.mark.reached(Durability::Synced), time);
-        self.notes.push(Note { seq, change: draft.change.clone(), id: draft.given_id().map(str::to_owned) });
-        self.next_seq += 1;
-        seq
-    }
-
-    /// Refuses everything that is not written, because the disk is full.
-    fn refuse_all(&mut self, committer: &mut Committer, mark: &Watermark) {
-        self.lines.clear();
-        self.notes.clear();
-        committer.forget_notes();
-        let first = committer.written() + 1;
-        let last = self.next_seq - 1;
-        let refused = last + 1 - first;
-        if let Some((_, mut recovered)) = self.reported.take().filter(|(seq, _)| *seq >= first) {
-            // It has to come first all the same, and then accounts for what was refused with it.
-            if self.lost.is_none() {
-                recovered.holes.push(Hole { first_seq: first, last_seq: last });
-            }
-            self.recovered = Some(recovered);
-        }
-        match &mut self.lost {
-            // Only the explanation itself was refused: its number goes to the next try.
-            Some(lost) => self.next_seq = lost.last + 1,
-            None => {
-                self.lost = Some(Lost { first, last, count: refused });
-                let error = storage_full();
-                mark.fail(Durability::Written, first, last, &error);
-                mark.fail(Durability::Synced, first, last, &error);
-            }
-        }
-    }
-
-    /// Queues `events_lost`, which must be the first entry behind the hole.
-    fn push_explanation(&mut self, lost: Lost) {
-        self.lines.clear();
-        let _ = self.begin_epoch();
-        let event = EventsLost::new("the disk was full").first_seq(lost.first).last_seq(lost.last).count(lost.count);
-        let draft = Draft::recorders_own(Event::EventsLost(event));
-        if let Ok(tail) = draft.tail() {
-            self.push(&draft, &tail);
-        }
-    }
-
-    /// When everything is on disk, queues `journal_closed`; when that is on disk too, the journal is closed.
-    fn go_on_closing(&mut self, committer: &Committer) -> bool {
-        let Some(close) = &mut self.closing else { return false };
-        let all_synced = committer.synced() + 1 >= self.next_seq || !committer.has_written();
-        if !self.lines.is_empty() || !all_synced {
-            return false;
-        }
-        if close.said || !committer.has_written() {
-            self.phase = Phase::Closed;
-            return true;
-        }
-        close.said = true;
-        let activity = committer.activity();
-        let event = JournalClosed::new(close.reason.clone())
-            .open(activity.open().0)
-            .turns(activity.turns)
-            .errors(activity.errors);
-        let draft = Draft::recorders_own(Event::JournalClosed(event));
-        if let Ok(tail) = draft.tail() {
-            self.push(&draft, &tail);
-        }
-        self.wants_sync = true;
-        false
-    }
-}
-
-fn storage_full() -> Error {
-    Error::new(ErrorKind::StorageFull, "the disk is full: the event was not recorded; free some space")
-}
-
-fn closed() -> Error {
-    Error::new(ErrorKind::Closed, "the journal is closed: open it again to go on")
 }
 
 impl std::fmt::Debug for Writer {

@@ -4,9 +4,13 @@
 //! serde's internal tagging and `flatten` are not used anywhere: under `arbitrary_precision` they break numbers
 //! (serde-rs/serde#1183). A known type with a bad payload is an error; an unknown type is an [`Unknown`].
 
+mod parts;
 mod payload;
+mod whole;
 
+pub use parts::*;
 pub use payload::*;
+pub use whole::*;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::json::{Json, Text};

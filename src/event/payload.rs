@@ -4,9 +4,10 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::is_type_name;
+use crate::event::parts::{Attachment, OpenTurn, Parent, Usage};
 use crate::json::{Json, Metadata, Text, null_as_default, present};
-use crate::record::{ToolCallRecord, ToolCallStatus, TurnRecord, TurnStatus};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use crate::record::{ToolCallStatus, TurnStatus};
+use serde::{Deserialize, Serialize};
 
 /// Declares payload structs: required texts in parentheses, optional texts in brackets, then fields with a type and serde
 /// attributes of their own.
@@ -28,6 +29,7 @@ macro_rules! payloads {
 
         impl<'a> $name<'a> {
             /// The event with every optional field at its default.
+            #[allow(clippy::new_without_default, reason = "most events need something, and all are made alike")]
             pub fn new($($req: impl Into<Text<'a>>),*) -> Self {
                 $name { $($req: $req.into(),)* $($opt: None,)* $($field: Default::default(),)* }
             }
@@ -351,112 +353,6 @@ impl<'a> TurnEnded<'a> {
     }
 }
 
-/// A whole tool call at once, replacing what is known of it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ToolCallRecorded<'a> {
-    /// Which turn.
-    pub turn_id: Text<'a>,
-    /// The call.
-    pub call: ToolCallRecord,
-}
-
-/// [`ToolCallRecorded`] as it is written: flat. Spelled out, because serde's `flatten` rejects raw values.
-#[derive(Serialize, Deserialize)]
-struct FlatToolCall<'a> {
-    #[serde(borrow)]
-    turn_id: Text<'a>,
-    call_id: String,
-    tool_name: String,
-    #[serde(default = "Json::empty_object")]
-    arguments: Json,
-    #[serde(default = "Json::null")]
-    result: Json,
-    #[serde(default)]
-    status: Option<ToolCallStatus>,
-    #[serde(default)]
-    error: Option<String>,
-    #[serde(default)]
-    duration_ms: Option<f64>,
-    #[serde(default = "Json::null")]
-    sandbox_context: Json,
-    #[serde(default)]
-    metadata: Metadata,
-}
-
-impl Serialize for ToolCallRecorded<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let call = self.call.clone();
-        let flat = FlatToolCall {
-            turn_id: self.turn_id.clone(),
-            call_id: call.call_id,
-            tool_name: call.tool_name,
-            arguments: call.arguments,
-            result: call.result,
-            status: Some(call.status),
-            error: call.error,
-            duration_ms: call.duration_ms,
-            sandbox_context: call.sandbox_context,
-            metadata: call.metadata,
-        };
-        flat.serialize(serializer)
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for ToolCallRecorded<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ToolCallRecorded<'a>, D::Error> {
-        let flat = FlatToolCall::deserialize(deserializer)?;
-        let status = flat.status.unwrap_or(match flat.error {
-            Some(_) => ToolCallStatus::Error,
-            None => ToolCallStatus::Success,
-        });
-        Ok(ToolCallRecorded {
-            turn_id: flat.turn_id,
-            call: ToolCallRecord {
-                call_id: flat.call_id,
-                tool_name: flat.tool_name,
-                arguments: flat.arguments,
-                result: flat.result,
-                status,
-                error: flat.error,
-                duration_ms: flat.duration_ms,
-                sandbox_context: flat.sandbox_context,
-                metadata: flat.metadata,
-            },
-        })
-    }
-}
-
-/// A whole turn at once, replacing what is known of it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(transparent)]
-pub struct TurnRecorded {
-    /// The turn.
-    pub turn: TurnRecord,
-}
-
-impl TurnRecorded {
-    /// A whole turn.
-    pub fn new(turn: TurnRecord) -> TurnRecorded {
-        TurnRecorded { turn }
-    }
-}
-
-impl<'de> Deserialize<'de> for TurnRecorded {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<TurnRecorded, D::Error> {
-        #[derive(Deserialize)]
-        struct Status {
-            status: Option<TurnStatus>,
-        }
-        let raw = Json::deserialize(deserializer)?;
-        let mut turn: TurnRecord = raw.decode().map_err(serde::de::Error::custom)?;
-        // In an event, unlike in a record, an error without a status is a status.
-        if turn.error.is_some() && raw.decode::<Status>().is_ok_and(|given| given.status.is_none()) {
-            turn.status = TurnStatus::Error;
-        }
-        Ok(TurnRecorded { turn })
-    }
-}
-
 /// The caller's own event with any JSON in it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -474,133 +370,6 @@ impl<'a> Custom<'a> {
     pub fn new(name: impl Into<Text<'a>>, value: Json) -> Custom<'a> {
         Custom { name: name.into(), value }
     }
-}
-
-/// The first entry after an opening that found an unclean end: what was cut, skipped and left running.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct JournalRecovered {
-    /// The epoch that begins here.
-    pub epoch: u64,
-    /// The last good number before it.
-    pub after: u64,
-    /// What was cut, or sealed off, at the ends of segments.
-    #[serde(default)]
-    pub cuts: Vec<Cut>,
-    /// Numbers that are in no line.
-    #[serde(default)]
-    pub holes: Vec<Hole>,
-    /// What was running.
-    #[serde(default)]
-    pub open: Vec<OpenTurn>,
-}
-
-/// Bytes that recovery cut from the end of a segment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cut {
-    /// The segment.
-    pub segment: u64,
-    /// Where the cut begins.
-    pub offset: u64,
-    /// How many bytes were cut.
-    pub bytes: u64,
-}
-
-/// Sequence numbers that no line bears.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hole {
-    /// The first of them.
-    pub first_seq: u64,
-    /// The last of them.
-    pub last_seq: u64,
-}
-
-/// A turn that has started and not ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OpenTurn {
-    /// Which turn.
-    pub turn_id: String,
-    /// The number of the entry that started it.
-    pub seq: u64,
-    /// Its calls that have started and not ended.
-    #[serde(default)]
-    pub calls: Vec<OpenCall>,
-}
-
-/// A tool call that has started and not ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OpenCall {
-    /// Which call.
-    pub call_id: String,
-    /// Which tool.
-    pub tool_name: String,
-    /// The number of the entry that started it.
-    pub seq: u64,
-}
-
-impl std::fmt::Display for OpenTurn {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "turn {} (seq {})", self.turn_id, self.seq)?;
-        for (at, call) in self.calls.iter().enumerate() {
-            let lead = if at == 0 { ", running" } else { "," };
-            write!(f, "{lead} {} {} (seq {})", call.tool_name, call.call_id, call.seq)?;
-        }
-        Ok(())
-    }
-}
-
-/// What a session or a turn was started by: the parent of a sub-agent.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Parent {
-    /// The parent's session.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub session_id: Option<String>,
-    /// The parent's turn.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub turn_id: Option<String>,
-    /// The parent's tool call.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub call_id: Option<String>,
-}
-
-/// Something that came with a prompt, by reference: never its content.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attachment {
-    /// Its name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Its media type.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub media_type: Option<String>,
-    /// Where it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uri: Option<String>,
-    /// The SHA-256 of its content, in hexadecimal.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sha256: Option<String>,
-    /// How large it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bytes: Option<u64>,
-}
-
-/// Tokens of a model call.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Usage {
-    /// Tokens that went in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub input_tokens: Option<u64>,
-    /// Tokens that came out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub output_tokens: Option<u64>,
-    /// Tokens read from the provider's cache.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cache_read_input_tokens: Option<u64>,
-    /// Tokens written to the provider's cache.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cache_write_input_tokens: Option<u64>,
-    /// Tokens of reasoning, a part of those that came out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reasoning_output_tokens: Option<u64>,
 }
 
 /// An event of a type that this version does not know: the user's own, or a newer version's.

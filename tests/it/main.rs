@@ -6,6 +6,7 @@
 //! - `crash`: processes killed under load
 //! - `writer`: group commit, back-pressure, one writer, disks that fail or are full
 //! - `properties`: arbitrary bytes and arbitrary events
+//! - `docs`: the documents say what is true, and their examples run
 //! - `field_failures`: one test for each class of failure seen in other recorders
 //!
 //! `memory`, `faulty` and `support` hold no tests: a disk in memory, a storage that fails on demand, shared helpers.
@@ -19,8 +20,8 @@
     reason = "tests stop at the first surprise, and print what they measured or skipped"
 )]
 
+mod docs;
 mod faulty;
 mod memory;
 mod recovery;
-mod smoke;
 mod support;

@@ -189,7 +189,7 @@ impl Session {
             started.workspace_id = self.common.workspace.as_deref().map(Into::into);
             started.agent_id = self.common.agent.as_deref().map(Into::into);
             let draft = Draft::from(started);
-            let _ = self.append(draft).await?; // whoever waits for a later event waits for this one too
+            drop(self.append(draft).await?); // whoever waits for a later event waits for this one too
         }
         Ok(())
     }

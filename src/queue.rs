@@ -1,0 +1,190 @@
+//! The queue of one journal: what callers have appended and no round has taken yet, and where the journal stands.
+//!
+//! Decides what is queued next (the report of a recovery first, `events_lost` behind a hole, `journal_closed` last);
+//! does no I/O.
+
+use crate::commit::{Committer, Note};
+use crate::draft::Draft;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Event, EventsLost, Hole, JournalClosed, JournalRecovered};
+use crate::line::Tail;
+use crate::time::Timestamp;
+use crate::watermark::{Durability, Watermark};
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Instant;
+
+/// What callers see and change. Held for moments: serialising an event happens before, waking somebody after.
+pub(crate) struct Queue {
+    pub(crate) mark: Arc<Watermark>,
+    pub(crate) lines: Vec<u8>,
+    /// An emptied batch, for its capacity.
+    pub(crate) spare: Vec<u8>,
+    pub(crate) notes: Vec<Note>,
+    pub(crate) next_seq: u64,
+    /// Bytes taken from the queue and not written yet.
+    pub(crate) in_flight: usize,
+    /// To be written before anything else.
+    pub(crate) recovered: Option<JournalRecovered>,
+    /// The same once it is queued, with its number, until it is written.
+    pub(crate) reported: Option<(u64, JournalRecovered)>,
+    pub(crate) phase: Phase,
+    pub(crate) closing: Option<Close>,
+    pub(crate) wants_sync: bool,
+    /// When what was written must be synced.
+    pub(crate) sync_by: Option<Instant>,
+    pub(crate) scheduled: bool,
+    pub(crate) lost: Option<Lost>,
+    pub(crate) room: Vec<Waker>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Phase {
+    Open,
+    Closed,
+    Failed(Error),
+}
+
+/// A close that was asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Close {
+    pub(crate) reason: String,
+    /// `journal_closed` is in the queue already.
+    pub(crate) said: bool,
+}
+
+/// Events refused while the disk is full.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lost {
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+    pub(crate) count: u64,
+}
+
+impl Queue {
+    pub(crate) fn new(mark: Arc<Watermark>, next_seq: u64, recovered: Option<JournalRecovered>) -> Queue {
+        Queue {
+            mark,
+            lines: Vec::new(),
+            spare: Vec::new(),
+            notes: Vec::new(),
+            next_seq,
+            in_flight: 0,
+            recovered,
+            reported: None,
+            phase: Phase::Open,
+            closing: None,
+            wants_sync: false,
+            sync_by: None,
+            scheduled: false,
+            lost: None,
+            room: Vec::new(),
+        }
+    }
+
+    pub(crate) fn check_open(&self) -> Result<()> {
+        match &self.phase {
+            Phase::Failed(error) => Err(error.clone()),
+            Phase::Open if self.closing.is_none() => Ok(()),
+            Phase::Open | Phase::Closed => Err(closed()),
+        }
+    }
+
+    pub(crate) fn last_queued(&self) -> u64 {
+        match self.lost {
+            Some(lost) => lost.first - 1,
+            None => self.next_seq - 1,
+        }
+    }
+
+    /// The first entry of an opening that found an unclean end is the report of it.
+    pub(crate) fn begin_epoch(&mut self) -> Result<()> {
+        if let Some(recovered) = self.recovered.take() {
+            let draft = Draft::recorders_own(Event::JournalRecovered(recovered.clone()));
+            let tail = draft.tail()?;
+            let seq = self.push(&draft, &tail);
+            self.reported = Some((seq, recovered));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn push(&mut self, draft: &Draft, tail: &Tail) -> u64 {
+        let seq = self.next_seq;
+        let time = draft.given_time().unwrap_or_else(Timestamp::now);
+        tail.write_line(&mut self.lines, seq, self.mark.reached(Durability::Synced), time);
+        self.notes.push(Note { seq, change: draft.change.clone(), id: draft.given_id().map(str::to_owned) });
+        self.next_seq += 1;
+        seq
+    }
+
+    /// Refuses everything that is not written, because the disk is full.
+    pub(crate) fn refuse_all(&mut self, committer: &mut Committer, mark: &Watermark) {
+        self.lines.clear();
+        self.notes.clear();
+        committer.forget_notes();
+        let first = committer.written() + 1;
+        let last = self.next_seq - 1;
+        let refused = last + 1 - first;
+        if let Some((_, mut recovered)) = self.reported.take().filter(|(seq, _)| *seq >= first) {
+            // It has to come first all the same, and then accounts for what was refused with it.
+            if self.lost.is_none() {
+                recovered.holes.push(Hole { first_seq: first, last_seq: last });
+            }
+            self.recovered = Some(recovered);
+        }
+        match &mut self.lost {
+            // Only the explanation itself was refused: its number goes to the next try.
+            Some(lost) => self.next_seq = lost.last + 1,
+            None => {
+                self.lost = Some(Lost { first, last, count: refused });
+                let error = storage_full();
+                mark.fail(Durability::Written, first, last, &error);
+                mark.fail(Durability::Synced, first, last, &error);
+            }
+        }
+    }
+
+    /// Queues `events_lost`, which must be the first entry behind the hole.
+    pub(crate) fn push_explanation(&mut self, lost: Lost) {
+        self.lines.clear();
+        let _ = self.begin_epoch();
+        let event = EventsLost::new("the disk was full").first_seq(lost.first).last_seq(lost.last).count(lost.count);
+        let draft = Draft::recorders_own(Event::EventsLost(event));
+        if let Ok(tail) = draft.tail() {
+            self.push(&draft, &tail);
+        }
+    }
+
+    /// When everything is on disk, queues `journal_closed`; when that is on disk too, the journal is closed.
+    pub(crate) fn go_on_closing(&mut self, committer: &Committer) -> bool {
+        let Some(close) = &mut self.closing else { return false };
+        let all_synced = committer.synced() + 1 >= self.next_seq || !committer.has_written();
+        if !self.lines.is_empty() || !all_synced {
+            return false;
+        }
+        if close.said || !committer.has_written() {
+            self.phase = Phase::Closed;
+            return true;
+        }
+        close.said = true;
+        let activity = committer.activity();
+        let event = JournalClosed::new(close.reason.clone())
+            .open(activity.open().0)
+            .turns(activity.turns)
+            .errors(activity.errors);
+        let draft = Draft::recorders_own(Event::JournalClosed(event));
+        if let Ok(tail) = draft.tail() {
+            self.push(&draft, &tail);
+        }
+        self.wants_sync = true;
+        false
+    }
+}
+
+pub(crate) fn storage_full() -> Error {
+    Error::new(ErrorKind::StorageFull, "the disk is full: the event was not recorded; free some space")
+}
+
+pub(crate) fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the journal is closed: open it again to go on")
+}

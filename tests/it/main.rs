@@ -20,7 +20,10 @@
 )]
 
 mod faulty;
+mod format;
 mod memory;
+mod properties;
+mod quotation;
 mod recovery;
 mod smoke;
 mod support;

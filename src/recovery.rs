@@ -110,7 +110,8 @@ pub(crate) fn recover(files: &Files, session_id: &str) -> Result<Resume> {
             report.cuts.push(Cut { segment: survey.opened.segment, offset, bytes: bytes.max(kept) });
         }
     }
-    unverified += newest.unverified().max(kept_at_end(&torn, newest));
+    let beside_an_entry = newest.sifter.good_end() - newest.sifter.entry_end();
+    unverified += beside_an_entry + newest.unverified().max(kept_at_end(&torn, newest));
 
     // A header that promised a first number had all numbers before it used up or skipped.
     let promised = newest.opened.header.as_ref().map_or(0, |header| header.first_seq);
@@ -171,16 +172,11 @@ fn check_header(files: &Files, header: &segment::Header, session_id: &str) -> Re
 fn survey_tail(files: &Files, listed: &[Listed], journal: Option<&str>) -> Result<(Vec<Survey>, u64)> {
     let mut tail: Vec<Survey> = Vec::new();
     let mut never_created = 0;
-    for listed in listed.iter().rev() {
+    for (at, newest) in listed.iter().enumerate().rev() {
         // A segment that a merge has left behind, or another journal's file, says nothing about our end.
-        let Some(opened) = files.peek(*listed)? else { continue };
-        let foreign = opened.header.as_ref().is_some_and(|header| {
-            header.segment != listed.segment || journal.is_some_and(|journal| journal != header.journal)
-        });
-        if foreign {
-            continue;
-        }
-        let survey = survey(files, opened)?;
+        let Some(opened) = files.peek(*newest)?.filter(|opened| !is_foreign(opened, journal)) else { continue };
+        let before = last_before(files, &listed[..at], &opened, journal)?;
+        let survey = survey(files, opened, before)?;
         if !survey.was_created() {
             never_created += survey.opened.len;
             continue;
@@ -194,8 +190,27 @@ fn survey_tail(files: &Files, listed: &[Listed], journal: Option<&str>) -> Resul
     Ok((tail, never_created))
 }
 
-/// Reads one segment to its end past the page cache.
-fn survey(files: &Files, opened: Opened) -> Result<Survey> {
+/// The last number before a segment: its header tells, and without one the segments before it.
+fn last_before(files: &Files, older: &[Listed], opened: &Opened, journal: Option<&str>) -> Result<u64> {
+    if let Some(header) = &opened.header {
+        return Ok(header.first_seq.saturating_sub(1));
+    }
+    for (at, listed) in older.iter().enumerate().rev() {
+        let Some(opened) = files.peek(*listed)?.filter(|opened| !is_foreign(opened, journal)) else { continue };
+        let before = last_before(files, &older[..at], &opened, journal)?;
+        return Ok(survey(files, opened, before)?.sifter.last());
+    }
+    Ok(0)
+}
+
+fn is_foreign(opened: &Opened, journal: Option<&str>) -> bool {
+    opened.header.as_ref().is_some_and(|header| {
+        header.segment != opened.segment || journal.is_some_and(|journal| journal != header.journal)
+    })
+}
+
+/// Reads one segment, behind the number `before`, to its end past the page cache.
+fn survey(files: &Files, opened: Opened, before: u64) -> Result<Survey> {
     let path = files.path(opened.segment);
     let io = |doing, error| Error::io(doing, &path, error);
     // What the reread finds must still be there after a power cut. If this fails, the reread tells what is left.
@@ -205,7 +220,6 @@ fn survey(files: &Files, opened: Opened) -> Result<Survey> {
     let opened = Opened { len, ..opened };
 
     let header = opened.header.as_ref();
-    let before = header.map_or(0, |header| header.first_seq.saturating_sub(1));
     let compacted = header.and_then(|header| header.compacted);
     let mut activity = header.map(segment::Header::activity).unwrap_or_default();
     let mut scanner = Scanner::new(file.clone(), opened.lines_from.min(len), len);

@@ -45,6 +45,7 @@ pub(crate) struct Sifter {
     seen: Vec<(u64, u32)>,
     bad: Option<BadRegion>,
     good_end: u64,
+    entry_end: u64,
     synced: u64,
 }
 
@@ -64,6 +65,8 @@ struct Candidate {
     len: u64,
     /// Whether a line break follows it directly.
     terminated: bool,
+    /// Where its physical line ends, once that is known.
+    line_end: u64,
     seq: u64,
     crc: u32,
     synced: u64,
@@ -72,7 +75,7 @@ struct Candidate {
 impl Sifter {
     /// For a segment whose first line starts at `offset`, behind the number `last`.
     pub(crate) fn new(offset: u64, last: u64, compacted: bool) -> Sifter {
-        Sifter { last, compacted, seen: Vec::new(), bad: None, good_end: offset, synced: 0 }
+        Sifter { last, compacted, seen: Vec::new(), bad: None, good_end: offset, entry_end: offset, synced: 0 }
     }
 
     /// The last number given out.
@@ -85,9 +88,14 @@ impl Sifter {
         self.seen.len() as u64
     }
 
-    /// Where the last good line ends.
+    /// Where the last physical line ends that is good or holds an entry: a salvaged one needs the line break of its line.
     pub(crate) fn good_end(&self) -> u64 {
         self.good_end
+    }
+
+    /// Where the last entry ends.
+    pub(crate) fn entry_end(&self) -> u64 {
+        self.entry_end
     }
 
     /// The highest durable watermark that any entry stated.
@@ -125,7 +133,7 @@ impl Sifter {
                 out.push_back(Sifted::Flaw(Flaw { damage: Damage::Again, offset, bytes, missing, at_end: false }));
             }
             if self.bad.is_none() {
-                self.good_end = chunk.end();
+                (self.good_end, self.entry_end) = (chunk.end(), chunk.end());
             }
             return;
         }
@@ -133,7 +141,8 @@ impl Sifter {
             self.settle(Some(seq), out);
         }
         self.note_missing(Some(seq), chunk.offset, out);
-        self.give_out(seq, crc, synced, chunk.end());
+        self.give_out(seq, crc, synced);
+        (self.good_end, self.entry_end) = (chunk.end(), chunk.end());
         out.push_back(Sifted::Entry);
     }
 
@@ -141,11 +150,10 @@ impl Sifter {
         self.seen.binary_search_by_key(&seq, |(seq, _)| *seq).is_ok_and(|at| self.seen[at].1 == crc)
     }
 
-    fn give_out(&mut self, seq: u64, crc: u32, synced: u64, end: u64) {
+    fn give_out(&mut self, seq: u64, crc: u32, synced: u64) {
         self.seen.push((seq, crc));
         self.last = seq;
         self.synced = self.synced.max(synced);
-        self.good_end = end;
     }
 
     /// Numbers that are missing before `next`, with no bytes in their place.
@@ -183,11 +191,15 @@ impl Sifter {
                     offset: chunk.offset + *start as u64,
                     len: piece.len() as u64,
                     terminated: start + piece.len() == bytes.len() && chunk.ending == Ending::Newline,
+                    line_end: 0,
                     seq: entry.seq().get(),
                     crc: line::stated_checksum(piece).unwrap_or_default(),
                     synced: entry.synced().get(),
                 });
             }
+        }
+        if chunk.ending == Ending::Newline {
+            region.candidates[region.line_from..].iter_mut().for_each(|candidate| candidate.line_end = chunk.end());
         }
         if region.candidates.len() > MAX_CANDIDATES {
             self.settle_candidates(None, out);
@@ -235,8 +247,9 @@ impl Sifter {
             }
         }
         region.offset = at;
-        for Candidate { seq, crc, synced, .. } in accepted {
-            self.give_out(seq, crc, synced, at);
+        for Candidate { seq, crc, synced, line_end, .. } in accepted {
+            self.give_out(seq, crc, synced);
+            (self.good_end, self.entry_end) = (at.max(line_end), at);
         }
     }
 }

@@ -22,6 +22,9 @@
 
 mod docs;
 mod faulty;
+mod format;
 mod memory;
+mod properties;
+mod quotation;
 mod recovery;
 mod support;

@@ -96,9 +96,9 @@ fn numbers_that_torn_bytes_may_have_borne_are_never_given_again() {
     for len in 0..whole.len() {
         lab.put(&Files::from([(segment(1), whole[..len].to_vec())]));
         let begun = lines(&whole).iter().filter(|(at, _)| *at < len).filter_map(|(_, line)| seq_of(line)).max();
-        let journal = lab.open();
-        let first = journal.push(TextDelta::new("t", "x")).unwrap().get();
-        drop(journal);
+        lab.append_one();
+        let new = lab.files().remove(&segment(2)).unwrap();
+        let first = lines(&new).iter().find_map(|(_, line)| seq_of(line)).unwrap();
         assert!(first > begun.unwrap_or(0), "cut to {len}: {first} was given again, {begun:?} had begun");
     }
 }
@@ -614,5 +614,26 @@ fn a_newer_format_is_read_and_never_written() {
         let before = lab.files();
         assert_eq!(lab.store.journal(ID).unwrap_err().kind(), ErrorKind::Unsupported);
         assert_eq!(segments(&lab.files()), segments(&before));
+    }
+}
+
+#[test]
+fn an_entry_salvaged_from_the_last_line_survives_recovery() {
+    // Goal: recovery must not cut the line break that such an entry needs to be found again. Method: a whole entry with
+    // the start of another glued to it, then a line break, at the very end of the newest segment.
+    let mut files = unclosed();
+    let originals = entries_of(&files);
+    let bytes = files.get_mut(&segment(1)).unwrap();
+    bytes.pop();
+    bytes.extend_from_slice(b"{\"seq\":35,\"synced\":34,\n");
+    for more in [&b""[..], b"{\"seq\":36,\"sy"] {
+        let mut files = files.clone();
+        files.get_mut(&segment(1)).unwrap().extend_from_slice(more);
+        let lab = Lab::with(&files);
+        assert_eq!(lab.read().entries, originals);
+        let seq = lab.append_one();
+        let reading = lab.read();
+        assert!(originals.iter().all(|(seq, line)| reading.entries.get(seq) == Some(line)));
+        assert!(seq > 35 && reading.entries.contains_key(&seq), "{seq}");
     }
 }

@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The file system of this machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,7 +57,7 @@ impl Storage for DiskStorage {
     fn create(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
         // O_EXCL follows no link either.
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
-        Ok(Arc::new(DiskFile { file, direct: false }))
+        Ok(Arc::new(DiskFile::new(file, false)))
     }
 
     fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn StorageFile>> {
@@ -93,7 +94,7 @@ impl Storage for DiskStorage {
         if !file.metadata()?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a plain file"));
         }
-        Ok(Arc::new(DiskFile { file, direct }))
+        Ok(Arc::new(DiskFile::new(file, direct)))
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
@@ -128,9 +129,25 @@ struct DiskFile {
     file: File,
     /// Opened past the page cache: reads must be aligned.
     direct: bool,
+    /// The process that took the lock; 0 for none.
+    locked_by: AtomicU32,
+}
+
+impl Drop for DiskFile {
+    fn drop(&mut self) {
+        // Closing frees the lock only with its last copy, and a child that another thread is just starting has one until
+        // it runs its own program. Unlocking frees all copies; a forked child must not do that to its parent's.
+        if self.locked_by.load(Ordering::Relaxed) == std::process::id() {
+            let _ = self.file.unlock();
+        }
+    }
 }
 
 impl DiskFile {
+    fn new(file: File, direct: bool) -> DiskFile {
+        DiskFile { file, direct, locked_by: AtomicU32::new(0) }
+    }
+
     /// Reads whole blocks around the range into aligned memory and copies the range out of them.
     fn read_direct(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let skip = (offset % BLOCK as u64) as usize;
@@ -172,7 +189,10 @@ impl StorageFile for DiskFile {
     fn try_lock(&self, exclusive: bool) -> io::Result<bool> {
         let taken = if exclusive { self.file.try_lock() } else { self.file.try_lock_shared() };
         match taken {
-            Ok(()) => Ok(true),
+            Ok(()) => {
+                self.locked_by.store(std::process::id(), Ordering::Relaxed);
+                Ok(true)
+            }
             Err(TryLockError::WouldBlock) => Ok(false),
             Err(TryLockError::Error(error)) => Err(error),
         }

@@ -1,6 +1,7 @@
 //! All integration tests, one binary. They use the library as anybody else would: through its public API.
 //!
 //! - `format`: the bytes of a journal, read by code that shares nothing with the library
+//! - `record`: the recorder as its clients see it: protocol, signals, full and failing disks, being killed
 //! - `recovery`: every truncation, every flipped bit, and the shapes that real damage takes
 //! - `quotation`: a journal that records the reading of another one
 //! - `crash`: processes killed under load
@@ -26,5 +27,6 @@ mod format;
 mod memory;
 mod properties;
 mod quotation;
+mod record;
 mod recovery;
 mod support;

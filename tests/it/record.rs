@@ -1,0 +1,485 @@
+//! `foldlog record` as its clients see it: the pipe protocol, signals, full disks, disks that fail, and being killed.
+
+use crate::support::has;
+use foldlog::{Reader, SessionRecord, Store};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+const FOLDLOG: &str = env!("CARGO_BIN_EXE_foldlog");
+
+/// A recorder at work, with its replies gathered by a thread.
+struct Recorder {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    replies: Arc<Mutex<Vec<Value>>>,
+    reading: JoinHandle<()>,
+}
+
+impl Recorder {
+    fn start(root: &Path, arguments: &[&str]) -> Recorder {
+        Recorder::start_under(&[], root, arguments)
+    }
+
+    /// Starts it under another program, such as `strace`.
+    fn start_under(wrapper: &[&str], root: &Path, arguments: &[&str]) -> Recorder {
+        let mut words = wrapper.iter().copied().chain([FOLDLOG]);
+        let mut command = Command::new(words.next().unwrap());
+        command.args(words).arg("--root").arg(root).arg("record").args(arguments);
+        // A process group of its own, as a shell gives every job.
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        let mut child = command.spawn().unwrap();
+        let replies: Arc<Mutex<Vec<Value>>> = Arc::default();
+        let (gathered, stdout) = (Arc::clone(&replies), child.stdout.take().unwrap());
+        let reading = std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                match serde_json::from_str(&line) {
+                    Ok(reply) => gathered.lock().unwrap().push(reply),
+                    Err(_) => return, // cut short by a kill
+                }
+            }
+        });
+        let stdin = child.stdin.take();
+        Recorder { child, stdin, replies, reading }
+    }
+
+    fn send(&mut self, line: &[u8]) -> bool {
+        let Some(stdin) = &mut self.stdin else { return false };
+        stdin.write_all(line).and_then(|()| stdin.write_all(b"\n")).is_ok()
+    }
+
+    fn event(&mut self, event: &Value) -> bool {
+        self.send(event.to_string().as_bytes())
+    }
+
+    /// Waits for a reply; every test that waits ends within a minute.
+    fn wait_for(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let start = Instant::now();
+        loop {
+            if let Some(reply) = self.replies.lock().unwrap().iter().find(|reply| wanted(reply)) {
+                return reply.clone();
+            }
+            assert!(start.elapsed() < Duration::from_secs(60), "no {what} among {:?}", self.replies.lock().unwrap());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn ready(&self) -> Value {
+        self.wait_for("ready line", |reply| reply["ready"] == true)
+    }
+
+    fn ack(&self, line: u64) -> Value {
+        self.wait_for("acknowledgement", |reply| reply["seq"].is_u64() && reply["line"].as_u64() >= Some(line))
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// Ends the input and waits: how it ended, what it replied and what it said.
+    fn end(mut self) -> (ExitStatus, Vec<Value>, String) {
+        drop(self.stdin.take());
+        let output = self.child.wait_with_output().unwrap();
+        self.reading.join().unwrap();
+        let replies = std::mem::take(&mut *self.replies.lock().unwrap());
+        (output.status, replies, String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+}
+
+fn note(number: u64) -> Value {
+    json!({"type": "custom", "id": format!("n-{number}"), "data": {"name": "note", "value": number}})
+}
+
+fn turn_started(turn_id: &str) -> Value {
+    json!({"type": "turn_started", "data": {"turn_id": turn_id, "prompt": "Fix the build"}})
+}
+
+fn reader(root: &Path, id: &str) -> Reader {
+    Store::open(root).unwrap().reader(id).unwrap()
+}
+
+/// Type and data of every entry, and the checks that everything else rests on.
+fn recorded(root: &Path, id: &str) -> Vec<(String, Value)> {
+    let reader = reader(root, id);
+    assert!(reader.verify().unwrap().clean, "{:?}", reader.verify());
+    let mut items = reader.items().unwrap();
+    let mut entries = Vec::new();
+    while let Some(item) = items.next().unwrap() {
+        if let foldlog::Item::Entry(entry) = item {
+            entries.push((entry.type_name().to_owned(), serde_json::from_str(entry.data()).unwrap_or_default()));
+        }
+    }
+    entries
+}
+
+/// Goal: bad input gets a clear error with its line number, the rest is recorded, the input is kept.
+/// Method: one line of each bad kind between good ones.
+#[test]
+fn bad_lines_are_kept_and_answered_and_the_rest_is_recorded() {
+    let root = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::start(root.path(), &["s", "--ack"]);
+    let deep = format!(r#"{{"type":"custom","data":{{"name":"d","value":{}{}}}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+    let huge = vec![b'x'; foldlog::MAX_LINE + 1];
+    let lines: [(&[u8], &str); 12] = [
+        (br#"{"type":"turn_started","data":{"turn_id":"t-1","prompt":"hi"}}"#, ""),
+        (b"not json", "not a JSON object"),
+        (b"", "empty"),
+        (br#"{"data":{}}"#, "no `type`"),
+        (br#"{"type":"turn_ended","data":{"x":1}}"#, "missing field `turn_id`"),
+        (b"{\"type\":\"text_delta\",\"data\":{\"turn_id\":\"t-1\",\"text\":\"\xff\"}}", "not UTF-8"),
+        (br#"{"type":"text_delta","data":{"turn_id":"t-1","text":"\ud83d"}}"#, "hex escape"),
+        (deep.as_bytes(), "nested deeper than 120"),
+        (&huge, "at most 67108864"),
+        (b"{\"type\":\"text_delta\",\"data\":{\"turn_id\":\"t-1\",\"text\":\"with CRLF\"}}\r", ""),
+        (br#"{"type":"journal_closed","data":{}}"#, "the recorder alone"),
+        (br#"{"type":"session_started","data":{"session_id":"other"}}"#, "\"other\""),
+    ];
+    for (line, _) in &lines {
+        assert!(recorder.send(line));
+    }
+    // No line break behind the last one: it is a line all the same.
+    recorder.stdin.as_mut().unwrap().write_all(br#"{"type":"turn_ended","data":{"turn_id":"t-1"}}"#).unwrap();
+    let (status, replies, words) = recorder.end();
+
+    assert_eq!(status.code(), Some(1), "{words}");
+    for (number, (_, error)) in lines.iter().enumerate().filter(|(_, (_, error))| !error.is_empty()) {
+        let reply = replies.iter().find(|reply| reply["line"] == number + 1 && reply["error"].is_string());
+        let reply = reply.unwrap_or_else(|| panic!("line {} has no reply of its own in {replies:?}", number + 1));
+        assert!(reply["error"].as_str().unwrap().contains(error), "{reply}");
+        assert_eq!(reply["seq"].is_u64(), number != 8, "only what is too large to be kept has no number: {reply}");
+        assert!(words.contains(&format!("line {}: ", number + 1)), "{words}");
+    }
+    assert_eq!(replies.last().unwrap()["line"], 13);
+    let entries = recorded(root.path(), "s");
+    let kept: Vec<&Value> = entries.iter().filter(|(name, _)| name == "unparsed").map(|(_, data)| data).collect();
+    assert_eq!(kept.len(), 9);
+    assert_eq!(kept[0]["text"], "not json");
+    assert_eq!(kept[3]["text"], r#"{"type":"turn_ended","data":{"x":1}}"#);
+    assert!(kept[4]["text_base64"].is_string() && kept[4]["text"].is_null());
+    assert_eq!(kept[6]["text"].as_str().unwrap().len(), deep.len());
+    assert_eq!(entries.iter().filter(|(name, _)| name == "text_delta").count(), 1);
+    assert_eq!(reader(root.path(), "s").fold().unwrap().turns[0].response_content.as_deref(), Some("with CRLF"));
+}
+
+/// Goal: `--strict` stops at a line that is no event, and at a type that is not known; what came before is safe.
+#[test]
+fn strict_stops_at_the_first_line_it_does_not_understand() {
+    for bad in [&b"nonsense"[..], br#"{"type":"turn_startd","data":{}}"#] {
+        let root = tempfile::tempdir().unwrap();
+        let mut recorder = Recorder::start(root.path(), &["s", "--ack", "--strict"]);
+        recorder.event(&turn_started("t-1"));
+        recorder.send(bad);
+        recorder.event(&turn_started("t-2"));
+        let (status, _, words) = recorder.end();
+        assert_eq!(status.code(), Some(1), "{words}");
+        assert!(words.contains("line 2"), "{words}");
+        let names: Vec<String> = recorded(root.path(), "s").into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["session_started", "turn_started", "journal_closed"]);
+    }
+}
+
+/// Goal: an unknown type is recorded as it is and named once, with what it may have meant.
+#[test]
+fn an_unknown_type_is_recorded_and_named_once() {
+    let root = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::start(root.path(), &["s"]);
+    for _ in 0..3 {
+        recorder.send(br#"{"type":"turn_startd","data":{"n":1e400}}"#);
+    }
+    recorder.send(br#"{"type":"acme.map_shown","data":{}}"#);
+    let (status, replies, words) = recorder.end();
+    assert_eq!((status.code(), replies.len()), (Some(0), 0), "without --ack, stdout stays empty");
+    assert_eq!(words.matches("did you mean `turn_started`").count(), 1, "{words}");
+    assert!(!words.contains("acme"), "{words}");
+    assert_eq!(recorded(root.path(), "s").len(), 6);
+}
+
+/// Goal: the ready line tells what is there; a client goes on behind `last_id`; what was open is named.
+/// Method: kill a recorder in the middle of a turn with two calls, start it again.
+#[test]
+fn a_restart_is_told_what_was_open_and_where_to_go_on() {
+    let root = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::start(root.path(), &["s", "--ack", "--workspace", "w", "--agent", "a"]);
+    assert_eq!(recorder.ready()["last_seq"], 0);
+    recorder.event(&turn_started("t-1"));
+    for call in ["c-1", "c-2"] {
+        let data = json!({"turn_id": "t-1", "call_id": call, "tool_name": "bash"});
+        recorder.event(&json!({"type": "tool_call_started", "id": format!("id-{call}"), "data": data}));
+    }
+    assert_eq!(recorder.ack(3)["seq"], 4, "session_started comes first by itself");
+    kill_process(recorder.pid(), Signal::KILL).unwrap();
+    recorder.end();
+
+    let mut recorder = Recorder::start(root.path(), &["s", "--ack"]);
+    let ready = recorder.ready();
+    assert_eq!((&ready["last_seq"], &ready["last_id"], &ready["epoch"]), (&json!(4), &json!("id-c-2"), &json!(2)));
+    let calls = json!([
+        {"call_id": "c-1", "tool_name": "bash", "seq": 3},
+        {"call_id": "c-2", "tool_name": "bash", "seq": 4}
+    ]);
+    assert_eq!(ready["open"], json!([{"turn_id": "t-1", "seq": 2, "calls": calls}]));
+    recorder.event(&json!({"type": "turn_ended", "data": {"turn_id": "t-1", "error": "gave up"}}));
+    let (status, _, words) = recorder.end();
+    assert_eq!(status.code(), Some(0));
+    assert!(words.contains("left open: turn t-1 (seq 2), running bash c-1 (seq 3), bash c-2 (seq 4)"), "{words}");
+    let session = reader(root.path(), "s").fold().unwrap();
+    assert_eq!(session.workspace_id.unwrap().as_str(), "w");
+    assert_eq!(session.turns[0].status.as_str(), "error");
+}
+
+/// Goal: foldlog's own lines are input too: numbers and checksums are ignored, the recorder's own entries count as lines
+/// and are not recorded, the session takes this journal's id, and the fold is the same.
+#[test]
+fn a_journal_can_be_recorded_again() {
+    let root = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::start(root.path(), &["first"]);
+    recorder.event(&turn_started("t-1"));
+    recorder.event(&json!({"type": "text_delta", "data": {"turn_id": "t-1", "text": "hello"}}));
+    recorder.end();
+    let bytes = std::fs::read(root.path().join("first/00000001.jsonl")).unwrap();
+    let mut recorder = Recorder::start(root.path(), &["second", "--ack"]);
+    recorder.stdin.as_mut().unwrap().write_all(&bytes).unwrap();
+    let (status, replies, words) = recorder.end();
+    assert_eq!(status.code(), Some(0), "{words}");
+    assert_eq!(replies.last().unwrap()["line"], 5, "header and journal_closed count as lines");
+    let (first, mut second) = (reader(root.path(), "first").fold().unwrap(), reader(root.path(), "second").fold().unwrap());
+    assert_eq!(second.session_id.as_str(), "second");
+    second.session_id = first.session_id.clone();
+    assert_eq!(first, second);
+}
+
+/// Goal: many sessions through one pipe; a line whose session is missing, refused or locked is answered, the rest goes on.
+#[test]
+fn many_sessions_share_one_pipe() {
+    let root = tempfile::tempdir().unwrap();
+    let mut holder = Recorder::start(root.path(), &["held", "--ack"]);
+    holder.event(&note(1));
+    holder.ack(1);
+    let mut recorder = Recorder::start(root.path(), &["--sessions", "--ack"]);
+    let mut with = |session: Option<&str>| {
+        let mut event = turn_started("t-1");
+        if let Some(session) = session {
+            event["session"] = json!(session);
+        }
+        recorder.event(&event)
+    };
+    for session in [Some("a"), Some("../b"), None, Some("held"), Some(""), Some("a")] {
+        assert!(with(session));
+    }
+    let (status, replies, words) = recorder.end();
+    assert_eq!(status.code(), Some(1), "{words}");
+    let of = |line: u64, member: &str| {
+        let reply = replies.iter().find(|reply| reply["line"] == line).unwrap_or(&Value::Null);
+        reply[member].as_str().map(str::to_owned)
+    };
+    assert!(of(3, "error").unwrap().contains("no `session`"));
+    assert!(of(4, "error").unwrap().contains(&holder.child.id().to_string()), "{replies:?}");
+    assert!(of(5, "error").unwrap().contains("empty"));
+    let ready = replies.iter().filter(|reply| reply["ready"] == true).count();
+    assert_eq!(ready, 2, "a ready line each, at its first input line");
+    assert!(replies.iter().any(|reply| reply["session"] == "a" && reply["line"] == 6 && reply["seq"] == 3));
+    assert_eq!(recorded(root.path(), "../b").len(), 3);
+    assert!(root.path().join("%2E.%2Fb").is_dir() && !root.path().join("../b").exists());
+    assert_eq!(holder.end().0.code(), Some(0));
+}
+
+/// Goal: one writer. The second gets exit code 5 and the first one's pid, and nothing is disturbed.
+#[test]
+fn a_second_recorder_gets_exit_5_and_the_pid_of_the_first() {
+    let root = tempfile::tempdir().unwrap();
+    let mut first = Recorder::start(root.path(), &["s", "--ack"]);
+    first.event(&note(1));
+    first.ack(1);
+    let (status, _, words) = Recorder::start(root.path(), &["s", "--ack"]).end();
+    assert_eq!(status.code(), Some(5), "{words}");
+    assert!(words.contains(&format!("pid {}", first.child.id())), "{words}");
+    first.event(&note(2));
+    assert_eq!(first.end().0.code(), Some(0));
+    assert_eq!(recorded(root.path(), "s").len(), 4);
+}
+
+/// Goal: an interrupt from the keyboard hits the whole process group; the events still to come are recorded.
+#[test]
+fn an_interrupt_of_the_process_group_loses_no_event() {
+    let root = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::start(root.path(), &["s", "--ack"]);
+    recorder.event(&note(1));
+    recorder.ack(1);
+    kill_process_group(recorder.pid(), Signal::INT).unwrap();
+    recorder.event(&note(2));
+    recorder.ack(2);
+    let (status, _, words) = recorder.end();
+    assert_eq!(status.code(), Some(0), "{words}");
+    assert_eq!(recorded(root.path(), "s").last().unwrap().1["reason"], "eof");
+}
+
+/// Goal: SIGTERM drains what is in the pipe and closes.
+#[test]
+fn sigterm_drains_the_pipe_and_closes() {
+    let root = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::start(root.path(), &["s", "--ack"]);
+    recorder.ready();
+    for number in 1..=100 {
+        recorder.event(&note(number));
+    }
+    kill_process(recorder.pid(), Signal::TERM).unwrap();
+    // The pipe stays open on our side: the recorder must not wait for its end.
+    let open = recorder.stdin.take();
+    let (status, replies, words) = recorder.end();
+    drop(open);
+    assert_eq!(status.code(), Some(0), "{words}");
+    assert_eq!(replies.last().unwrap()["line"], 100, "every line that was in the pipe is acknowledged");
+    let entries = recorded(root.path(), "s");
+    assert_eq!((entries.len(), &entries[101].1["reason"]), (102, &json!("signal")));
+}
+
+/// Goal: a client that never reads its replies never hangs the recorder.
+/// Method: far more replies than a pipe holds, and nobody at its other end.
+#[test]
+fn a_client_that_never_reads_its_replies_does_not_hang_the_recorder() {
+    let root = tempfile::tempdir().unwrap();
+    let mut command = Command::new(FOLDLOG);
+    command.arg("--root").arg(root.path()).args(["record", "s", "--ack", "--durability", "written"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    for number in 0..5_000 {
+        // A bad line each time: those replies are never left out.
+        stdin.write_all(format!("bad line {number}\n").as_bytes()).unwrap();
+    }
+    drop(stdin);
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    drop((stdout, stderr));
+    assert_eq!(recorded(root.path(), "s").len(), 5_002);
+}
+
+/// Goal: nothing acknowledged is missing after `kill -9`, at both levels, and a client that goes on behind `last_id` ends
+/// with the session that an undisturbed one records.
+/// Method: 20 rounds a level, each killed at a moment of its own, then one to the end.
+#[test]
+fn killed_and_resumed_the_fold_is_the_same() {
+    let events = example_events();
+    let whole = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::start(whole.path(), &["demo"]);
+    events.iter().for_each(|event| assert!(recorder.event(event)));
+    assert_eq!(recorder.end().0.code(), Some(0));
+    let wanted: SessionRecord = reader(whole.path(), "demo").fold().unwrap();
+
+    let (mut rounds, mut acknowledged) = (0, 0);
+    for level in ["synced", "written"] {
+        let root = tempfile::tempdir().unwrap();
+        let mut safe = 0;
+        for round in 0..=20 {
+            let mut recorder = Recorder::start(root.path(), &["demo", "--ack", "--durability", level]);
+            let ready = recorder.ready();
+            let there = ready["last_id"].as_str().map_or(0, |id| id[2..].parse::<usize>().unwrap() + 1);
+            assert!(there >= safe, "{level}: {safe} were acknowledged, {there} are there");
+            if round == 20 {
+                events[there..].iter().for_each(|event| assert!(recorder.event(event)));
+                assert_eq!(recorder.end().0.code(), Some(0));
+                break;
+            }
+            let some = (there + 1 + round % 7).min(events.len());
+            events[there..some].iter().for_each(|event| assert!(recorder.event(event)));
+            std::thread::sleep(Duration::from_micros(137 * (round as u64 % 11)));
+            kill_process(recorder.pid(), Signal::KILL).unwrap();
+            let (_, replies, _) = recorder.end();
+            let lines = replies.iter().filter(|reply| reply["seq"].is_u64()).filter_map(|reply| reply["line"].as_u64());
+            if let Some(line) = lines.max() {
+                safe = there + line as usize;
+                acknowledged += line;
+            }
+            rounds += 1;
+        }
+        let reader = reader(root.path(), "demo");
+        assert!(reader.verify().unwrap().clean);
+        assert_eq!(reader.fold().unwrap(), wanted, "{level}");
+    }
+    println!("{rounds} kills, {acknowledged} events acknowledged before them, 0 missing");
+}
+
+/// The example run, each event with an id of its own and a time, so that only the recording differs.
+fn example_events() -> Vec<Value> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/examples/coding-session.events.jsonl");
+    let text = std::fs::read_to_string(path).unwrap();
+    let events = text.lines().enumerate().map(|(number, line)| {
+        let mut event: Value = serde_json::from_str(line).unwrap();
+        event["id"] = json!(format!("e-{number}"));
+        event["time"] = json!(format!("2026-11-22T18:45:{:02}.000000Z", number % 60));
+        event
+    });
+    events.collect()
+}
+
+/// Goal: a full disk is said at once, everything waits, nothing is lost, and recording goes on by itself.
+/// Method: a small tmpfs with a file in it that is removed later. Needs root.
+#[test]
+fn a_full_disk_is_waited_for() {
+    let root = tempfile::tempdir().unwrap();
+    let disk = root.path().join("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=400k", "tmpfs"]).arg(&disk).output();
+    if !mount.is_ok_and(|output| output.status.success()) {
+        println!("skipped: cannot mount a tmpfs here");
+        return;
+    }
+    std::fs::write(disk.join("filler"), vec![b'x'; 300_000]).unwrap();
+    let mut recorder = Recorder::start(&disk, &["s", "--ack"]);
+    let text = "é".repeat(500);
+    for number in 0..200 {
+        let data = json!({"turn_id": "t-1", "text": format!("{number} {text}")});
+        assert!(recorder.event(&json!({"type": "text_delta", "data": data})));
+    }
+    recorder.wait_for("word of the full disk", |reply| reply["waiting"] == "disk full");
+    let while_full = reader(&disk, "s").verify().unwrap();
+    assert!(while_full.clean && while_full.entries > 0, "reading goes on: {while_full:?}");
+    std::fs::remove_file(disk.join("filler")).unwrap();
+    recorder.wait_for("word of space", |reply| reply.get("waiting").is_some_and(Value::is_null));
+    recorder.ack(200);
+    let (status, _, words) = recorder.end();
+    let entries = recorded(&disk, "s");
+    let _ = Command::new("umount").arg("-l").arg(&disk).status();
+    assert_eq!(status.code(), Some(0), "{words}");
+    assert!(words.contains("the disk is full; waiting"), "{words}");
+    assert_eq!(entries.len(), 202, "session_started, 200 deltas, journal_closed");
+}
+
+/// Goal: an error of the disk ends the recording: everybody is answered, nothing is acknowledged behind it, exit code 7,
+/// and the next recorder goes on.
+/// Method: `strace` makes one `pwrite64` or `fdatasync` fail.
+#[test]
+fn an_error_of_the_disk_ends_the_recording_and_the_next_one_goes_on() {
+    if !has("strace", "an_error_of_the_disk_ends_the_recording") {
+        return;
+    }
+    for fault in ["pwrite64:error=EIO:when=5", "fdatasync:error=EIO:when=5", "fdatasync:error=ENOSPC:when=4"] {
+        let root = tempfile::tempdir().unwrap();
+        let inject = format!("inject={fault}");
+        let strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=pwrite64,fdatasync", "-e", &inject];
+        let mut recorder = Recorder::start_under(&strace, root.path(), &["s", "--ack"]);
+        for number in 1..=50 {
+            if !recorder.event(&note(number)) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let (status, replies, words) = recorder.end();
+        assert_eq!(status.code(), Some(7), "{fault}: {words}");
+        let failed = replies.iter().position(|reply| reply["error"].is_string()).unwrap();
+        let behind = replies[failed..].iter().filter(|reply| reply["seq"].is_u64()).count();
+        assert_eq!(behind, 0, "{fault}: acknowledged behind the failure: {replies:?}");
+        let safe = replies.iter().filter_map(|reply| reply["seq"].as_u64()).max().unwrap();
+
+        let mut recorder = Recorder::start(root.path(), &["s", "--ack"]);
+        assert!(recorder.ready()["last_seq"].as_u64().unwrap() >= safe, "{fault}");
+        recorder.event(&note(99));
+        assert_eq!(recorder.end().0.code(), Some(0), "{fault}");
+        assert!(recorded(root.path(), "s").iter().any(|(_, data)| data["value"] == 99));
+    }
+}

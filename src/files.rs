@@ -2,6 +2,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, JournalRecovered};
+use crate::id::SessionId;
 use crate::line::{self, Decoded};
 use crate::scan::{Ending, Scanner};
 use crate::segment::{self, Header};
@@ -92,14 +93,22 @@ impl Files {
         }
     }
 
-    /// The newest good header among these segments.
+    /// The newest good header among these segments: of those that name the session of this directory, else of all. So
+    /// a file copied in from elsewhere does not make our own ones look foreign.
     pub(crate) fn newest_header(&self, segments: &[Listed]) -> Result<Option<Header>> {
+        let ours = self.dir.file_name().and_then(|name| name.to_str()).and_then(SessionId::from_directory_name);
+        let mut other = None;
         for listed in segments.iter().rev() {
-            if let Some(Opened { header: Some(header), .. }) = self.peek(*listed)? {
+            let Some(Opened { header: Some(header), .. }) = self.peek(*listed)? else { continue };
+            if header.segment != listed.segment {
+                continue;
+            }
+            if ours.as_ref().is_none_or(|ours| ours.as_str() == header.session_id) {
                 return Ok(Some(header));
             }
+            other.get_or_insert(header);
         }
-        Ok(None)
+        Ok(other)
     }
 }
 

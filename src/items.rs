@@ -9,7 +9,7 @@ use crate::files::{Files, Listed, Opened};
 use crate::gap::{Gap, GapKind};
 use crate::line::{self, Decoded};
 use crate::scan::{Chunk, Ending, Scanner};
-use crate::segment::Seal;
+use crate::segment::{Header, MAX_HEADER, Seal};
 use crate::seq::Seq;
 use crate::sift::{Flaw, Sifted, Sifter};
 use crate::storage::Access;
@@ -139,8 +139,10 @@ impl Items {
             }
             self.last = current.sifter.last();
             self.synced = self.synced.max(current.sifter.synced());
-            self.before = Some((current.opened.stands_through(), current.end));
-            self.current = None;
+            let (through, end) = (current.opened.stands_through(), current.end);
+            if self.current.take().is_some_and(|current| self.is_ours(&current.opened)) {
+                self.before = Some((through, end));
+            }
         }
         self.start_segment()
     }
@@ -152,19 +154,21 @@ impl Items {
         if self.was_never_created(&opened)? {
             return Ok(true);
         }
-        if let Some(header) = &opened.header {
-            let ours = self.journal.as_ref().is_none_or(|journal| *journal == header.journal);
-            if !ours || header.segment != opened.segment {
-                let flaw = whole_file(&opened);
-                let mut current = self.begin(opened, 0)?;
-                current.done = true;
-                self.current = Some(current);
-                self.ready.push_back(Sifted::Flaw(flaw));
-                return Ok(true);
-            }
-            self.find_lost(&opened);
+        if !self.is_ours(&opened) {
+            let flaw = whole_file(&opened);
+            let mut current = self.begin(opened, 0)?;
+            current.done = true;
+            self.current = Some(current);
+            self.ready.push_back(Sifted::Flaw(flaw));
+            return Ok(true);
         }
-        let seal = self.ahead.iter().find_map(|next| next.header.as_ref()).and_then(|next| next.prev);
+        if let Some(lost) = self.find_lost(&opened) {
+            // Told while no segment is being read, so that it stands under the lost one's number.
+            self.ready.push_back(Sifted::Flaw(lost));
+            self.ahead.push_front(opened);
+            return Ok(true);
+        }
+        let seal = self.next_header().and_then(|next| next.prev);
         let seal = seal.filter(|seal| seal.segment == opened.segment && !opened.is_compacted());
         let end = seal.map_or(opened.len, |seal| seal.bytes.min(opened.len));
         let mut current = self.begin(opened, end)?;
@@ -183,23 +187,36 @@ impl Items {
     }
 
     /// Segments that should stand before this one and do not.
-    fn find_lost(&mut self, opened: &Opened) {
-        let Some(prev) = opened.header.as_ref().and_then(|header| header.prev) else { return };
-        if self.before.is_none_or(|(before, _)| before < prev.segment) && prev.last_seq > self.last {
-            let missing = Some((self.last + 1, prev.last_seq));
-            let flaw = Flaw { damage: Damage::Short, offset: 0, bytes: prev.bytes, missing, at_end: false };
-            self.before = Some((prev.segment, prev.bytes));
-            self.last = prev.last_seq;
-            self.ready.push_back(Sifted::Flaw(flaw));
+    fn find_lost(&mut self, opened: &Opened) -> Option<Flaw> {
+        let prev = opened.header.as_ref().and_then(|header| header.prev)?;
+        if self.before.is_some_and(|(before, _)| before >= prev.segment) || prev.last_seq <= self.last {
+            return None;
         }
+        let missing = Some((self.last + 1, prev.last_seq));
+        self.before = Some((prev.segment, prev.bytes));
+        self.last = prev.last_seq;
+        Some(Flaw { damage: Damage::Short, offset: 0, bytes: prev.bytes, missing, at_end: false })
+    }
+
+    /// Whether a file is a segment of this journal, as far as its header can be read.
+    fn is_ours(&self, opened: &Opened) -> bool {
+        opened.header.as_ref().is_none_or(|header| {
+            header.segment == opened.segment && self.journal.as_ref().is_none_or(|journal| *journal == header.journal)
+        })
+    }
+
+    /// The next good header of this journal.
+    fn next_header(&self) -> Option<&Header> {
+        self.ahead.iter().filter(|next| self.is_ours(next)).find_map(|next| next.header.as_ref())
     }
 
     /// Reads the first lines of the segments ahead, up to one with entries: it may explain what comes before it.
     fn look_ahead(&mut self) -> Result<()> {
-        while !self.ahead.iter().any(|opened| opened.has_entries && opened.header.is_some()) {
+        while !self.ahead.iter().any(|next| next.has_entries && next.header.is_some() && self.is_ours(next)) {
             let Some(listed) = self.listed.pop_front() else { break };
             let Some(opened) = self.files.peek(listed)? else { continue };
-            if let Some(compacted) = opened.header.as_ref().and_then(|header| header.compacted) {
+            let header = opened.header.as_ref().filter(|_| self.is_ours(&opened));
+            if let Some(compacted) = header.and_then(|header| header.compacted) {
                 while self.listed.front().is_some_and(|next| next.segment <= compacted.through) {
                     self.listed.pop_front();
                 }
@@ -209,27 +226,22 @@ impl Items {
         Ok(())
     }
 
-    /// A file that a crash left before its header was on disk: no gap, left where it is.
+    /// A file that a crash left before its header was on disk: no gap, left where it is. It holds at most a part of a
+    /// header, since no entry is written before the header is synced; anything more is damage.
     fn was_never_created(&self, opened: &Opened) -> Result<bool> {
-        if opened.header.is_some() {
-            return Ok(false);
-        }
-        let named = self.ahead.iter().find_map(|next| next.header.as_ref()).and_then(|next| next.prev);
-        if named.is_some_and(|seal| seal.segment >= opened.segment) {
+        let named = self.next_header().and_then(|next| next.prev);
+        if opened.header.is_some()
+            || opened.len > MAX_HEADER
+            || named.is_some_and(|seal| seal.segment >= opened.segment)
+        {
             return Ok(false);
         }
         let mut scanner = Scanner::new(self.files.open(opened.segment, Access::Read)?, 0, opened.len);
-        let mut sifter = Sifter::new(0, 0, false);
-        let mut sifted = VecDeque::new();
-        while let Some(chunk) = scanner.next() {
-            sifter.line(chunk, scanner.bytes(), &mut sifted);
-            sifted.clear();
-            if sifter.entries() > 0 {
-                return Ok(false);
-            }
-        }
+        let (mut sifter, mut sifted) = (Sifter::new(0, 0, false), VecDeque::new());
+        let Some(chunk) = scanner.next() else { return Ok(true) };
+        sifter.line(chunk, scanner.bytes(), &mut sifted);
         sifter.end(None, opened.len, &mut sifted);
-        Ok(sifter.entries() == 0)
+        Ok(sifter.entries() == 0 && scanner.next().is_none())
     }
 
     /// Settles the end of the current segment against its seal.
@@ -308,7 +320,7 @@ impl Items {
         };
         let lost = self.explained_by_next_entry(&gap);
         let own_report = self.current.as_ref().and_then(|current| current.opened.recovered.as_ref());
-        let next_report = self.ahead.iter().find_map(|next| next.recovered.as_ref());
+        let next_report = self.ahead.iter().filter(|next| self.is_ours(next)).find_map(|next| next.recovered.as_ref());
         let recovered = [own_report, next_report].into_iter().flatten().find(|report| explains(report, &gap));
         if lost || recovered.is_some() {
             gap.explained = true;
@@ -325,7 +337,7 @@ impl Items {
 
     /// Whether what a flaw took had been on disk: the fact that tells rot from a crash.
     fn was_durable(&mut self, flaw: &Flaw) -> bool {
-        let next_epoch = self.ahead.iter().find_map(|next| next.header.as_ref()).map(|header| header.epoch);
+        let next_epoch = self.next_header().map(|header| header.epoch);
         let Some(current) = &mut self.current else { return true };
         let same_epoch = next_epoch.is_some_and(|epoch| epoch <= current.opened.segment);
         same_epoch || current.opened.is_compacted() || current.proves_durable(flaw)

@@ -126,16 +126,16 @@ fn read_past_errors(file: &dyn StorageFile, buffer: &mut [u8], offset: u64) -> u
     let mut step = BLOCK;
     while read < buffer.len() {
         let at = offset + read as u64;
-        let upto = buffer.len().min(read + step);
+        // In sectors, each read ends where a sector does: a bad one costs no byte of its neighbours.
+        let span = if step > SECTOR { step } else { SECTOR - (at % SECTOR as u64) as usize };
+        let upto = buffer.len().min(read + span);
         match file.read_at(&mut buffer[read..upto], at) {
             Ok(0) => break,
             Ok(count) => read += count,
             Err(_) if step > SECTOR => step = SECTOR,
             Err(_) => {
-                let rest_of_sector = SECTOR - (at % SECTOR as u64) as usize;
-                let skipped = buffer.len().min(read + rest_of_sector);
-                buffer[read..skipped].fill(0);
-                read = skipped;
+                buffer[read..upto].fill(0);
+                read = upto;
             }
         }
     }

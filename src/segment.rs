@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 /// The version of the format that this crate writes.
 pub(crate) const FORMAT_VERSION: u64 = 1;
+/// No header is longer: what is open takes 1 MiB at most, six times that when every byte of it is escaped.
+pub(crate) const MAX_HEADER: u64 = 8 << 20;
 /// Features of journals that this crate understands. Version 1 has none.
 const KNOWN_FEATURES: &[&str] = &[];
 

@@ -1,0 +1,145 @@
+//! The documents say what is true: the bytes of the worked example, the names in the tables, the example run.
+
+use foldlog::{Draft, EVENT_TYPES, GapKind, Item, Store, Timestamp, TurnStatus};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect(path)
+}
+
+/// The code blocks of a section, without their fences.
+fn blocks(document: &str, section: &str) -> Vec<String> {
+    let from = document.find(section).unwrap_or_else(|| panic!("no section {section}"));
+    let section = &document[from..];
+    let section = section[3..].find("\n## ").map_or(section, |end| &section[..end + 3]);
+    let inside = section.split("```").skip(1).step_by(2);
+    inside.map(|block| block.split_once('\n').expect("a fence ends its line").1.to_owned()).collect()
+}
+
+/// The journal of the worked example, torn bytes included.
+fn worked_example(root: &Path) -> PathBuf {
+    let dir = root.join("s-1");
+    let segments = blocks(&read("docs/FORMAT.md"), "## 8. A worked example");
+    assert_eq!(segments.len(), 2);
+    std::fs::create_dir_all(&dir).unwrap();
+    for (segment, bytes) in (1..).zip(&segments) {
+        std::fs::write(dir.join(format!("{segment:08}.jsonl")), bytes).unwrap();
+    }
+    dir
+}
+
+#[test]
+fn the_worked_example_reads_as_the_format_page_says() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = worked_example(root.path());
+    assert_eq!(std::fs::metadata(dir.join("00000001.jsonl")).unwrap().len(), 623);
+    let reader = Store::open(root.path()).unwrap().reader("s-1").unwrap();
+    let mut items = reader.items().unwrap();
+    let mut seqs = Vec::new();
+    while let Some(item) = items.next().unwrap() {
+        if let Item::Entry(entry) = item {
+            seqs.push(entry.seq().get());
+        }
+    }
+    assert_eq!(seqs, [1, 2, 5, 6, 7]);
+    let report = reader.verify().unwrap();
+    assert!(report.clean);
+    let gap = report.gaps[0];
+    assert_eq!((report.gaps.len(), gap.kind, gap.segment, gap.offset, gap.bytes), (1, GapKind::Torn, 1, 623, 116));
+    assert_eq!((gap.first_seq.unwrap().get(), gap.last_seq.unwrap().get(), gap.explained), (3, 4, true));
+}
+
+/// Recovery makes the second segment of the example out of the first one and the torn bytes, but for clocks and names.
+#[test]
+fn recovery_writes_the_worked_example() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = worked_example(root.path());
+    let expected = std::fs::read_to_string(dir.join("00000002.jsonl")).unwrap();
+    std::fs::remove_file(dir.join("00000002.jsonl")).unwrap();
+    let head = br#"{"seq":3,"synced":2,"time":"2026-11-22T18:45:09.500000Z","type":"text_delta","data":{"turn_id":"t-1","text":"Done: "#;
+    let torn = [&head[..], b"\xc3"].concat();
+    assert_eq!(torn.len(), 116);
+    let first = dir.join("00000001.jsonl");
+    let whole = std::fs::read(&first).unwrap();
+    std::fs::write(&first, [&whole[..], &torn].concat()).unwrap();
+
+    let journal = Store::open(root.path()).unwrap().journal("s-1").unwrap();
+    let ended = foldlog::TurnEnded::new("t-1").status(TurnStatus::Cancelled);
+    journal.append(ended).unwrap().wait().unwrap();
+    journal.close().wait().unwrap();
+
+    assert_eq!(std::fs::read(&first).unwrap(), whole);
+    assert_eq!(std::fs::read(dir.join("00000001.623.torn")).unwrap(), torn);
+    let written = std::fs::read_to_string(dir.join("00000002.jsonl")).unwrap();
+    let without_clock = |text: &str| -> Vec<BTreeMap<String, serde_json::Value>> {
+        let strip = |line: &str| {
+            let mut line: BTreeMap<String, serde_json::Value> = serde_json::from_str(line).unwrap();
+            line.retain(|name, _| !["time", "created", "pid", "host", "writer", "crc"].contains(&name.as_str()));
+            line
+        };
+        text.lines().map(strip).collect()
+    };
+    assert_eq!(without_clock(&written), without_clock(&expected));
+}
+
+fn verify_py(dir: &Path) -> Output {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/examples/verify.py");
+    Command::new("python3").arg(script).arg(dir).output().expect("python3 is needed for this test")
+}
+
+#[test]
+fn an_independent_reader_agrees_with_every_line_and_finds_a_bad_one() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = worked_example(root.path());
+    let good = verify_py(&dir);
+    assert_eq!((good.status.code(), good.stdout.as_slice()), (Some(0), &b"7 good lines, 0 bad\n"[..]));
+    let path = dir.join("00000001.jsonl");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("Café?", "Cafe\u{301}")).unwrap();
+    let bad = verify_py(&dir);
+    assert_eq!((bad.status.code(), bad.stdout.as_slice()), (Some(1), &b"6 good lines, 1 bad\n"[..]));
+}
+
+#[test]
+fn the_format_page_names_every_event_type_and_kind_of_gap() {
+    let format = read("docs/FORMAT.md");
+    for name in EVENT_TYPES {
+        assert!(format.contains(&format!("`{name}`")), "FORMAT.md does not name {name}");
+    }
+    let kinds = [GapKind::Corrupt, GapKind::Hole, GapKind::Torn, GapKind::Lost];
+    for kind in kinds.into_iter().chain([GapKind::BehindSeal, GapKind::Foreign, GapKind::Missing, GapKind::Duplicate]) {
+        assert!(format.contains(&format!("| `{}` |", kind.as_str())), "FORMAT.md does not name {kind:?}");
+    }
+}
+
+#[test]
+fn the_example_run_folds_into_what_its_story_tells() {
+    let root = tempfile::tempdir().unwrap();
+    let store = Store::open(root.path()).unwrap();
+    let journal = store.journal("demo").unwrap();
+    for line in read("docs/examples/coding-session.events.jsonl").lines() {
+        let mut event: serde_json::Value = serde_json::from_str(line).unwrap();
+        if event["type"] == "session_started" {
+            event["data"]["session_id"] = "demo".into(); // as `record` does
+        }
+        let draft = Draft::from_json(event["type"].as_str().unwrap(), &event["data"].to_string()).unwrap();
+        let time = Timestamp::parse_rfc3339(event["time"].as_str().unwrap()).unwrap();
+        journal.push(draft.time(time)).unwrap();
+    }
+    journal.close().wait().unwrap();
+    let record = store.get("demo").unwrap();
+    let calls: Vec<&str> = record.turns.iter().flat_map(|turn| &turn.tool_calls).map(|c| c.status.as_str()).collect();
+    assert_eq!(calls.len(), 8);
+    assert_eq!(calls.iter().filter(|status| **status == "error").count(), 1);
+    assert_eq!(calls.last(), Some(&"interrupted"));
+    assert_eq!(record.turns[1].status, TurnStatus::Interrupted);
+    assert_eq!(record.agent_transitions.len(), 2);
+    assert!(record.turns[0].response_content.as_ref().unwrap().contains("東京"));
+}
+
+#[test]
+fn the_changelog_has_this_version() {
+    assert!(read("docs/CHANGELOG.md").contains(&format!("\n## {}\n", env!("CARGO_PKG_VERSION"))));
+}

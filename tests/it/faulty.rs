@@ -1,0 +1,195 @@
+//! A storage that counts what is asked of it and fails where a test says so.
+//!
+//! Wraps any other storage. A test gives it a closure that sees every call and answers with what becomes of it.
+
+use foldlog::{Access, DirEntry, EntryKind, Storage, StorageFile};
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// Input/output error.
+pub const EIO: i32 = 5;
+/// No space left on device.
+pub const ENOSPC: i32 = 28;
+
+/// A call to the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// So many bytes at an offset.
+    Read(usize, u64),
+    /// So many bytes at an offset.
+    Write(usize, u64),
+    Sync,
+    SetLen,
+    Create,
+    SyncDir,
+    Rename,
+    Remove,
+}
+
+impl Call {
+    /// Whether it changes what is on the disk.
+    pub fn changes(self) -> bool {
+        !matches!(self, Call::Read(..))
+    }
+}
+
+/// What becomes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    Done,
+    /// Nothing happens but the error with this number.
+    Fails(i32),
+    /// Only so many bytes are written, without an error.
+    Short(usize),
+}
+
+type Rule = Box<dyn FnMut(Call, &Path) -> Fate + Send>;
+
+/// The storage. Clones share the rule and the counts.
+#[derive(Clone)]
+pub struct Faulty {
+    inner: Arc<dyn Storage>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    rule: Mutex<Rule>,
+    writes: AtomicU64,
+    syncs: AtomicU64,
+}
+
+struct FaultyFile {
+    inner: Arc<dyn StorageFile>,
+    path: PathBuf,
+    shared: Arc<Shared>,
+}
+
+impl Faulty {
+    pub fn new(inner: impl Storage) -> Faulty {
+        let rule: Rule = Box::new(|_, _| Fate::Done);
+        let shared = Shared { rule: Mutex::new(rule), writes: AtomicU64::new(0), syncs: AtomicU64::new(0) };
+        Faulty { inner: Arc::new(inner), shared: Arc::new(shared) }
+    }
+
+    /// From now on, this decides about every call.
+    pub fn rule(&self, rule: impl FnMut(Call, &Path) -> Fate + Send + 'static) {
+        *self.shared.rule.lock().unwrap() = Box::new(rule);
+    }
+
+    /// From now on, all is well.
+    pub fn heal(&self) {
+        self.rule(|_, _| Fate::Done);
+    }
+
+    /// How many writes and how many syncs of files there have been.
+    pub fn counts(&self) -> (u64, u64) {
+        (self.shared.writes.load(Ordering::SeqCst), self.shared.syncs.load(Ordering::SeqCst))
+    }
+
+    fn file(&self, inner: Arc<dyn StorageFile>, path: &Path) -> Arc<dyn StorageFile> {
+        Arc::new(FaultyFile { inner, path: path.to_owned(), shared: Arc::clone(&self.shared) })
+    }
+}
+
+impl Shared {
+    fn fate(&self, call: Call, path: &Path) -> io::Result<Option<usize>> {
+        match (self.rule.lock().unwrap())(call, path) {
+            Fate::Done => Ok(None),
+            Fate::Short(bytes) => Ok(Some(bytes)),
+            Fate::Fails(code) => Err(io::Error::from_raw_os_error(code)),
+        }
+    }
+}
+
+impl Storage for Faulty {
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        self.inner.create_dir(path)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
+        self.inner.list(path)
+    }
+
+    fn kind(&self, path: &Path) -> io::Result<EntryKind> {
+        self.inner.kind(path)
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
+        self.shared.fate(Call::Create, path)?;
+        self.inner.create(path).map(|file| self.file(file, path))
+    }
+
+    fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn StorageFile>> {
+        self.inner.open(path, access).map(|file| self.file(file, path))
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        self.shared.fate(Call::SyncDir, path)?;
+        self.inner.sync_dir(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.shared.fate(Call::Rename, from)?;
+        self.inner.rename(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.shared.fate(Call::Remove, path)?;
+        self.inner.remove_file(path)
+    }
+
+    fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
+        self.inner.remove_dir_all(path)
+    }
+}
+
+impl StorageFile for FaultyFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.shared.fate(Call::Read(buffer.len(), offset), &self.path)?;
+        self.inner.read_at(buffer, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        self.shared.writes.fetch_add(1, Ordering::SeqCst);
+        let short = self.shared.fate(Call::Write(bytes.len(), offset), &self.path)?;
+        self.inner.write_at(&bytes[..short.unwrap_or(bytes.len()).min(bytes.len())], offset)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.inner.len()
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.shared.fate(Call::SetLen, &self.path)?;
+        self.inner.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.shared.syncs.fetch_add(1, Ordering::SeqCst);
+        self.shared.fate(Call::Sync, &self.path)?;
+        self.inner.sync_data()
+    }
+
+    fn try_lock(&self, exclusive: bool) -> io::Result<bool> {
+        self.inner.try_lock(exclusive)
+    }
+
+    fn is_at(&self, path: &Path) -> io::Result<bool> {
+        self.inner.is_at(path)
+    }
+}
+
+impl fmt::Debug for Faulty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Faulty({:?})", self.inner)
+    }
+}
+
+impl fmt::Debug for FaultyFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FaultyFile({})", self.path.display())
+    }
+}

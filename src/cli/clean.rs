@@ -31,7 +31,7 @@ pub(crate) fn visible(text: &str) -> Cow<'_, str> {
 /// The text on one line for a summary: white space of any kind is one blank, the rest as [`visible`] has it.
 pub(crate) fn one_line(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
-    for word in text.split(|c: char| matches!(c, ' ' | '\t' | '\n' | '\r')).filter(|word| !word.is_empty()) {
+    for word in text.split([' ', '\t', '\n', '\r']).filter(|word| !word.is_empty()) {
         if !clean.is_empty() {
             clean.push(' ');
         }

@@ -39,18 +39,18 @@ fn session(reader: &Reader, speed: f64, out: &mut Out) -> Outcome {
     let mut exit = damage::understood(reader);
     let mut items = reader.items()?;
     while let Some(item) = items.next()? {
-        match item {
+        let gap = match item {
             Item::Entry(entry) => {
                 pace.wait(Some(entry.time()), out)?;
                 out.data(entry.line().as_bytes())?;
+                continue;
             }
-            Item::Gap(gap) => {
-                if !gap.explained && !items.is_half_line(&gap) {
-                    damage::name(reader, &gap);
-                    exit = exit.max(Exit::Damage);
-                }
-            }
-            _ => {}
+            Item::Gap(gap) => gap,
+            _ => continue,
+        };
+        if !gap.explained && !items.is_half_line(&gap) {
+            damage::name(reader, &gap);
+            exit = exit.max(Exit::Damage);
         }
     }
     Ok(exit)

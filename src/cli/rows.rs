@@ -8,13 +8,15 @@ use foldlog::{Event, Timestamp, ToolCallStatus, TurnStatus};
 use std::collections::HashMap;
 
 /// How far text stands in: behind the time, the number and the symbol.
-const INDENT: usize = 36;
+const INDENT: &str = "                                    ";
 
 /// Writes entries, one after the other.
 #[derive(Default)]
 pub(crate) struct Rows {
     /// The stream whose text is on the current line.
     flow: Option<Flow>,
+    /// Line breaks of that text that nothing has followed yet: output mostly ends with one.
+    breaks: usize,
     /// When turns and calls began whose ends may come.
     began: HashMap<(String, String), Timestamp>,
 }
@@ -72,6 +74,7 @@ impl Rows {
 
     /// Ends the line that text is flowing on, if there is one.
     pub(crate) fn end(&mut self, out: &mut Out) -> Result<(), Failure> {
+        self.breaks = 0;
         match self.flow.take() {
             Some(_) => out.text("\n"),
             None => Ok(()),
@@ -85,11 +88,15 @@ impl Rows {
             self.flow = Some(flow);
         }
         for (at, line) in text.split('\n').enumerate() {
-            if at > 0 {
-                out.text("\n")?;
-                out.text(&" ".repeat(INDENT))?;
-            }
+            self.breaks += usize::from(at > 0);
             let line = line.strip_suffix('\r').unwrap_or(line).replace('\t', "    ");
+            if line.is_empty() {
+                continue;
+            }
+            for left in (0..std::mem::take(&mut self.breaks)).rev() {
+                out.text("\n")?;
+                out.text(if left == 0 { INDENT } else { "" })?;
+            }
             out.text(&clean::visible(&line))?;
         }
         Ok(())
@@ -99,7 +106,7 @@ impl Rows {
         self.end(out)?;
         let duration = row.duration_ms.and_then(look::millis).map(|duration| format!("  {duration}"));
         let duration = duration.unwrap_or_default();
-        let room = out.summary_width().saturating_sub(INDENT + look::columns(&duration)).max(20);
+        let room = out.summary_width().saturating_sub(INDENT.len() + look::columns(&duration)).max(20);
         let line = format!(
             "{} {} {}{}",
             prefix(held, out),

@@ -52,28 +52,29 @@ pub(crate) fn run(args: &TailArgs, store: &Store, out: &mut Out) -> Outcome {
     let mut found = false;
     let mut items = reader.items()?;
     while let Some(item) = items.next()? {
-        match item {
-            Item::Entry(entry) if wanted(&entry) => {
-                found = true;
-                let Some(lines) = lines else {
-                    printer.print(&Held::new(&entry), out)?;
-                    continue;
-                };
-                last.push_back(Held::new(&entry));
-                if last.len() > lines {
-                    last.pop_front();
+        let gap = match item {
+            Item::Entry(entry) => {
+                if wanted(&entry) {
+                    found = true;
+                    last.push_back(Held::new(&entry));
                 }
-            }
-            Item::Gap(gap) => {
-                if !gap.explained && !items.is_half_line(&gap) {
-                    // In its place, where both go to the same terminal.
-                    printer.rows.end(out)?;
-                    out.flush()?;
-                    damage::name(&reader, &gap);
-                    exit = exit.max(Exit::Damage);
+                if last.len() > lines.unwrap_or(0)
+                    && let Some(held) = last.pop_front()
+                    && lines.is_none()
+                {
+                    printer.print(&held, out)?;
                 }
+                continue;
             }
-            _ => {}
+            Item::Gap(gap) => gap,
+            _ => continue,
+        };
+        if !gap.explained && !items.is_half_line(&gap) {
+            // In its place, where both go to the same terminal.
+            printer.rows.end(out)?;
+            out.flush()?;
+            damage::name(&reader, &gap);
+            exit = exit.max(Exit::Damage);
         }
     }
     for held in &last {

@@ -8,6 +8,7 @@
 //! - `writer`: group commit, back-pressure, one writer, disks that fail or are full
 //! - `properties`: arbitrary bytes and arbitrary events
 //! - `docs`: the documents say what is true, and their examples run
+//! - `cli_read`: the commands that read
 //! - `field_failures`: one test for each class of failure seen in other recorders
 //!
 //! `memory`, `faulty` and `support` hold no tests: a disk in memory, a storage that fails on demand, shared helpers.
@@ -22,6 +23,7 @@
 )]
 
 mod docs;
+mod cli_read;
 mod faulty;
 mod format;
 mod memory;

@@ -124,7 +124,8 @@ fn recorded(root: &Path, id: &str) -> Vec<(String, Value)> {
 fn bad_lines_are_kept_and_answered_and_the_rest_is_recorded() {
     let root = tempfile::tempdir().unwrap();
     let mut recorder = Recorder::start(root.path(), &["s", "--ack"]);
-    let deep = format!(r#"{{"type":"custom","data":{{"name":"d","value":{}{}}}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+    let deep =
+        format!(r#"{{"type":"custom","data":{{"name":"d","value":{}{}}}}}"#, "[".repeat(100_000), "]".repeat(100_000));
     let huge = vec![b'x'; foldlog::MAX_LINE + 1];
     let lines: [(&[u8], &str); 12] = [
         (br#"{"type":"turn_started","data":{"turn_id":"t-1","prompt":"hi"}}"#, ""),
@@ -248,7 +249,8 @@ fn a_journal_can_be_recorded_again() {
     let (status, replies, words) = recorder.end();
     assert_eq!(status.code(), Some(0), "{words}");
     assert_eq!(replies.last().unwrap()["line"], 5, "header and journal_closed count as lines");
-    let (first, mut second) = (reader(root.path(), "first").fold().unwrap(), reader(root.path(), "second").fold().unwrap());
+    let (first, mut second) =
+        (reader(root.path(), "first").fold().unwrap(), reader(root.path(), "second").fold().unwrap());
     assert_eq!(second.session_id.as_str(), "second");
     second.session_id = first.session_id.clone();
     assert_eq!(first, second);

@@ -66,7 +66,7 @@ impl<'a> Body<'a> {
                 Ok(())
             }
             TimelineKind::Reasoning => {
-                let line = self.one_line(item, "∴", Look::Dim, out);
+                let line = self.one_line(item, "∴", Look::Plain, out);
                 out.line(&out.paint(Look::Dim, &line))
             }
             TimelineKind::ToolCall => {

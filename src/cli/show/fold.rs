@@ -116,12 +116,22 @@ impl Reducer for ShowFold {
         self.timeline.gap(gap);
     }
 
-    fn finish(self) -> Shown {
-        Shown {
-            session: self.session.finish(),
-            summary: self.summary.finish(),
-            timeline: self.timeline.finish(),
-            ending: self.ending,
+    fn finish(mut self) -> Shown {
+        let session = self.session.finish();
+        if let Some(error) = &mut self.ending.last_error {
+            error.name_tool(&session);
+        }
+        Shown { session, summary: self.summary.finish(), timeline: self.timeline.finish(), ending: self.ending }
+    }
+}
+
+impl LastError {
+    /// The end of a call need not name its tool; its start did.
+    fn name_tool(&mut self, session: &Session) {
+        let turns = session.record.turns.iter().filter(|turn| turn.turn_id == self.turn_id);
+        let mut calls = turns.flat_map(|turn| &turn.tool_calls);
+        if let Some(call) = calls.find(|call| Some(&call.call_id) == self.id.as_ref()) {
+            self.what = format!("{} {}", call.tool_name, call.call_id);
         }
     }
 }

@@ -96,7 +96,8 @@ fn what_it_is(shown: &Shown, live: bool, out: &Out) -> String {
         None => format!("started {}", look::summary(&record.created_at, 40)),
     });
     let last = if live { Some(Timestamp::now()) } else { shown.ending.last_event.map(|(_, time)| time) };
-    if let (Some(started), Some(last)) = (started, last) {
+    // Events that brought an older time than their session's start tell nothing about how long it took.
+    if let (Some(started), Some(last)) = (started, last.filter(|last| started.is_some_and(|began| began <= *last))) {
         parts.push(format!("lasted {}", look::duration(last.since(started))));
     }
     let (turns, calls) = (shown.summary.turns.started, calls(shown));

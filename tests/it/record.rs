@@ -387,7 +387,8 @@ fn killed_and_resumed_the_fold_is_the_same() {
                 assert_eq!(recorder.end().0.code(), Some(0));
                 break;
             }
-            let some = (there + 1 + round % 7).min(events.len());
+            // The last one is left for the round that closes: an opening that appends nothing writes nothing.
+            let some = (there + 1 + round % 7).min(events.len() - 1);
             events[there..some].iter().for_each(|event| assert!(recorder.event(event)));
             std::thread::sleep(Duration::from_micros(137 * (round as u64 % 11)));
             kill_process(recorder.pid(), Signal::KILL).unwrap();

@@ -5,7 +5,9 @@
 use foldlog::{OpenTurn, Seq};
 use serde::Serialize;
 use std::collections::{HashMap, VecDeque};
+use std::fs::File;
 use std::io::Write;
+use std::os::fd::AsFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -82,7 +84,9 @@ impl Replies {
     pub(crate) fn start() -> std::io::Result<Replies> {
         let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new() });
         let speaker = Arc::clone(&shared);
-        std::thread::Builder::new().name("replies".into()).spawn(move || speaker.speak())?;
+        // Not through the standard library's handle: its lock, held while nobody reads, would hold up our exit.
+        let stdout = File::from(std::io::stdout().as_fd().try_clone_to_owned()?);
+        std::thread::Builder::new().name("replies".into()).spawn(move || speaker.speak(stdout))?;
         Ok(Replies { shared: Some(shared) })
     }
 
@@ -143,7 +147,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn speak(&self) {
+    fn speak(&self, stdout: File) {
         let mut state = self.lock();
         loop {
             while state.waiting.is_empty() {
@@ -154,7 +158,7 @@ impl Shared {
             state.acks.clear();
             state.writing = true;
             drop(state);
-            let said = say_all(replies);
+            let said = say_all(&stdout, replies);
             state = self.lock();
             state.writing = false;
             if said.is_err() {
@@ -168,7 +172,7 @@ impl Shared {
     }
 }
 
-fn say_all(replies: VecDeque<Reply>) -> std::io::Result<()> {
+fn say_all(mut stdout: &File, replies: VecDeque<Reply>) -> std::io::Result<()> {
     let mut text = String::new();
     for reply in replies {
         match reply {
@@ -179,9 +183,7 @@ fn say_all(replies: VecDeque<Reply>) -> std::io::Result<()> {
         }
         text.push('\n');
     }
-    let mut stdout = std::io::stdout().lock();
-    stdout.write_all(text.as_bytes())?;
-    stdout.flush()
+    stdout.write_all(text.as_bytes())
 }
 
 fn write(session: Option<&str>, body: Body<'_>) -> String {

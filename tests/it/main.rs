@@ -27,3 +27,4 @@ mod quotation;
 mod recovery;
 mod smoke;
 mod support;
+mod writer;

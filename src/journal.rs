@@ -142,8 +142,8 @@ impl Journal {
                 return Err(Box::new((old, Error::new(ErrorKind::Fenced, message))));
             }
             match opening::resume(&handle.files, old.lock_file(), &handle.session_id, &handle.options) {
-                Ok(Resumed { committer, next_seq, mut recovered, .. }) => {
-                    let next_seq = writer::skip_given_numbers(&mut recovered, next_seq, last_given);
+                Ok(Resumed { committer, next_seq, mut recovered, opened }) => {
+                    let next_seq = writer::skip_given_numbers(&mut recovered, opened.epoch, next_seq, last_given);
                     Ok((committer, next_seq, recovered))
                 }
                 Err(error) => Err(Box::new((old, error))),

@@ -117,8 +117,9 @@ impl Queue {
         seq
     }
 
-    /// Refuses everything that is not written, because the disk is full.
-    pub(crate) fn refuse_all(&mut self, committer: &mut Committer, mark: &Watermark) {
+    /// Refuses everything that is not written, because the disk is full. Returns the first and the last number whose
+    /// waiters must be told.
+    pub(crate) fn refuse_all(&mut self, committer: &mut Committer) -> Option<(u64, u64)> {
         self.lines.clear();
         self.notes.clear();
         committer.forget_notes();
@@ -133,13 +134,15 @@ impl Queue {
             self.recovered = Some(recovered);
         }
         match &mut self.lost {
-            // Only the explanation itself was refused: its number goes to the next try.
-            Some(lost) => self.next_seq = lost.last + 1,
+            // Only the explanation itself was refused: its number goes to the next try. The report of a recovery, which
+            // goes before it, may have been written all the same.
+            Some(lost) => {
+                self.next_seq = first.max(lost.last + 1);
+                None
+            }
             None => {
                 self.lost = Some(Lost { first, last, count: refused });
-                let error = storage_full();
-                mark.fail(Durability::Written, first, last, &error);
-                mark.fail(Durability::Synced, first, last, &error);
+                Some((first, last))
             }
         }
     }

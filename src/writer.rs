@@ -120,10 +120,15 @@ impl Writer {
         mark
     }
 
-    /// Writes and syncs what is queued, on this thread, and lets go of the lock. Without `journal_closed`.
-    pub(crate) fn abandon(&self) {
+    /// Writes and syncs what is queued, on this thread, and lets go of the lock. Without `journal_closed`, unless a close
+    /// was asked for before.
+    pub(crate) fn abandon(self: &Arc<Self>) {
         if self.check_process().is_err() {
             return;
+        }
+        if self.queue().closing.is_some() {
+            self.round(); // what is queued
+            self.round(); // `journal_closed`
         }
         let mut committer = self.committer();
         let Some(writing) = committer.as_mut() else { return };
@@ -284,7 +289,7 @@ impl Writer {
     ) -> bool {
         let mut queue = self.queue();
         queue.in_flight = 0;
-        let mut health = None;
+        let (mut health, mut refused) = (None, None);
         if full {
             if self.options.on_full == OnFull::Wait {
                 // Back to the front: bytes and numbers stay as they are.
@@ -292,7 +297,7 @@ impl Writer {
                 lines.extend_from_slice(&queue.lines);
                 queue.lines = std::mem::take(&mut lines);
             } else {
-                queue.refuse_all(committer, mark);
+                refused = queue.refuse_all(committer);
             }
             queue.wants_sync = true;
             queue.scheduled = true; // until the next try, nobody else need wake the pool
@@ -307,15 +312,13 @@ impl Writer {
         }
         let room = std::mem::take(&mut queue.room);
         let unsynced = committer.synced() < committer.written();
-        queue.sync_by = match queue.sync_by {
-            Some(at) if unsynced && at > Instant::now() => Some(at),
-            _ if unsynced => {
-                let at = Instant::now() + self.options.sync_interval;
-                self.schedule_at(at);
-                Some(at)
-            }
-            _ => None,
-        };
+        queue.sync_by = queue.sync_by.filter(|_| unsynced);
+        if unsynced && queue.sync_by.is_none() {
+            // Kept until a sync, even if it passes while a write goes on: the round that comes for it is on its way.
+            let at = Instant::now() + self.options.sync_interval;
+            self.schedule_at(at);
+            queue.sync_by = Some(at);
+        }
         let closed = !full && queue.go_on_closing(committer);
         let more = !queue.lines.is_empty() || queue.wants_sync || queue.closing.is_some();
         if full {
@@ -326,7 +329,12 @@ impl Writer {
         } else {
             drop(queue);
         }
+        // The news first: whoever is refused finds the journal's health saying why.
         health.into_iter().for_each(|health| mark.set_health(health));
+        if let Some((first, last)) = refused {
+            mark.fail(Durability::Written, first, last, &storage_full());
+            mark.fail(Durability::Synced, first, last, &storage_full());
+        }
         room.into_iter().for_each(Waker::wake);
         closed
     }
@@ -342,8 +350,8 @@ impl Writer {
         queue.in_flight = 0;
         let room = std::mem::take(&mut queue.room);
         drop(queue);
-        fail_rest(mark, committer, error);
         mark.set_health(Health::Failed(error.clone()));
+        fail_rest(mark, committer, error);
         room.into_iter().for_each(Waker::wake);
         closing
     }
@@ -382,12 +390,17 @@ impl std::fmt::Debug for Writer {
 }
 
 /// The report of a recovery, with the numbers that this process has given out since and that must not come again.
-pub(crate) fn skip_given_numbers(recovered: &mut Option<JournalRecovered>, next_seq: u64, last_given: u64) -> u64 {
+pub(crate) fn skip_given_numbers(
+    recovered: &mut Option<JournalRecovered>,
+    epoch: u64,
+    next_seq: u64,
+    last_given: u64,
+) -> u64 {
     if last_given < next_seq {
         return next_seq;
     }
-    if let Some(recovered) = recovered {
-        recovered.holes.push(Hole { first_seq: next_seq, last_seq: last_given });
-    }
+    // There is nothing to report of a journal that has no entry yet, but for these numbers.
+    let report = recovered.get_or_insert_with(|| JournalRecovered { epoch, ..JournalRecovered::default() });
+    report.holes.push(Hole { first_seq: next_seq, last_seq: last_given });
     last_given + 1
 }

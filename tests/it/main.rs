@@ -32,3 +32,4 @@ mod quotation;
 mod record;
 mod recovery;
 mod support;
+mod writer;

@@ -9,6 +9,7 @@
 //! - `properties`: arbitrary bytes and arbitrary events
 //! - `docs`: the documents say what is true, and their examples run
 //! - `cli_read`: the commands that read
+//! - `tidy`: layers, sizes, and what must be in one place only
 //! - `field_failures`: one test for each class of failure seen in other recorders
 //!
 //! `memory`, `faulty` and `support` hold no tests: a disk in memory, a storage that fails on demand, shared helpers.
@@ -32,4 +33,5 @@ mod quotation;
 mod record;
 mod recovery;
 mod support;
+mod tidy;
 mod writer;

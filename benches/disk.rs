@@ -1,0 +1,185 @@
+//! The disk: foldlog's own with its syncs counted, and the bare system calls beside it.
+
+use foldlog::{Access, DirEntry, DiskStorage, EntryKind, Storage, StorageFile};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// How much a plain reader asks for at once.
+const BLOCK: usize = 1 << 20;
+/// Direct reads start and land at multiples of this.
+const ALIGNMENT: usize = 4096;
+
+/// [`DiskStorage`], counting the syncs of files.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Counted {
+    syncs: Arc<AtomicU64>,
+}
+
+#[derive(Debug)]
+struct CountedFile {
+    inner: Arc<dyn StorageFile>,
+    syncs: Arc<AtomicU64>,
+}
+
+impl Counted {
+    pub(crate) fn syncs(&self) -> u64 {
+        self.syncs.load(Ordering::Relaxed)
+    }
+
+    fn file(&self, inner: Arc<dyn StorageFile>) -> Arc<dyn StorageFile> {
+        Arc::new(CountedFile { inner, syncs: Arc::clone(&self.syncs) })
+    }
+}
+
+impl Storage for Counted {
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        DiskStorage.create_dir(path)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
+        DiskStorage.list(path)
+    }
+
+    fn kind(&self, path: &Path) -> io::Result<EntryKind> {
+        DiskStorage.kind(path)
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
+        DiskStorage.create(path).map(|file| self.file(file))
+    }
+
+    fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn StorageFile>> {
+        DiskStorage.open(path, access).map(|file| self.file(file))
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        DiskStorage.sync_dir(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        DiskStorage.rename(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        DiskStorage.remove_file(path)
+    }
+
+    fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
+        DiskStorage.remove_dir_all(path)
+    }
+}
+
+impl StorageFile for CountedFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.inner.read_at(buffer, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        self.inner.write_at(bytes, offset)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.inner.len()
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.inner.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.syncs.fetch_add(1, Ordering::Relaxed);
+        self.inner.sync_data()
+    }
+
+    fn try_lock(&self, exclusive: bool) -> io::Result<bool> {
+        self.inner.try_lock(exclusive)
+    }
+
+    fn is_at(&self, path: &Path) -> io::Result<bool> {
+        self.inner.is_at(path)
+    }
+}
+
+/// The segments of a session, in order.
+pub(crate) fn segments(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "jsonl") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// Writes a line and syncs it, again and again, on this thread alone. Returns how many rounds there were and how long
+/// they took; the time of each `fdatasync` is added to `syncs`.
+pub(crate) fn write_and_sync_rounds(
+    path: &Path,
+    lines: &[u8],
+    time: Duration,
+    syncs: &mut Vec<Duration>,
+) -> io::Result<(u64, Duration)> {
+    let file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    file.sync_all()?;
+    let (mut rounds, mut offset) = (0, 0);
+    let start = Instant::now();
+    for line in lines.split_inclusive(|byte| *byte == b'\n').cycle() {
+        file.write_all_at(line, offset)?;
+        let written = Instant::now();
+        file.sync_data()?;
+        syncs.push(written.elapsed());
+        offset += line.len() as u64;
+        rounds += 1;
+        if start.elapsed() >= time {
+            break;
+        }
+    }
+    let elapsed = start.elapsed();
+    std::fs::remove_file(path)?;
+    Ok((rounds, elapsed))
+}
+
+/// Reads files to their ends, a block at a time, from the page cache where they are in it. Returns how many bytes.
+pub(crate) fn read_all(paths: &[PathBuf]) -> io::Result<u64> {
+    let mut block = vec![0; BLOCK];
+    let mut bytes = 0;
+    for path in paths {
+        let mut file = File::open(path)?;
+        loop {
+            match file.read(&mut block)? {
+                0 => break,
+                count => bytes += count as u64,
+            }
+        }
+    }
+    Ok(bytes)
+}
+
+/// Reads a file to its end, a block at a time, past the page cache where the file system can do that.
+pub(crate) fn read_direct(path: &Path) -> io::Result<u64> {
+    let direct = rustix::fs::OFlags::DIRECT.bits() as i32;
+    let file = match OpenOptions::new().read(true).custom_flags(direct).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => File::open(path)?,
+        opened => opened?,
+    };
+    let mut memory = vec![0; BLOCK + ALIGNMENT];
+    let aligned = memory.as_ptr().align_offset(ALIGNMENT);
+    let block = &mut memory[aligned..aligned + BLOCK];
+    let mut bytes = 0;
+    loop {
+        match file.read_at(block, bytes)? {
+            0 => return Ok(bytes),
+            count => bytes += count as u64,
+        }
+        if !bytes.is_multiple_of(ALIGNMENT as u64) {
+            return Ok(bytes); // a direct read ends off the grid only at the end of the file
+        }
+    }
+}

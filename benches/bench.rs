@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! cargo bench                                              everything, in less than a minute
-//! cargo bench --bench bench -- --quick                     a few seconds: does it run, is it of the right order?
-//! cargo bench --bench bench -- --rounds 15 --dir DIR       calmer figures, on another disk
+//! cargo bench -- --quick                     a few seconds: does it run, is it of the right order?
+//! cargo bench -- --rounds 15 --dir DIR       calmer figures, on another disk
 //! ```
 //!
 //! How to read the table: `ours` and `limit` are medians of the rounds, with the least and the most in brackets;
@@ -35,7 +35,7 @@ use table::{Plan, Row};
 type Error = Box<dyn std::error::Error + Send + Sync>;
 type Result<T> = std::result::Result<T, Error>;
 
-const USAGE: &str = "usage: cargo bench --bench bench -- [--quick] [--rounds N] [--events N] [--dir DIR]";
+const USAGE: &str = "usage: cargo bench -- [--quick] [--rounds N] [--events N] [--dir DIR]";
 const EVENTS: &str = "events/s";
 const BYTES: &str = "MB/s";
 

@@ -4,7 +4,7 @@ use crate::seq::Seq;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// What kind of gap it is. The rules are in `recovery`, as a table.
+/// What kind of gap it is. The rules are in `verdict`, as a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GapKind {

@@ -1,6 +1,7 @@
 //! Reading a journal from its first entry to its last: every entry once, in order, and every gap where it is.
 //!
-//! Never writes, needs no lock, never stops at damage; memory stays bounded by the longest line.
+//! Never writes, needs no lock, never stops at damage. Memory stays bounded: by the longest line, and by 16 bytes for each
+//! entry of one segment.
 
 use crate::entry::Entry;
 use crate::error::{Error, Result};

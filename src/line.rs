@@ -1,6 +1,6 @@
 //! The bytes of a line: encoding, and decoding by hand from the fixed envelope. See `docs/FORMAT.md`.
 //!
-//! Everything here works on bytes in memory and decides from them alone; what a bad line means is up to `recovery`.
+//! Everything here works on bytes in memory and decides from them alone; what a bad line means is up to `sift` and `verdict`.
 
 use crate::entry::Entry;
 use crate::seq::Seq;

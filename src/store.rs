@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// How many threads run all journals of a store. More than cores, since they mostly wait for the disk.
 const POOL_THREADS: usize = 8;
-/// Where `rm` of the library puts a session before it removes it, so that no half of one is ever seen.
+/// Where a session goes before it is removed, so that no half of one is ever seen.
 const LEAVING: &str = ".leaving";
 
 /// A root of sessions: each is a directory below it.
@@ -167,11 +167,11 @@ impl Store {
     pub fn delete(&self, session_id: impl Into<String>) -> Result<()> {
         let session_id = SessionId::new(session_id)?;
         let dir = self.path_of(&session_id);
-        let reader = self.reader(session_id.clone())?;
+        self.reader(session_id.clone())?;
         let lock_path = dir.join(LOCK);
         let io = |error| Error::io("delete", &dir, error);
         let lock = self.storage.open(&lock_path, Access::Lock).map_err(io)?;
-        if reader.is_live()? || !lock.try_lock(true).map_err(io)? {
+        if !lock.try_lock(true).map_err(io)? {
             let message = format!("the session {:?} is being recorded: it was not deleted", session_id.as_str());
             return Err(Error::new(ErrorKind::Locked, message));
         }

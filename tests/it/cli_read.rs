@@ -37,15 +37,6 @@ impl Root {
         Ran::from(self.command(args).output().unwrap())
     }
 
-    /// Waits until nobody holds the session's lock. Closing lets go of it, but a child that another test is starting at
-    /// that moment has a copy of the open file until it runs its own program.
-    fn settle(&self, session: &str) {
-        let reader = self.store.reader(session).unwrap();
-        while reader.is_live().unwrap() {
-            std::thread::sleep(std::time::Duration::from_millis(1));
-        }
-    }
-
     /// The files of a session.
     fn segment(&self, session: &str, number: u64) -> PathBuf {
         self.dir.path().join(session).join(format!("{number:08}.jsonl"))
@@ -57,7 +48,6 @@ impl Root {
         journal.push(foldlog::SessionStarted::new(session).workspace_id("w-1").agent_id("coder")).unwrap();
         turn(&journal, "t-1", "Fix the build");
         journal.close().wait().unwrap();
-        self.settle(session);
     }
 
     /// A run that died in the middle of a turn with two open calls.
@@ -68,7 +58,6 @@ impl Root {
         journal.push(ToolCallStarted::new("t-2", "c-8", "bash")).unwrap();
         journal.push(ToolCallStarted::new("t-2", "c-9", "read")).unwrap();
         drop(journal); // a close would say that the end was meant
-        self.settle(session);
     }
 
     /// A session with one entry whose bytes have rotted: the first text, seq 3.
@@ -192,7 +181,6 @@ fn the_first_three_lines_of_show_are_the_verdict_on_a_run_that_died() {
     assert!(ran.out.contains("    Looking at it\n"), "{}", ran.out);
     // Reopened and closed at once, it is still a run that died.
     root.store.journal("s-1").unwrap().close().wait().unwrap();
-    root.settle("s-1");
     let again = root.run(&["show", "s-1"]);
     assert_eq!(again.out.lines().nth(2), Some("left open: turn t-2 with bash c-8, read c-9"));
     assert!(again.out.lines().nth(1).unwrap().contains("interrupted"), "{}", again.out);
@@ -208,7 +196,6 @@ fn show_says_whether_a_run_goes_on_was_closed_or_ended() {
     assert_eq!(live.out.lines().nth(2), Some("running: turn t-1"));
     journal.append(TurnEnded::success("t-1")).unwrap().wait().unwrap();
     journal.close().wait().unwrap();
-    root.settle("s-1");
     let closed = root.run(&["show", "s-1"]);
     assert!(closed.out.lines().nth(1).unwrap().contains("✓ closed (closed) at"), "{}", closed.out);
     assert_eq!(closed.out.lines().nth(2), Some("nothing left open"));
@@ -216,7 +203,6 @@ fn show_says_whether_a_run_goes_on_was_closed_or_ended() {
     journal.push(TurnStarted::new("t-2", "More")).unwrap();
     journal.end_session("done").unwrap().wait().unwrap();
     drop(journal);
-    root.settle("s-1");
     let ended = root.run(&["show", "s-1"]);
     assert!(ended.out.lines().nth(1).unwrap().contains("✓ ended (done) at"), "{}", ended.out);
     assert_eq!(ended.out.lines().nth(2), Some("nothing left open"));
@@ -401,7 +387,6 @@ fn ls_takes_the_counts_of_a_large_journal_from_its_ends() {
     assert!((70..100).contains(&turns), "{turns}");
     assert!(root.run(&["ls"]).out.contains(&format!("  {turns}+")));
     journal.close().wait().unwrap();
-    root.settle("s-1");
     let closed = &root.run(&["ls", "--json"]).json()[0];
     assert_eq!((&closed["approximate"], &closed["state"]), (&false.into(), &"idle".into()));
     assert_eq!((&closed["turns"], &closed["errors"], &closed["segments"]), (&100.into(), &100.into(), &2.into()));

@@ -6,6 +6,7 @@
 //! - `quotation`: a journal that records the reading of another one
 //! - `crash`: processes killed under load
 //! - `writer`: group commit, back-pressure, one writer, disks that fail or are full
+//! - `lock`: the one writer's lock beside child processes
 //! - `properties`: arbitrary bytes and arbitrary events
 //! - `docs`: the documents say what is true, and their examples run
 //! - `cli_read`: the commands that read
@@ -27,6 +28,7 @@ mod docs;
 mod cli_read;
 mod faulty;
 mod format;
+mod lock;
 mod memory;
 mod properties;
 mod quotation;

@@ -87,7 +87,12 @@ impl Files {
     /// Reads the first lines of a segment; `None` if the file is gone.
     pub(crate) fn peek(&self, listed: Listed) -> Result<Option<Opened>> {
         match self.open(listed.segment, Access::Read) {
-            Ok(file) => Ok(Some(peek_at(listed, file))),
+            Ok(file) => {
+                // Not the length that was listed: the file may have grown, and been rolled over, meanwhile. One that has a
+                // successor in the list is complete by now.
+                let len = file.len().map_err(|error| Error::io("look at", &self.path(listed.segment), error))?;
+                Ok(Some(peek_at(Listed { len, ..listed }, file)))
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }

@@ -20,7 +20,7 @@ mod tail;
 mod verify;
 
 use args::{Cli, Command};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use foldlog::{ErrorKind, Store};
 use out::Out;
 use std::io::{self, Write};
@@ -127,6 +127,15 @@ pub(crate) fn exit_of(kind: ErrorKind) -> Exit {
 pub(crate) fn words(text: &str) {
     // Nobody is left to be told that stderr is gone.
     let _ = writeln!(io::stderr().lock(), "foldlog: {}", clean::visible(text));
+}
+
+/// Prints a command's help where it was called in a way that makes no sense.
+pub(crate) fn help(command: &str) -> Exit {
+    let mut cli = Cli::command();
+    if let Some(command) = cli.find_subcommand_mut(command) {
+        let _ = write!(io::stderr().lock(), "{}", command.render_long_help());
+    }
+    Exit::Usage
 }
 
 /// Runs the command line.

@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// The file system of this machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -128,7 +128,7 @@ fn kind_of(metadata: &std::fs::Metadata) -> EntryKind {
 struct DiskFile {
     file: File,
     /// Opened past the page cache: reads must be aligned.
-    direct: bool,
+    direct: AtomicBool,
     /// The process that took the lock; 0 for none.
     locked_by: AtomicU32,
 }
@@ -145,7 +145,16 @@ impl Drop for DiskFile {
 
 impl DiskFile {
     fn new(file: File, direct: bool) -> DiskFile {
-        DiskFile { file, direct, locked_by: AtomicU32::new(0) }
+        DiskFile { file, direct: AtomicBool::new(direct), locked_by: AtomicU32::new(0) }
+    }
+
+    /// Reads through the cache from now on, once that is empty.
+    fn give_up_direct(&self) -> io::Result<()> {
+        let flags = rustix::fs::fcntl_getfl(&self.file)?;
+        rustix::fs::fcntl_setfl(&self.file, flags - OFlags::DIRECT)?;
+        let _ = rustix::fs::fadvise(&self.file, 0, None, Advice::DontNeed);
+        self.direct.store(false, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Reads whole blocks around the range into aligned memory and copies the range out of them.
@@ -165,7 +174,14 @@ impl DiskFile {
 impl StorageFile for DiskFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         retry_interrupted(|| {
-            if self.direct { self.read_direct(buffer, offset) } else { self.file.read_at(buffer, offset) }
+            if self.direct.load(Ordering::Relaxed) {
+                match self.read_direct(buffer, offset) {
+                    // Some file systems take O_DIRECT and then refuse to read with it. That is no damage.
+                    Err(error) if error.kind() == io::ErrorKind::InvalidInput => self.give_up_direct()?,
+                    result => return result,
+                }
+            }
+            self.file.read_at(buffer, offset)
         })
     }
 

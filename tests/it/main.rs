@@ -6,6 +6,7 @@
 //! - `quotation`: a journal that records the reading of another one
 //! - `crash`: processes killed under load
 //! - `writer`: group commit, back-pressure, one writer, disks that fail or are full
+//! - `live`: readers beside a writer
 //! - `lock`: the one writer's lock beside child processes
 //! - `properties`: arbitrary bytes and arbitrary events
 //! - `docs`: the documents say what is true, and their examples run
@@ -28,6 +29,7 @@ mod docs;
 mod cli_read;
 mod faulty;
 mod format;
+mod live;
 mod lock;
 mod memory;
 mod properties;

@@ -6,7 +6,7 @@ mod replies;
 mod session;
 mod words;
 
-use crate::cli::{Exit, Failure, Outcome, words as say};
+use crate::cli::{Exit, Failure, Outcome, help, words as say};
 use clap::{Args, ValueEnum};
 use foldlog::{Durability, JournalOptions, MAX_LINE, OnFull, SessionId, Store};
 use input::{Chunk, End, Line, Lines};
@@ -62,9 +62,8 @@ enum Level {
 /// Runs the command.
 pub(crate) fn run(args: RecordArgs, store: Result<Store, foldlog::Error>) -> Outcome {
     if std::io::stdin().is_terminal() {
-        return Err(Failure::usage(
-            "record reads events from standard input: pipe them in, as in `my-agent | foldlog record my-session`; see `foldlog record --help`",
-        ));
+        say("record reads events from standard input: pipe them in, as in `my-agent | foldlog record my-session`");
+        return Ok(help("record"));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::io)?;
     tokio::task::LocalSet::new().block_on(&runtime, record(args, store))

@@ -27,12 +27,13 @@ pub enum Call {
     SyncDir,
     Rename,
     Remove,
+    List,
 }
 
 impl Call {
     /// Whether it changes what is on the disk.
     pub fn changes(self) -> bool {
-        !matches!(self, Call::Read(..))
+        !matches!(self, Call::Read(..) | Call::List)
     }
 }
 
@@ -42,7 +43,7 @@ pub enum Fate {
     Done,
     /// Nothing happens but the error with this number.
     Fails(i32),
-    /// Only so many bytes are written, without an error.
+    /// Only so many bytes are written, without an error; a list shows files at most so long.
     Short(usize),
 }
 
@@ -110,7 +111,9 @@ impl Storage for Faulty {
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
-        self.inner.list(path)
+        let most = self.shared.fate(Call::List, path)?.map_or(u64::MAX, |bytes| bytes as u64);
+        let entries = self.inner.list(path)?;
+        Ok(entries.into_iter().map(|entry| DirEntry { len: entry.len.min(most), ..entry }).collect())
     }
 
     fn kind(&self, path: &Path) -> io::Result<EntryKind> {

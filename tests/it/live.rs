@@ -1,6 +1,7 @@
 //! Reading a journal while it is being written, rolled over and reopened.
 
-use foldlog::{Custom, JournalOptions, Json, Store};
+use crate::faulty::{Call, Fate, Faulty};
+use foldlog::{Custom, DiskStorage, JournalOptions, Json, Store};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Goal: readers beside a writer at full speed never see damage, and never miss what had been written before they came.
@@ -47,4 +48,23 @@ fn readers_beside_a_writer_at_full_speed_see_no_damage() {
     let report = store.reader("s-1").unwrap().verify().unwrap();
     println!("{rounds} readings beside {} segments", report.segments);
     assert!(report.clean && report.entries > 2_000, "{report:?}");
+}
+
+/// Goal: a segment that grew, and was rolled over, while the directory was being listed is read to its end.
+/// Method: a list in which every file is as short as it was a moment ago.
+#[test]
+fn lengths_in_a_list_that_is_behind_the_times_are_not_believed() {
+    let root = tempfile::tempdir().unwrap();
+    let storage = Faulty::new(DiskStorage);
+    let store = Store::open_on(storage.clone(), root.path()).unwrap();
+    let journal = store.journal_with("s-1", JournalOptions::default().segment_bytes(2_000)).unwrap();
+    for number in 0..100 {
+        journal.push(Custom::new("note", Json::new(&number).unwrap())).unwrap();
+    }
+    journal.close().wait().unwrap();
+    for most in [0, 100, 700] {
+        storage.rule(move |call, _| if call == Call::List { Fate::Short(most) } else { Fate::Done });
+        let report = store.reader("s-1").unwrap().verify().unwrap();
+        assert!(report.clean && report.entries == 101, "{report:?}");
+    }
 }

@@ -93,8 +93,8 @@ pub(crate) struct LsArgs {
     #[arg(long, value_name = "W")]
     pub(crate) workspace: Option<String>,
     /// Only sessions with an event since then: 30m, 12h, 2d, 1w, or an RFC 3339 time
-    #[arg(long, value_name = "WHEN", value_parser = super::ls::parse_since)]
-    pub(crate) since: Option<super::ls::Since>,
+    #[arg(long, value_name = "WHEN", value_parser = super::values::parse_since)]
+    pub(crate) since: Option<super::values::Since>,
     /// Only sessions in this state
     #[arg(long)]
     pub(crate) state: Option<StateArg>,
@@ -143,7 +143,7 @@ pub(crate) struct ReplayArgs {
     #[arg(value_name = "SESSION|FILE")]
     pub(crate) source: String,
     /// How many times faster than it was; 0: without pauses
-    #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = super::replay::parse_speed)]
+    #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = super::values::parse_speed)]
     pub(crate) speed: f64,
 }
 

@@ -7,6 +7,7 @@ mod clean;
 mod completions;
 mod damage;
 mod fold;
+mod held;
 mod look;
 mod ls;
 mod out;
@@ -17,6 +18,7 @@ mod rows;
 mod select;
 mod show;
 mod tail;
+mod values;
 mod verify;
 
 use args::{Cli, Command};

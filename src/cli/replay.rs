@@ -13,14 +13,6 @@ use std::time::Duration;
 /// Pauses are cut into pieces of this length, and no longer one is asked of the system.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 
-/// A speed: a number that is not negative.
-pub(crate) fn parse_speed(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(speed) if speed >= 0.0 && speed.is_finite() => Ok(speed),
-        _ => Err("give a number such as 1, 2.5 or 0 for no pauses".to_owned()),
-    }
-}
-
 pub(crate) fn run(args: &ReplayArgs, store: &Store, out: &mut Out) -> Outcome {
     let path = Path::new(&args.source);
     let has_separator = args.source.contains(std::path::is_separator);

@@ -1,8 +1,8 @@
 //! Entries for people, one line each: local time, number, symbol, what, how long. What streamed in piece by piece is
 //! joined into flowing text.
 
+use super::held::Held;
 use super::out::{Look, Out};
-use super::tail::Held;
 use super::{Failure, clean, look};
 use foldlog::{Event, Timestamp, ToolCallStatus, TurnStatus};
 use std::collections::HashMap;

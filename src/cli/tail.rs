@@ -1,42 +1,15 @@
 //! `foldlog tail`: the last entries of a session, or those from a number on.
 
 use super::args::TailArgs;
+use super::held::Held;
 use super::out::Out;
 use super::rows::Rows;
 use super::{Exit, Failure, Outcome, damage, select};
-use foldlog::{Entry, Item, Store, Timestamp};
+use foldlog::{Entry, Item, Store};
 use std::collections::VecDeque;
-use std::ops::Range;
 
 /// How many entries are printed if nobody says.
 const DEFAULT_LINES: usize = 10;
-
-/// An entry that waits until it is known to be among the last.
-pub(crate) struct Held {
-    pub(crate) seq: u64,
-    pub(crate) time: Timestamp,
-    pub(crate) type_name: String,
-    line: String,
-    data: Range<usize>,
-}
-
-impl Held {
-    fn new(entry: &Entry<'_>) -> Held {
-        // `data` is a part of the line: one copy serves both.
-        let start = entry.line().rfind(entry.data()).unwrap_or(0);
-        Held {
-            seq: entry.seq().get(),
-            time: entry.time(),
-            type_name: entry.type_name().to_owned(),
-            line: entry.line().to_owned(),
-            data: start..start + entry.data().len(),
-        }
-    }
-
-    pub(crate) fn data(&self) -> &str {
-        &self.line[self.data.clone()]
-    }
-}
 
 pub(crate) fn run(args: &TailArgs, store: &Store, out: &mut Out) -> Outcome {
     let reader = select::reader(store, args.session.as_deref())?;
@@ -93,7 +66,7 @@ struct Printer {
 impl Printer {
     fn print(&mut self, held: &Held, out: &mut Out) -> Result<(), Failure> {
         match self.json {
-            true => out.json(&held.line),
+            true => out.json(held.line()),
             false => self.rows.entry(held, out),
         }
     }

@@ -19,6 +19,7 @@
     reason = "tests stop at the first surprise, and print what they measured or skipped"
 )]
 
+mod crash;
 mod faulty;
 mod format;
 mod memory;

@@ -244,6 +244,7 @@ impl Writer {
         let Some(batch) = self.gather(committer)? else { return Ok(false) };
         let (written, stop) = committer.write(&batch.lines);
         mark.advance(Durability::Written, committer.written());
+        mark.advance(Durability::Synced, committer.synced()); // by a roll-over on the way
         let full = match stop {
             Some(Stop::Failed(error)) => return Err(error),
             Some(Stop::Full(error)) if batch.closing && self.options.on_full == OnFull::Fail => return Err(error),
@@ -357,8 +358,10 @@ impl Writer {
     }
 }
 
-/// Everything behind the marks has failed. It may be on disk all the same: its outcome is not known.
+/// Everything behind what the committer has reached has failed. It may be on disk all the same: its outcome is not known.
 fn fail_rest(mark: &Watermark, committer: &Committer, error: &Error) {
+    mark.advance(Durability::Written, committer.written());
+    mark.advance(Durability::Synced, committer.synced());
     let error = error.with_unknown_outcome();
     mark.fail(Durability::Written, committer.written() + 1, u64::MAX, &error);
     mark.fail(Durability::Synced, committer.synced() + 1, u64::MAX, &error);

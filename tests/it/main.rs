@@ -27,6 +27,7 @@
 
 mod docs;
 mod cli_read;
+mod crash;
 mod faulty;
 mod format;
 mod live;

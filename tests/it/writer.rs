@@ -549,6 +549,49 @@ fn every_waiter_is_answered_within_a_second_of_a_failure() {
 }
 
 #[test]
+fn a_failure_inside_a_batch_that_rolls_over_answers_everybody() {
+    // Goal: a roll-over syncs what is before it; if something behind it fails, those before are safe and are told so,
+    // the others fail, and nobody hangs. Method: one batch over several segments; fail the n-th call in it, for every n.
+    for fate in [Fate::Fails(EIO), Fate::Fails(ENOSPC)] {
+        let mut calls = 0;
+        loop {
+            let what = format!("call {calls} {fate:?}");
+            let (disk, lab, _store, journal) = on_faulty(JournalOptions::default().segment_bytes(900));
+            let gate = Gate::shut();
+            let (at_gate, left, hit) = (gate.clone(), AtomicI64::new(calls), Arc::new(AtomicU64::new(0)));
+            let seen = Arc::clone(&hit);
+            disk.rule(move |call, path| {
+                at_gate.pass();
+                if call.changes() && !path.ends_with("LOCK") && left.fetch_sub(1, Ordering::SeqCst) == 0 {
+                    seen.store(1, Ordering::SeqCst);
+                    return fate;
+                }
+                Fate::Done
+            });
+            let tickets: Vec<_> = (0..16)
+                .map(|number| {
+                    (format!("event {number}"), journal.append(TextDelta::new("t", format!("event {number}"))))
+                })
+                .collect();
+            gate.open();
+            let mut told = Told::default();
+            for (text, ticket) in tickets {
+                let answer = ticket.map_err(Error::from).and_then(|ticket| in_time(&what, move || ticket.wait()));
+                told.note(&text, answer);
+            }
+            drop(journal);
+            lab.append_one();
+            told.assert_kept_by(&lab, &what);
+            if hit.load(Ordering::SeqCst) == 0 {
+                break;
+            }
+            calls += 1;
+        }
+        assert!(calls >= 10, "only {calls} calls were seen");
+    }
+}
+
+#[test]
 fn a_sync_that_fails_once_and_then_succeeds_is_never_trusted_again() {
     // Goal: after a failed sync the kernel may say "done" for bytes that are gone. Method: fail one; the file must not
     // be synced by the writer again, and the next opening rereads.
@@ -633,6 +676,8 @@ fn through_a_full_disk(bytes: i64, on_full: OnFull, begin_unclean: bool) -> Told
         .collect();
     let full = || matches!(journal.health(), Health::StorageFull);
     until("full, or all written", || full() || journal.synced() == journal.last_seq());
+    let meanwhile = lab.store.reader(ID).and_then(|reader| reader.verify());
+    assert!(meanwhile.as_ref().map_or(true, |report| report.clean), "{what}: only whole lines stay: {meanwhile:?}");
     // Space comes back in bits that hold a part of a line only.
     for _ in 0..3 {
         room.fetch_add(130, Ordering::SeqCst);

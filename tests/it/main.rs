@@ -4,11 +4,15 @@
 //! - `recovery`: every truncation, every flipped bit, and the shapes that real damage takes
 //! - `quotation`: a journal that records the reading of another one
 //! - `crash`: processes killed under load
-//! - `writer`: group commit, back-pressure, one writer, disks that fail or are full
+//! - `writer`: group commit, tickets, back-pressure, closing, ten thousand journals at once
+//! - `failing_disks`: errors and full disks at any call and any byte
+//! - `one_writer`: locks, fences, links, hostile ids, the modes of files
 //! - `properties`: arbitrary bytes and arbitrary events
 //! - `field_failures`: one test for each class of failure seen in other recorders
 //!
-//! `memory`, `faulty` and `support` hold no tests: a disk in memory, a storage that fails on demand, shared helpers.
+//! `memory`, `faulty`, `patience` and `support` hold no tests: a disk in memory, a storage that fails on demand, waits
+//! that end, and what else the tests share. Tests whose names begin with `child_` are run again as child processes by
+//! others, and do nothing otherwise.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,12 +24,15 @@
 )]
 
 mod crash;
+mod failing_disks;
 mod faulty;
+mod field_failures;
 mod format;
 mod memory;
+mod one_writer;
+mod patience;
 mod properties;
 mod quotation;
 mod recovery;
-mod smoke;
 mod support;
 mod writer;

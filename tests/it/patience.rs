@@ -49,6 +49,10 @@ impl Gate {
         gate
     }
 
+    pub fn shut_again(&self) {
+        *self.0.0.lock().unwrap() = true;
+    }
+
     pub fn open(&self) {
         *self.0.0.lock().unwrap() = false;
         self.0.1.notify_all();

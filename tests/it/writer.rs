@@ -11,7 +11,7 @@ use std::path::Path;
 use std::pin::Pin;
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
@@ -325,6 +325,36 @@ fn another_sessions_start_is_refused() {
     let refused = journal.append(SessionStarted::new("s-2")).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::WrongSession);
     assert_eq!(journal.append(SessionStarted::new(ID)).unwrap().wait().unwrap(), Seq::new(1));
+}
+
+#[test]
+fn a_journal_on_a_slow_disk_holds_up_no_other() {
+    // Goal: a store's threads are enough for the journals that have work, however close together it comes. Method: one
+    // journal's writes are held; the other's must go through. Many times, since it hangs on who is first.
+    for _ in 0..100 {
+        let disk = Faulty::new(Lab::new().disk);
+        disk.rule(|call, path| match call {
+            Call::Write(..) if path.starts_with("/lab/slow") => Fate::Waits,
+            _ => Fate::Done,
+        });
+        let store = Store::open_on(disk.clone(), "/lab").unwrap();
+        let other = store.journal("other").unwrap();
+        other.append(delta(0)).unwrap().wait().unwrap();
+        std::thread::scope(|scope| {
+            // Opening notes the pid in the lock file: that write waits as well.
+            let opening = scope.spawn(|| store.journal("slow").unwrap());
+            disk.gate().open();
+            let slow = opening.join().unwrap();
+            disk.gate().shut_again();
+            slow.push(delta(1)).unwrap();
+            let ticket = other.append(delta(2)).unwrap();
+            let (sender, answer) = mpsc::channel();
+            std::thread::spawn(move || sender.send(ticket.wait()));
+            let answer = answer.recv_timeout(PATIENCE);
+            disk.gate().open();
+            answer.expect("the other journal waited for the slow one").unwrap();
+        });
+    }
 }
 
 #[test]

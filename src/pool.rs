@@ -79,7 +79,8 @@ impl Pool {
     }
 
     fn see_to_thread(&self, mut state: MutexGuard<'_, State>) {
-        if state.idle > 0 || state.threads >= self.most_threads {
+        // An idle thread may have been woken for an earlier task already: there must be one for each that waits.
+        if state.idle >= state.queue.len().max(1) || state.threads >= self.most_threads {
             drop(state);
             self.shared.changed.notify_one();
             return;

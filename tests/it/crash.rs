@@ -108,7 +108,7 @@ fn assert_kept(root: &Path, acknowledged: &BTreeMap<u64, String>, round: usize) 
     assert!(journal.recovered().last_seq.get() >= highest, "round {round}");
     let seq = journal.append(TextDelta::new("t", "between two runs")).unwrap().wait().unwrap();
     assert!(seq.get() > highest, "round {round}: {seq} was acknowledged before");
-    if round % 2 == 0 {
+    if round.is_multiple_of(2) {
         journal.close().wait().unwrap();
     }
     drop(journal);

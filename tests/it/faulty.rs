@@ -2,6 +2,7 @@
 //!
 //! Wraps any other storage. A test gives it a closure that sees every call and answers with what becomes of it.
 
+use crate::patience::Gate;
 use foldlog::{Access, DirEntry, EntryKind, Storage, StorageFile};
 use std::fmt;
 use std::io;
@@ -45,6 +46,8 @@ pub enum Fate {
     Fails(i32),
     /// Only so many bytes are written, without an error; a list shows files at most so long.
     Short(usize),
+    /// It waits until the storage's gate is open.
+    Waits,
 }
 
 type Rule = Box<dyn FnMut(Call, &Path) -> Fate + Send>;
@@ -58,6 +61,8 @@ pub struct Faulty {
 
 struct Shared {
     rule: Mutex<Rule>,
+    /// Where calls wait that the rule holds up.
+    gate: Gate,
     writes: AtomicU64,
     syncs: AtomicU64,
 }
@@ -71,7 +76,8 @@ struct FaultyFile {
 impl Faulty {
     pub fn new(inner: impl Storage) -> Faulty {
         let rule: Rule = Box::new(|_, _| Fate::Done);
-        let shared = Shared { rule: Mutex::new(rule), writes: AtomicU64::new(0), syncs: AtomicU64::new(0) };
+        let (writes, syncs) = (AtomicU64::new(0), AtomicU64::new(0));
+        let shared = Shared { rule: Mutex::new(rule), gate: Gate::shut(), writes, syncs };
         Faulty { inner: Arc::new(inner), shared: Arc::new(shared) }
     }
 
@@ -83,6 +89,11 @@ impl Faulty {
     /// From now on, all is well.
     pub fn heal(&self) {
         self.rule(|_, _| Fate::Done);
+    }
+
+    /// Where calls wait that the rule holds up; shut at first.
+    pub fn gate(&self) -> &Gate {
+        &self.shared.gate
     }
 
     /// How many writes and how many syncs of files there have been.
@@ -97,8 +108,13 @@ impl Faulty {
 
 impl Shared {
     fn fate(&self, call: Call, path: &Path) -> io::Result<Option<usize>> {
-        match (self.rule.lock().unwrap())(call, path) {
+        let fate = (self.rule.lock().unwrap())(call, path);
+        match fate {
             Fate::Done => Ok(None),
+            Fate::Waits => {
+                self.gate.pass();
+                Ok(None)
+            }
             Fate::Short(bytes) => Ok(Some(bytes)),
             Fate::Fails(code) => Err(io::Error::from_raw_os_error(code)),
         }

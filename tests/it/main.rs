@@ -5,16 +5,20 @@
 //! - `recovery`: every truncation, every flipped bit, and the shapes that real damage takes
 //! - `quotation`: a journal that records the reading of another one
 //! - `crash`: processes killed under load
-//! - `writer`: group commit, back-pressure, one writer, disks that fail or are full
 //! - `live`: readers beside a writer
 //! - `lock`: the one writer's lock beside child processes
+//! - `writer`: group commit, tickets, back-pressure, closing, ten thousand journals at once
+//! - `failing_disks`: errors and full disks at any call and any byte
+//! - `one_writer`: locks, fences, links, hostile ids, the modes of files
 //! - `properties`: arbitrary bytes and arbitrary events
 //! - `docs`: the documents say what is true, and their examples run
 //! - `cli_read`: the commands that read
 //! - `tidy`: layers, sizes, and what must be in one place only
 //! - `field_failures`: one test for each class of failure seen in other recorders
 //!
-//! `memory`, `faulty` and `support` hold no tests: a disk in memory, a storage that fails on demand, shared helpers.
+//! `memory`, `faulty`, `patience` and `support` hold no tests: a disk in memory, a storage that fails on demand, waits
+//! that end, and what else the tests share. Tests whose names begin with `child_` are run again as child processes by
+//! others, and do nothing otherwise.
 
 #![allow(
     clippy::unwrap_used,
@@ -28,11 +32,15 @@
 mod docs;
 mod cli_read;
 mod crash;
+mod failing_disks;
 mod faulty;
+mod field_failures;
 mod format;
 mod live;
 mod lock;
 mod memory;
+mod one_writer;
+mod patience;
 mod properties;
 mod quotation;
 mod record;

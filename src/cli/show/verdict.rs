@@ -90,7 +90,10 @@ fn what_it_is(shown: &Shown, live: bool, out: &Out) -> String {
             parts.push(whose.join("/"));
         }
     }
-    let started = Timestamp::parse_rfc3339(&record.created_at);
+    // A session may be told of after its first turns: whatever came first began it.
+    let first = shown.timeline.items.iter().map(|item| item.time).min();
+    let started =
+        Timestamp::parse_rfc3339(&record.created_at).map(|created| first.map_or(created, |first| first.min(created)));
     parts.push(match started {
         Some(started) => format!("started {}", look::local_time(started)),
         None => format!("started {}", look::summary(&record.created_at, 40)),

@@ -247,7 +247,7 @@ impl Writer {
         mark.advance(Durability::Synced, committer.synced()); // by a roll-over on the way
         let full = match stop {
             Some(Stop::Failed(error)) => return Err(error),
-            Some(Stop::Full(error)) if batch.closing && self.options.on_full == OnFull::Fail => return Err(error),
+            Some(Stop::Full(_)) if batch.closing && self.options.on_full == OnFull::Fail => return Err(storage_full()),
             Some(Stop::Full(_)) => true,
             None => false,
         };

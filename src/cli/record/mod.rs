@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::rc::Rc;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 use words::Words;
 
@@ -111,11 +111,21 @@ async fn record(args: RecordArgs, store: Result<Store, foldlog::Error>) -> Outco
     });
     let mut recorder =
         Recorder { common, store, only, sessions: HashMap::new(), line: 0, bad_lines: 0, failure: None, refused: None };
+    let terminate = catch_signals().map_err(Failure::io)?;
     if let Some(id) = recorder.only.clone() {
         recorder.open(&id)?;
     }
-    let end = recorder.read().await?;
+    let end = recorder.read(terminate).await?;
     recorder.finish(end).await
+}
+
+/// Catches what must not end us, and gives what tells us to end. To be called before anybody hears that we are ready.
+fn catch_signals() -> std::io::Result<Signal> {
+    // Once caught, a signal stays caught: the streams themselves are not needed.
+    // The whole process group gets an interrupt from the keyboard, and the last events are still to come.
+    drop(signal(SignalKind::interrupt())?);
+    drop(signal(SignalKind::from_raw(SIGXFSZ))?);
+    signal(SignalKind::terminate())
 }
 
 /// The store and the id of a session whose directory is given.
@@ -144,11 +154,7 @@ impl Recorder {
     }
 
     /// Takes all input: to its end, until SIGTERM has drained it, or until nothing more can be recorded.
-    async fn read(&mut self) -> Result<End, Failure> {
-        // The whole process group gets an interrupt from the keyboard, and the last events are still to come.
-        let mut _interrupt = signal(SignalKind::interrupt()).map_err(Failure::io)?;
-        let mut _file_size = signal(SignalKind::from_raw(SIGXFSZ)).map_err(Failure::io)?;
-        let mut terminate = signal(SignalKind::terminate()).map_err(Failure::io)?;
+    async fn read(&mut self, mut terminate: Signal) -> Result<End, Failure> {
         let (mut chunks, tell) = input::start().map_err(Failure::io)?;
         let mut tell = Some(tell);
         let failed = Rc::clone(&self.common.failed);

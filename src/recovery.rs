@@ -25,7 +25,8 @@ pub struct Recovery {
     pub clean: bool,
     /// The last good number.
     pub last_seq: Seq,
-    /// What was cut from the ends of segments; the bytes are kept in `.torn` files.
+    /// What was cut from the ends of segments; the bytes are kept in `.torn` files. A whole file (from byte 0) that no
+    /// header ever made a segment stays in its place.
     pub cuts: Vec<Cut>,
     /// Numbers that no line bears.
     pub holes: Vec<Hole>,
@@ -81,24 +82,23 @@ pub(crate) fn recover(files: &Files, session_id: &str) -> Result<Resume> {
         check_header(files, header, session_id)?;
     }
     let journal = header.map(|header| header.journal);
-    let (tail, mut unverified) = survey_tail(files, &listed, journal.as_deref())?;
+    let (tail, never_created) = survey_tail(files, &listed, journal.as_deref())?;
+    let mut unverified = never_created.iter().map(|cut| cut.bytes).sum();
     let Some(newest) = tail.first() else {
         // Nothing was ever created. What lies here may still have borne numbers.
         let next_seq = 1 + numbers_in(unverified);
-        let recovered = (next_seq > 1).then(|| JournalRecovered {
-            epoch: next_segment,
-            holes: vec![Hole { first_seq: 1, last_seq: next_seq - 1 }],
-            ..JournalRecovered::default()
-        });
-        let holes = recovered.as_ref().map(|report| report.holes.clone()).unwrap_or_default();
-        let report = Recovery { clean: recovered.is_none(), holes, ..Recovery::default() };
+        let mut report = Recovery { clean: next_seq == 1, cuts: never_created, ..Recovery::default() };
+        if !report.clean {
+            report.holes.push(Hole { first_seq: 1, last_seq: next_seq - 1 });
+        }
+        let recovered = (!report.clean).then(|| to_entry(&report, next_segment, Vec::new()));
         let (prev, activity) = (None, Activity::default());
         return Ok(Resume { journal, next_segment, next_seq, prev, activity, report, recovered });
     };
 
     let base = &tail[tail.len() - 1];
     let last_seq = base.sifter.last();
-    let mut report = Recovery { clean: true, last_seq: Seq::new(last_seq), ..Recovery::default() };
+    let mut report = Recovery { clean: true, last_seq: Seq::new(last_seq), cuts: never_created, ..Recovery::default() };
     for survey in &tail {
         let kept = torn.iter().filter(|torn| is_at_end(torn, survey)).map(|torn| torn.bytes).sum::<u64>();
         let bytes = survey.unverified();
@@ -167,18 +167,19 @@ fn check_header(files: &Files, header: &segment::Header, session_id: &str) -> Re
     Ok(())
 }
 
-/// Surveys the segments from the newest down to the last one with entries, newest first, and counts the bytes of files
-/// that were never created.
-fn survey_tail(files: &Files, listed: &[Listed], journal: Option<&str>) -> Result<(Vec<Survey>, u64)> {
+/// Surveys the segments from the newest down to the last one with entries, newest first, and names the files with bytes
+/// that were never created: they stay where they are, and the log accounts for them.
+fn survey_tail(files: &Files, listed: &[Listed], journal: Option<&str>) -> Result<(Vec<Survey>, Vec<Cut>)> {
     let mut tail: Vec<Survey> = Vec::new();
-    let mut never_created = 0;
+    let mut never_created = Vec::new();
     for (at, newest) in listed.iter().enumerate().rev() {
         // A segment that a merge has left behind, or another journal's file, says nothing about our end.
         let Some(opened) = files.peek(*newest)?.filter(|opened| !is_foreign(opened, journal)) else { continue };
         let before = last_before(files, &listed[..at], &opened, journal)?;
         let survey = survey(files, opened, before)?;
         if !survey.was_created() {
-            never_created += survey.opened.len;
+            let Opened { segment, len, .. } = survey.opened;
+            never_created.extend((len > 0).then_some(Cut { segment, offset: 0, bytes: len }));
             continue;
         }
         let has_entries = survey.sifter.entries() > 0;
@@ -190,10 +191,14 @@ fn survey_tail(files: &Files, listed: &[Listed], journal: Option<&str>) -> Resul
     Ok((tail, never_created))
 }
 
-/// The last number before a segment: its header tells, and without one the segments before it.
+/// The last number before a segment, numbers that the log accounts for included: its header tells, and without one the
+/// segments before it.
 fn last_before(files: &Files, older: &[Listed], opened: &Opened, journal: Option<&str>) -> Result<u64> {
     if let Some(header) = &opened.header {
-        return Ok(header.first_seq.saturating_sub(1));
+        // What the header skipped is accounted for by the report behind it. If a cut has taken that, it is still to do.
+        let accounted_for = opened.recovered.is_some() || header.compacted.is_some();
+        let last_good = header.prev.map_or(0, |prev| prev.last_seq);
+        return Ok(if accounted_for { header.first_seq.saturating_sub(1) } else { last_good });
     }
     for (at, listed) in older.iter().enumerate().rev() {
         let Some(opened) = files.peek(*listed)?.filter(|opened| !is_foreign(opened, journal)) else { continue };

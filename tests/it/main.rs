@@ -4,6 +4,7 @@
 //! - `record`: the recorder as its clients see it: protocol, signals, full and failing disks, being killed
 //! - `recovery`: every truncation, every flipped bit, and the shapes that real damage takes
 //! - `quotation`: a journal that records the reading of another one
+//! - `simulated`: power cuts on a simulated disk, by the thousand
 //! - `crash`: processes killed under load
 //! - `live`: readers beside a writer
 //! - `lock`: the one writer's lock beside child processes
@@ -45,6 +46,7 @@ mod properties;
 mod quotation;
 mod record;
 mod recovery;
+mod simulated;
 mod support;
 mod tidy;
 mod writer;

@@ -232,6 +232,11 @@ impl Dice {
         Dice(seed | 1)
     }
 
+    /// Dice that fall the same way for the same seed.
+    pub fn seeded(seed: u64) -> Dice {
+        Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
     /// A number below `bound`.
     pub fn below(&mut self, bound: usize) -> usize {
         self.0 ^= self.0 << 13;

@@ -95,7 +95,7 @@ impl Session {
         let found = self.journal.recovered();
         for cut in &found.cuts {
             words.say(format!(
-                "session {id}: the last run was cut short; {} bytes at byte {} of segment {:08} were not a whole line and are kept in a .torn file",
+                "session {id}: the last run was cut short; {} bytes at byte {} of segment {:08} were not whole lines; they are kept",
                 cut.bytes, cut.offset, cut.segment
             ));
         }

@@ -22,6 +22,8 @@ pub(crate) struct Queue {
     pub(crate) spare: Vec<u8>,
     pub(crate) notes: Vec<Note>,
     pub(crate) next_seq: u64,
+    /// The last number that an entry bears. Behind an unclean end, numbers between it and the next one are skipped.
+    pub(crate) last_seq: u64,
     /// Bytes taken from the queue and not written yet.
     pub(crate) in_flight: usize,
     /// To be written before anything else.
@@ -63,12 +65,14 @@ pub(crate) struct Lost {
 
 impl Queue {
     pub(crate) fn new(mark: Arc<Watermark>, next_seq: u64, recovered: Option<JournalRecovered>) -> Queue {
+        let last_seq = mark.reached(Durability::Synced);
         Queue {
             mark,
             lines: Vec::new(),
             spare: Vec::new(),
             notes: Vec::new(),
             next_seq,
+            last_seq,
             in_flight: 0,
             recovered,
             reported: None,
@@ -93,7 +97,7 @@ impl Queue {
     pub(crate) fn last_queued(&self) -> u64 {
         match self.lost {
             Some(lost) => lost.first - 1,
-            None => self.next_seq - 1,
+            None => self.last_seq,
         }
     }
 
@@ -113,6 +117,7 @@ impl Queue {
         let time = draft.given_time().unwrap_or_else(Timestamp::now);
         tail.write_line(&mut self.lines, seq, self.mark.reached(Durability::Synced), time);
         self.notes.push(Note { seq, change: draft.change.clone(), id: draft.given_id().map(str::to_owned) });
+        self.last_seq = seq;
         self.next_seq += 1;
         seq
     }

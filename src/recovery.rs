@@ -17,6 +17,9 @@ use crate::storage::{Access, StorageFile};
 use crate::verdict::{self, Facts};
 use std::collections::VecDeque;
 
+/// About the bytes of a header of a session with a short name and nothing open.
+const SHORTEST_HEADER: u64 = 280;
+
 /// What an opening for writing found.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
@@ -52,6 +55,10 @@ pub(crate) struct Resume {
 /// A segment read to its end past the page cache.
 struct Survey {
     opened: Opened,
+    /// Where the header behind it says that it ends. `None` for the newest.
+    seal: Option<Seal>,
+    /// The header behind it is of the same epoch: all of it had been on disk.
+    was_synced: bool,
     sifter: Sifter,
     gaps: Vec<Gap>,
     closed: bool,
@@ -64,8 +71,38 @@ impl Survey {
         self.opened.header.is_some() || self.sifter.entries() > 0
     }
 
+    fn end(&self) -> u64 {
+        self.seal.map_or(self.sifter.good_end(), |seal| seal.bytes)
+    }
+
     fn unverified(&self) -> u64 {
-        self.opened.len - self.sifter.good_end()
+        self.opened.len.saturating_sub(self.end())
+    }
+
+    /// What stands behind its end, or stood there and is kept in a `.torn` file.
+    fn cut(&self, torn: &[Torn]) -> Option<Cut> {
+        let (segment, offset) = (self.opened.segment, self.end());
+        let kept = torn.iter().filter(|torn| (torn.segment, torn.offset) == (segment, offset)).map(|torn| torn.bytes);
+        let bytes = self.unverified().max(kept.sum());
+        (bytes > 0).then_some(Cut { segment, offset, bytes })
+    }
+
+    /// The numbers missing in it that nothing proves to have been on disk: the log is to account for them.
+    fn holes(&self) -> impl Iterator<Item = Hole> {
+        let unproven = |gap: &&Gap| match gap.kind {
+            GapKind::Hole => true,
+            GapKind::Missing => gap.acknowledged.is_none(),
+            _ => false,
+        };
+        let gaps = self.gaps.iter().filter(|_| !self.was_synced).filter(unproven);
+        gaps.filter_map(|gap| Some(Hole { first_seq: gap.first_seq?.get(), last_seq: gap.last_seq?.get() }))
+    }
+
+    /// Whether nothing before it need be looked at: it has entries, and the first of them, which is the report of a
+    /// recovery if there was one, is whole; or it was begun by rolling over, behind what had been synced.
+    fn accounts_for_what_is_before(&self) -> bool {
+        let rolled_over = self.opened.header.as_ref().is_some_and(|header| header.epoch < header.segment);
+        self.sifter.entries() > 0 && (self.opened.has_entries || rolled_over)
     }
 }
 
@@ -82,8 +119,11 @@ pub(crate) fn recover(files: &Files, session_id: &str) -> Result<Resume> {
         check_header(files, header, session_id)?;
     }
     let journal = header.map(|header| header.journal);
-    let (tail, never_created) = survey_tail(files, &listed, journal.as_deref())?;
+    let (tail, mut never_created) = survey_tail(files, &listed, journal.as_deref())?;
     let mut unverified = never_created.iter().map(|cut| cut.bytes).sum();
+    // One that may have held an entry behind its header has been spoiled: that stays damage.
+    let header_bytes = tail.first().map_or(SHORTEST_HEADER, |newest| newest.opened.lines_from.max(SHORTEST_HEADER));
+    never_created.retain(|cut| cut.bytes < header_bytes + MIN_LINE as u64);
     let Some(newest) = tail.first() else {
         // Nothing was ever created. What lies here may still have borne numbers.
         let next_seq = 1 + numbers_in(unverified);
@@ -96,39 +136,21 @@ pub(crate) fn recover(files: &Files, session_id: &str) -> Result<Resume> {
         return Ok(Resume { journal, next_segment, next_seq, prev, activity, report, recovered });
     };
 
-    let base = &tail[tail.len() - 1];
-    let last_seq = base.sifter.last();
+    let last_seq = tail.iter().map(|survey| survey.sifter.last()).max().unwrap_or_default();
     let mut report = Recovery { clean: true, last_seq: Seq::new(last_seq), cuts: never_created, ..Recovery::default() };
-    for survey in &tail {
-        let kept = torn.iter().filter(|torn| is_at_end(torn, survey)).map(|torn| torn.bytes).sum::<u64>();
-        let bytes = survey.unverified();
-        if bytes > 0 {
-            cut_tail(files, survey)?;
-        }
-        if bytes.max(kept) > 0 {
-            let offset = survey.sifter.good_end();
-            report.cuts.push(Cut { segment: survey.opened.segment, offset, bytes: bytes.max(kept) });
-        }
+    if newest.unverified() > 0 {
+        cut_tail(files, newest)?;
     }
+    report.cuts.extend(tail.iter().filter_map(|survey| survey.cut(&torn)));
     let beside_an_entry = newest.sifter.good_end() - newest.sifter.entry_end();
-    unverified += beside_an_entry + newest.unverified().max(kept_at_end(&torn, newest));
+    unverified += beside_an_entry + newest.cut(&torn).map_or(0, |cut| cut.bytes);
 
     // A header that promised a first number had all numbers before it used up or skipped.
     let promised = newest.opened.header.as_ref().map_or(0, |header| header.first_seq);
     let next_seq = (last_seq + 1).max(if newest.sifter.entries() == 0 { promised } else { 0 }) + numbers_in(unverified);
-    for gap in tail.iter().rev().flat_map(|survey| &survey.gaps) {
-        match (gap.kind, gap.first_seq, gap.last_seq) {
-            (GapKind::Hole, Some(first), Some(last)) => {
-                report.holes.push(Hole { first_seq: first.get(), last_seq: last.get() });
-            }
-            (GapKind::Missing, Some(first), Some(last)) if gap.acknowledged.is_none() => {
-                report.holes.push(Hole { first_seq: first.get(), last_seq: last.get() });
-            }
-            _ => {}
-        }
-        if gap.kind != GapKind::Torn {
-            report.gaps.push(*gap);
-        }
+    for survey in tail.iter().rev() {
+        report.holes.extend(survey.holes());
+        report.gaps.extend(survey.gaps.iter().filter(|gap| gap.kind != GapKind::Torn));
     }
     if next_seq > last_seq + 1 {
         report.holes.push(Hole { first_seq: last_seq + 1, last_seq: next_seq - 1 });
@@ -167,7 +189,7 @@ fn check_header(files: &Files, header: &segment::Header, session_id: &str) -> Re
     Ok(())
 }
 
-/// Surveys the segments from the newest down to the last one with entries, newest first, and names the files with bytes
+/// Surveys the segments from the newest down to one that accounts for those before it, newest first, and names the files with bytes
 /// that were never created: they stay where they are, and the log accounts for them.
 fn survey_tail(files: &Files, listed: &[Listed], journal: Option<&str>) -> Result<(Vec<Survey>, Vec<Cut>)> {
     let mut tail: Vec<Survey> = Vec::new();
@@ -176,16 +198,20 @@ fn survey_tail(files: &Files, listed: &[Listed], journal: Option<&str>) -> Resul
         // A segment that a merge has left behind, or another journal's file, says nothing about our end.
         let Some(opened) = files.peek(*newest)?.filter(|opened| !is_foreign(opened, journal)) else { continue };
         let before = last_before(files, &listed[..at], &opened, journal)?;
-        let survey = survey(files, opened, before)?;
+        let mut survey = survey(files, opened, before)?;
         if !survey.was_created() {
             let Opened { segment, len, .. } = survey.opened;
             never_created.extend((len > 0).then_some(Cut { segment, offset: 0, bytes: len }));
             continue;
         }
-        let has_entries = survey.sifter.entries() > 0;
+        if let Some(next) = tail.last().and_then(|next| next.opened.header.as_ref()) {
+            survey.seal = next.prev.filter(|seal| seal.segment == survey.opened.segment);
+            survey.was_synced = next.epoch <= survey.opened.segment;
+        }
+        let is_the_last = survey.accounts_for_what_is_before();
         tail.push(survey);
-        if has_entries {
-            return Ok((tail, never_created));
+        if is_the_last {
+            break;
         }
     }
     Ok((tail, never_created))
@@ -255,7 +281,7 @@ fn survey(files: &Files, opened: Opened, before: u64) -> Result<Survey> {
     let synced = sifter.synced();
     let proven = |flaw: &Flaw| compacted.is_some() || flaw.missing.is_some_and(|(first, _)| synced >= first);
     let gaps = flaws.iter().map(|flaw| to_gap(opened.segment, flaw, proven(flaw))).collect();
-    Ok(Survey { opened, sifter, gaps, closed, activity })
+    Ok(Survey { opened, seal: None, was_synced: false, sifter, gaps, closed, activity })
 }
 
 /// Counts an entry; tells whether it closes the journal.
@@ -302,14 +328,6 @@ fn to_gap(segment: u64, flaw: &Flaw, was_durable: bool) -> Gap {
 /// How many numbers unverified bytes may have borne.
 fn numbers_in(bytes: u64) -> u64 {
     bytes.div_ceil(MIN_LINE as u64)
-}
-
-fn is_at_end(torn: &Torn, survey: &Survey) -> bool {
-    torn.segment == survey.opened.segment && torn.offset == survey.sifter.good_end()
-}
-
-fn kept_at_end(torn: &[Torn], survey: &Survey) -> u64 {
-    torn.iter().filter(|torn| is_at_end(torn, survey)).map(|torn| torn.bytes).sum()
 }
 
 /// Moves what nothing good follows into a `.torn` file. If the copy fails nothing is cut: the next header's seal ends

@@ -69,7 +69,7 @@ impl Writer {
 
     /// The last number given to an event.
     pub(crate) fn last_seq(&self) -> u64 {
-        self.queue().next_seq - 1
+        self.queue().last_seq
     }
 
     /// Queues an event. `wait` says that somebody waits for it.

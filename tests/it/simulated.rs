@@ -5,12 +5,14 @@
 
 use crate::support::Dice;
 use foldlog::{
-    Access, Custom, DirEntry, EntryKind, Item, JournalOptions, Json, OnFull, Storage, StorageFile, Store, Ticket,
+    Access, Custom, DirEntry, Durability, EntryKind, Item, Journal, JournalOptions, Json, Storage, StorageFile, Store,
+    Ticket,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 const SECTOR: usize = 512;
 
@@ -340,6 +342,16 @@ struct Oracle {
 }
 
 impl Oracle {
+    /// Waits until everything so far is on disk, and holds the recorder to that.
+    fn wait(&mut self, journal: &Journal, level: Durability, waiting: &mut Vec<(Ticket, String)>) {
+        let synced = level == Durability::Synced || journal.sync().and_then(Ticket::wait).is_ok();
+        for (ticket, data) in waiting.drain(..) {
+            if let (Ok(seq), true) = (ticket.wait(), synced) {
+                self.acknowledged.insert(seq.get(), data);
+            }
+        }
+    }
+
     /// Everything acknowledged is there, byte for byte; nothing is there that was not submitted.
     fn check(&self, store: &Store, what: &str) {
         let Ok(reader) = store.reader("s-1") else {
@@ -385,7 +397,7 @@ fn no_simulated_power_cut_takes_what_was_acknowledged() {
             let most = [8, 60, 60, 200][dice.below(4)];
             disk.cut_after(dice.below(most) as u64);
             let store = Store::open_on(disk.clone(), "/sim").unwrap();
-            run_until_cut(&store, &mut oracle, &mut dice);
+            run_until_cut(&disk, &store, &mut oracle, &mut dice);
             drop(store);
             disk.reboot(&mut dice);
             done += 1;
@@ -407,40 +419,43 @@ fn no_simulated_power_cut_takes_what_was_acknowledged() {
 }
 
 fn data(number: u64) -> String {
-    let text = "é".repeat((number as usize * 37) % 400);
-    format!(r#"{{"name":"n","value":"{number} {text}"}}"#)
+    format!(r#"{{"name":"n","value":"{}"}}"#, text(number))
 }
 
 fn note(oracle: &mut Oracle) -> Custom<'static> {
     let number = oracle.next;
     oracle.next += 1;
-    let text = "é".repeat((number as usize * 37) % 400);
-    Custom::new("n", Json::string(&format!("{number} {text}")))
+    Custom::new("n", Json::string(&text(number)))
+}
+
+/// From a few bytes to several sectors.
+fn text(number: u64) -> String {
+    format!("{number} {}", "é".repeat((number as usize * 37) % if number.is_multiple_of(5) { 1_500 } else { 300 }))
 }
 
 /// Opens, appends and perhaps closes, until the power goes or there is nothing more to do.
-fn run_until_cut(store: &Store, oracle: &mut Oracle, dice: &mut Dice) {
+fn run_until_cut(disk: &Simulated, store: &Store, oracle: &mut Oracle, dice: &mut Dice) {
+    // Half of the time much is written that nothing has synced: what is left of that is what recovery is for.
+    let level = [Durability::Synced, Durability::Written][dice.below(2)];
     let segment_bytes = [700, 3_000, 1 << 20][dice.below(3)];
-    let options = JournalOptions::default().segment_bytes(segment_bytes).on_full(OnFull::Fail);
-    let Ok(journal) = store.journal_with("s-1", options) else { return };
-    let mut tickets: Vec<(Ticket, String)> = Vec::new();
+    let options = JournalOptions::default().durability(level).segment_bytes(segment_bytes);
+    let Ok(journal) = store.journal_with("s-1", options.sync_interval(Duration::from_secs(3600))) else { return };
+    let mut waiting: Vec<(Ticket, String)> = Vec::new();
     for _ in 0..dice.below(40) {
-        let number = oracle.next;
+        let data = data(oracle.next);
         let Ok(ticket) = journal.append(note(oracle)) else { break };
-        oracle.submitted.entry(ticket.seq().get()).or_default().push(data(number));
-        tickets.push((ticket, data(number)));
-        if dice.below(3) == 0 {
-            for (ticket, data) in tickets.drain(..) {
-                if let Ok(seq) = ticket.wait() {
-                    oracle.acknowledged.insert(seq.get(), data);
-                }
-            }
+        oracle.submitted.entry(ticket.seq().get()).or_default().push(data.clone());
+        waiting.push((ticket, data));
+        if dice.below([3, 12][level as usize]) == 0 {
+            oracle.wait(&journal, level, &mut waiting);
         }
     }
-    for (ticket, data) in tickets {
-        if let Ok(seq) = ticket.wait() {
-            oracle.acknowledged.insert(seq.get(), data);
-        }
+    if level == Durability::Synced || dice.below(4) == 0 {
+        oracle.wait(&journal, level, &mut waiting);
+    } else {
+        // So that it is written before the power goes, and not synced.
+        waiting.into_iter().for_each(|(ticket, _)| drop(ticket.wait()));
+        disk.cut_after(0);
     }
     if dice.below(3) == 0 {
         let _ = journal.close().wait();

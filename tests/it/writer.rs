@@ -405,3 +405,22 @@ fn ten_thousand_open_journals_need_no_thread_each() {
     let threads: u64 = figures.split(['=', ' ']).nth(1).unwrap().parse().unwrap();
     assert!(threads <= 16, "{figures}");
 }
+
+/// Goal: the barrier of a journal into which nothing has been appended yet resolves, also when recovery has skipped numbers.
+/// Method: a torn tail of 1,000 bytes, then a sync and nothing else.
+#[test]
+fn a_sync_with_nothing_appended_resolves_behind_an_unclean_end() {
+    let root = tempfile::tempdir().unwrap();
+    let store = Store::open(root.path()).unwrap();
+    let journal = store.journal(ID).unwrap();
+    journal.append(delta(0)).unwrap().wait().unwrap();
+    drop(journal);
+    let path = root.path().join(ID).join("00000001.jsonl");
+    let mut file = std::fs::OpenOptions::new().append(true).open(path).unwrap();
+    std::io::Write::write_all(&mut file, &[b'x'; 1_000]).unwrap();
+    let journal = store.journal(ID).unwrap();
+    assert_eq!(journal.sync().unwrap().wait().unwrap().get(), 1);
+    assert_eq!(journal.last_seq().get(), 1, "numbers that are skipped are nobody's");
+    let ticket = journal.append(delta(1)).unwrap();
+    assert!(ticket.seq().get() > 11, "{ticket:?}");
+}

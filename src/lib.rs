@@ -71,6 +71,7 @@ mod files;
 mod items;
 mod reader;
 mod glance;
+mod survey;
 mod recovery;
 mod commit;
 

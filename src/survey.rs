@@ -1,0 +1,218 @@
+//! Surveying the end of a journal for recovery: the newest segment, read past the page cache, and those before it that
+//! nothing accounts for yet. Changes nothing but that it syncs what it reads.
+
+use crate::activity::{Activity, Change};
+use crate::error::{Error, Result};
+use crate::event::{Cut, Event, Hole};
+use crate::files::{Files, Listed, Opened, Torn};
+use crate::gap::{Gap, GapKind};
+use crate::line;
+use crate::scan::Scanner;
+use crate::segment::{self, Seal};
+use crate::seq::Seq;
+use crate::sift::{Flaw, Sifted, Sifter};
+use crate::storage::{Access, StorageFile};
+use crate::verdict::{self, Facts};
+use std::collections::VecDeque;
+
+/// A segment read to its end past the page cache.
+pub(crate) struct Survey {
+    pub(crate) opened: Opened,
+    /// Where the header behind it says that it ends. `None` for the newest.
+    seal: Option<Seal>,
+    /// The header behind it is of the same epoch: all of it had been on disk.
+    was_synced: bool,
+    pub(crate) sifter: Sifter,
+    pub(crate) gaps: Vec<Gap>,
+    pub(crate) closed: bool,
+    pub(crate) activity: Activity,
+}
+
+impl Survey {
+    /// Whether the file counts as a segment at all: without a good header or line it was never created.
+    fn was_created(&self) -> bool {
+        self.opened.header.is_some() || self.sifter.entries() > 0
+    }
+
+    fn end(&self) -> u64 {
+        self.seal.map_or(self.sifter.good_end(), |seal| seal.bytes)
+    }
+
+    pub(crate) fn unverified(&self) -> u64 {
+        self.opened.len.saturating_sub(self.end())
+    }
+
+    /// What stands behind its end, or stood there and is kept in a `.torn` file.
+    pub(crate) fn cut(&self, torn: &[Torn]) -> Option<Cut> {
+        let (segment, offset) = (self.opened.segment, self.end());
+        let kept = torn.iter().filter(|torn| (torn.segment, torn.offset) == (segment, offset)).map(|torn| torn.bytes);
+        let bytes = self.unverified().max(kept.sum());
+        (bytes > 0).then_some(Cut { segment, offset, bytes })
+    }
+
+    /// The numbers missing in it that nothing proves to have been on disk: the log is to account for them.
+    pub(crate) fn holes(&self) -> impl Iterator<Item = Hole> {
+        let unproven = |gap: &&Gap| match gap.kind {
+            GapKind::Hole => true,
+            GapKind::Missing => gap.acknowledged.is_none(),
+            _ => false,
+        };
+        let gaps = self.gaps.iter().filter(|_| !self.was_synced).filter(unproven);
+        gaps.filter_map(|gap| Some(Hole { first_seq: gap.first_seq?.get(), last_seq: gap.last_seq?.get() }))
+    }
+
+    /// Whether nothing before it need be looked at: it has entries, and the first of them, which is the report of a
+    /// recovery if there was one, is whole; or it was begun by rolling over, behind what had been synced.
+    fn accounts_for_what_is_before(&self) -> bool {
+        let rolled_over = self.opened.header.as_ref().is_some_and(|header| header.epoch < header.segment);
+        self.sifter.entries() > 0 && (self.opened.has_entries || rolled_over)
+    }
+}
+
+/// Surveys the segments from the newest down to one that accounts for those before it, newest first, and names the files with bytes
+/// that were never created: they stay where they are, and the log accounts for them.
+pub(crate) fn survey_tail(files: &Files, listed: &[Listed], journal: Option<&str>) -> Result<(Vec<Survey>, Vec<Cut>)> {
+    let mut tail: Vec<Survey> = Vec::new();
+    let mut never_created = Vec::new();
+    for (at, newest) in listed.iter().enumerate().rev() {
+        // A segment that a merge has left behind, or another journal's file, says nothing about our end.
+        let Some(opened) = files.peek(*newest)?.filter(|opened| !is_foreign(opened, journal)) else { continue };
+        let before = last_before(files, &listed[..at], &opened, journal)?;
+        let mut survey = survey(files, opened, before)?;
+        if !survey.was_created() {
+            let Opened { segment, len, .. } = survey.opened;
+            never_created.extend((len > 0).then_some(Cut { segment, offset: 0, bytes: len }));
+            continue;
+        }
+        if let Some(next) = tail.last().and_then(|next| next.opened.header.as_ref()) {
+            survey.seal = next.prev.filter(|seal| seal.segment == survey.opened.segment);
+            survey.was_synced = next.epoch <= survey.opened.segment;
+        }
+        let is_the_last = survey.accounts_for_what_is_before();
+        tail.push(survey);
+        if is_the_last {
+            break;
+        }
+    }
+    Ok((tail, never_created))
+}
+
+/// The last number before a segment, numbers that the log accounts for included: its header tells, and without one the
+/// segments before it.
+fn last_before(files: &Files, older: &[Listed], opened: &Opened, journal: Option<&str>) -> Result<u64> {
+    if let Some(header) = &opened.header {
+        // What the header skipped is accounted for by the report behind it. If a cut has taken that, it is still to do.
+        let accounted_for = opened.recovered.is_some() || header.compacted.is_some();
+        let last_good = header.prev.map_or(0, |prev| prev.last_seq);
+        return Ok(if accounted_for { header.first_seq.saturating_sub(1) } else { last_good });
+    }
+    for (at, listed) in older.iter().enumerate().rev() {
+        let Some(opened) = files.peek(*listed)?.filter(|opened| !is_foreign(opened, journal)) else { continue };
+        let before = last_before(files, &older[..at], &opened, journal)?;
+        return Ok(survey(files, opened, before)?.sifter.last());
+    }
+    Ok(0)
+}
+
+fn is_foreign(opened: &Opened, journal: Option<&str>) -> bool {
+    opened.header.as_ref().is_some_and(|header| {
+        header.segment != opened.segment || journal.is_some_and(|journal| journal != header.journal)
+    })
+}
+
+/// Reads one segment, behind the number `before`, to its end past the page cache.
+fn survey(files: &Files, opened: Opened, before: u64) -> Result<Survey> {
+    let path = files.path(opened.segment);
+    let io = |doing, error| Error::io(doing, &path, error);
+    // What the reread finds must still be there after a power cut. If this fails, the reread tells what is left.
+    let _ = files.open(opened.segment, Access::Write)?.sync_data();
+    let file = files.open(opened.segment, Access::ReadDurable)?;
+    let len = file.len().map_err(|error| io("read", error))?;
+    let opened = Opened { len, ..opened };
+
+    let header = opened.header.as_ref();
+    let compacted = header.and_then(|header| header.compacted);
+    let mut activity = header.map(segment::Header::activity).unwrap_or_default();
+    let mut scanner = Scanner::new(file.clone(), opened.lines_from.min(len), len);
+    let mut sifter = Sifter::new(opened.lines_from.min(len), before, compacted.is_some());
+    let (mut sifted, mut flaws, mut closed) = (VecDeque::new(), Vec::new(), false);
+    loop {
+        let chunk = scanner.next();
+        match chunk {
+            Some(chunk) => sifter.line(chunk, scanner.bytes(), &mut sifted),
+            None => sifter.end(None, len, &mut sifted),
+        }
+        for sifted in sifted.drain(..) {
+            match sifted {
+                Sifted::Flaw(flaw) => flaws.push(flaw),
+                Sifted::Entry => {
+                    closed = count(scanner.bytes(), &mut activity);
+                    drop_if_explained(scanner.bytes(), &mut flaws);
+                }
+                Sifted::Salvaged { offset, len } => {
+                    closed = count(&read_exactly(&*file, offset, len).map_err(|e| io("read", e))?, &mut activity);
+                }
+            }
+        }
+        if chunk.is_none() {
+            break;
+        }
+    }
+    let synced = sifter.synced();
+    let proven = |flaw: &Flaw| compacted.is_some() || flaw.missing.is_some_and(|(first, _)| synced >= first);
+    let gaps = flaws.iter().map(|flaw| to_gap(opened.segment, flaw, proven(flaw))).collect();
+    Ok(Survey { opened, seal: None, was_synced: false, sifter, gaps, closed, activity })
+}
+
+/// Counts an entry; tells whether it closes the journal.
+fn count(line: &[u8], activity: &mut Activity) -> bool {
+    let Some(entry) = line::decode_verified(line) else { return false };
+    if let Some(id) = entry.id() {
+        activity.last_id = Some(id.to_owned());
+    }
+    // Only these change what is running; the rest need not be decoded.
+    let matters = ["turn_", "turns_", "tool_call_", "session_"].iter().any(|p| entry.type_name().starts_with(p));
+    if matters
+        && entry.type_name() != "tool_call_output"
+        && let Ok(event) = entry.event()
+    {
+        activity.apply(entry.seq().get(), Change::of(&event));
+    }
+    entry.type_name() == "journal_closed"
+}
+
+/// An `events_lost` accounts for the hole before it.
+fn drop_if_explained(line: &[u8], flaws: &mut Vec<Flaw>) {
+    let Some(entry) = line::decode_verified(line).filter(|entry| entry.type_name() == "events_lost") else { return };
+    let (Ok(Event::EventsLost(lost)), Some(flaw)) = (entry.event(), flaws.last()) else { return };
+    if flaw.missing == Some((lost.first_seq, lost.last_seq)) && flaw.bytes == 0 {
+        flaws.pop();
+    }
+}
+
+fn to_gap(segment: u64, flaw: &Flaw, was_durable: bool) -> Gap {
+    let Flaw { damage, missing, at_end, .. } = *flaw;
+    let verdict = verdict::judge(Facts { damage, numbers_missing: missing.is_some(), at_end, was_durable });
+    Gap {
+        segment,
+        offset: flaw.offset,
+        bytes: flaw.bytes,
+        kind: verdict.kind,
+        first_seq: missing.map(|(first, _)| Seq::new(first)),
+        last_seq: missing.map(|(_, last)| Seq::new(last)),
+        acknowledged: verdict.acknowledged,
+        explained: false,
+    }
+}
+
+pub(crate) fn read_exactly(file: &dyn StorageFile, offset: u64, len: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = vec![0; len as usize];
+    let mut read = 0;
+    while read < bytes.len() {
+        match file.read_at(&mut bytes[read..], offset + read as u64)? {
+            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            count => read += count,
+        }
+    }
+    Ok(bytes)
+}

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::files::{Files, LOCK};
 use crate::line::ENTRY_START;
 use crate::segment::{FORMAT_VERSION, Header, Seal};
-use crate::storage::StorageFile;
+use crate::storage::{StorageFile, write_all};
 use crate::time::Timestamp;
 use std::collections::VecDeque;
 use std::io;
@@ -326,19 +326,6 @@ fn first_seq(lines: &[u8]) -> u64 {
 fn last_seq(lines: &[u8]) -> u64 {
     let body = lines.strip_suffix(b"\n").unwrap_or(lines);
     first_seq(&body[memchr::memrchr(b'\n', body).map_or(0, |at| at + 1)..])
-}
-
-/// Writes all bytes at an offset; on an error, tells how many were written before it.
-fn write_all(file: &dyn StorageFile, bytes: &[u8], offset: u64) -> Result<(), (usize, io::Error)> {
-    let mut written = 0;
-    while written < bytes.len() {
-        match file.write_at(&bytes[written..], offset + written as u64) {
-            Ok(0) => return Err((written, io::ErrorKind::WriteZero.into())),
-            Ok(count) => written += count,
-            Err(error) => return Err((written, error)),
-        }
-    }
-    Ok(())
 }
 
 /// Whether an error means that there is no room for bytes: on the disk, in the quota or under the limit for files.

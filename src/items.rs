@@ -14,7 +14,7 @@ use crate::segment::{Header, MAX_HEADER, Seal};
 use crate::seq::Seq;
 use crate::sift::{Flaw, Sifted, Sifter};
 use crate::storage::Access;
-use crate::verdict::{self, Damage, Facts};
+use crate::verdict::Damage;
 use std::collections::VecDeque;
 
 /// What reading a journal yields.
@@ -302,23 +302,7 @@ impl Items {
             Some(current) => current.opened.segment,
             None => self.before.map_or(0, |(before, _)| before),
         };
-        let facts = Facts {
-            damage: flaw.damage,
-            numbers_missing: flaw.missing.is_some(),
-            at_end: flaw.at_end && newest,
-            was_durable,
-        };
-        let verdict = verdict::judge(facts);
-        let mut gap = Gap {
-            segment,
-            offset: flaw.offset,
-            bytes: flaw.bytes,
-            kind: verdict.kind,
-            first_seq: flaw.missing.map(|(first, _)| Seq::new(first)),
-            last_seq: flaw.missing.map(|(_, last)| Seq::new(last)),
-            acknowledged: verdict.acknowledged,
-            explained: false,
-        };
+        let mut gap = Flaw { at_end: flaw.at_end && newest, ..flaw }.judge(segment, was_durable);
         let lost = self.explained_by_next_entry(&gap);
         let own_report = self.current.as_ref().and_then(|current| current.opened.recovered.as_ref());
         let next_report = self.ahead.iter().filter(|next| self.is_ours(next)).find_map(|next| next.recovered.as_ref());

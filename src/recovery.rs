@@ -11,7 +11,7 @@ use crate::gap::{Gap, GapKind};
 use crate::line::MIN_LINE;
 use crate::segment::{self, Seal};
 use crate::seq::Seq;
-use crate::storage::{Access, StorageFile};
+use crate::storage::{Access, StorageFile, write_all};
 use crate::survey::{Survey, read_exactly, survey_tail};
 
 /// About the bytes of a header of a session with a short name and nothing open.
@@ -165,7 +165,7 @@ fn copy_torn(files: &Files, file: &dyn StorageFile, segment: u64, offset: u64, l
     let mut done = 0;
     while offset + done < len {
         let block = read_exactly(file, offset + done, (len - offset - done).min(1 << 20))?;
-        write_all(&*copy, &block, done)?;
+        write_all(&*copy, &block, done).map_err(|(_, error)| error)?;
         done += block.len() as u64;
     }
     copy.sync_data()?;
@@ -181,17 +181,6 @@ fn same_bytes(file: &dyn StorageFile, offset: u64, len: u64, kept: &dyn StorageF
             return Err(std::io::ErrorKind::AlreadyExists.into());
         }
         done += block;
-    }
-    Ok(())
-}
-
-fn write_all(file: &dyn StorageFile, bytes: &[u8], offset: u64) -> std::io::Result<()> {
-    let mut written = 0;
-    while written < bytes.len() {
-        match file.write_at(&bytes[written..], offset + written as u64)? {
-            0 => return Err(std::io::ErrorKind::WriteZero.into()),
-            count => written += count,
-        }
     }
     Ok(())
 }

@@ -3,9 +3,11 @@
 //! Pure: sees lines one by one, decides from their bytes and numbers. A bad line is held until its good neighbours are
 //! known; whole entries inside it are found then ("salvage"). What a gap means is up to `verdict`.
 
+use crate::gap::Gap;
 use crate::line::{self, Decoded, ENTRY_START};
 use crate::scan::{Chunk, Ending};
-use crate::verdict::Damage;
+use crate::seq::Seq;
+use crate::verdict::{self, Damage, Facts};
 use std::collections::VecDeque;
 
 /// How many entries found inside bad lines may wait for their good neighbour; beyond that they are taken in order.
@@ -32,6 +34,24 @@ pub(crate) struct Flaw {
     pub(crate) missing: Option<(u64, u64)>,
     /// Nothing good follows in this segment, and its end is not known from elsewhere.
     pub(crate) at_end: bool,
+}
+
+impl Flaw {
+    /// The gap that it is, by the table of verdicts; whether the log explains it is not known yet.
+    pub(crate) fn judge(&self, segment: u64, was_durable: bool) -> Gap {
+        let Flaw { damage, offset, bytes, missing, at_end } = *self;
+        let verdict = verdict::judge(Facts { damage, numbers_missing: missing.is_some(), at_end, was_durable });
+        Gap {
+            segment,
+            offset,
+            bytes,
+            kind: verdict.kind,
+            first_seq: missing.map(|(first, _)| Seq::new(first)),
+            last_seq: missing.map(|(_, last)| Seq::new(last)),
+            acknowledged: verdict.acknowledged,
+            explained: false,
+        }
+    }
 }
 
 /// Sifts one segment, line by line.

@@ -9,10 +9,8 @@ use crate::gap::{Gap, GapKind};
 use crate::line;
 use crate::scan::Scanner;
 use crate::segment::{self, Seal};
-use crate::seq::Seq;
 use crate::sift::{Flaw, Sifted, Sifter};
 use crate::storage::{Access, StorageFile};
-use crate::verdict::{self, Facts};
 use std::collections::VecDeque;
 
 /// A segment read to its end past the page cache.
@@ -160,7 +158,7 @@ fn survey(files: &Files, opened: Opened, before: u64) -> Result<Survey> {
     }
     let synced = sifter.synced();
     let proven = |flaw: &Flaw| compacted.is_some() || flaw.missing.is_some_and(|(first, _)| synced >= first);
-    let gaps = flaws.iter().map(|flaw| to_gap(opened.segment, flaw, proven(flaw))).collect();
+    let gaps = flaws.iter().map(|flaw| flaw.judge(opened.segment, proven(flaw))).collect();
     Ok(Survey { opened, seal: None, was_synced: false, sifter, gaps, closed, activity })
 }
 
@@ -187,21 +185,6 @@ fn drop_if_explained(line: &[u8], flaws: &mut Vec<Flaw>) {
     let (Ok(Event::EventsLost(lost)), Some(flaw)) = (entry.event(), flaws.last()) else { return };
     if flaw.missing == Some((lost.first_seq, lost.last_seq)) && flaw.bytes == 0 {
         flaws.pop();
-    }
-}
-
-fn to_gap(segment: u64, flaw: &Flaw, was_durable: bool) -> Gap {
-    let Flaw { damage, missing, at_end, .. } = *flaw;
-    let verdict = verdict::judge(Facts { damage, numbers_missing: missing.is_some(), at_end, was_durable });
-    Gap {
-        segment,
-        offset: flaw.offset,
-        bytes: flaw.bytes,
-        kind: verdict.kind,
-        first_seq: missing.map(|(first, _)| Seq::new(first)),
-        last_seq: missing.map(|(_, last)| Seq::new(last)),
-        acknowledged: verdict.acknowledged,
-        explained: false,
     }
 }
 

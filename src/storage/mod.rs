@@ -89,3 +89,16 @@ pub trait StorageFile: Debug + Send + Sync {
     /// Whether it is still the file at this path.
     fn is_at(&self, path: &Path) -> io::Result<bool>;
 }
+
+/// Writes all bytes at an offset; on an error, tells how many were written before it.
+pub(crate) fn write_all(file: &dyn StorageFile, bytes: &[u8], offset: u64) -> Result<(), (usize, io::Error)> {
+    let mut written = 0;
+    while written < bytes.len() {
+        match file.write_at(&bytes[written..], offset + written as u64) {
+            Ok(0) => return Err((written, io::ErrorKind::WriteZero.into())),
+            Ok(count) => written += count,
+            Err(error) => return Err((written, error)),
+        }
+    }
+    Ok(())
+}

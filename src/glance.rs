@@ -155,6 +155,7 @@ impl Reader {
                     notes.tail(&entry, event.as_ref());
                 }
                 Item::Gap(gap) => notes.damaged |= !gap.explained && !items.is_half_line(&gap),
+                _ => {}
             }
         }
         Ok(())

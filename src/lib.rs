@@ -55,6 +55,7 @@ mod entry;
 mod gap;
 mod activity;
 
+mod cursor;
 mod line;
 mod draft;
 mod watermark;
@@ -78,15 +79,18 @@ mod commit;
 mod queue;
 mod writer;
 mod opening;
+mod follow;
 
 mod journal;
 mod store;
 
+pub use crate::cursor::Cursor;
 pub use crate::draft::{Draft, MAX_DEPTH, MAX_ID};
 pub use crate::entry::Entry;
 pub use crate::error::{Error, ErrorKind, Outcome, Result};
 pub use crate::event::*;
 pub use crate::fold::*;
+pub use crate::follow::{Follower, StoreCursor, StoreFollower};
 pub use crate::gap::{Gap, GapKind};
 pub use crate::glance::Glance;
 pub use crate::id::{MAX_DIRECTORY_NAME, SessionId, WorkspaceId};

@@ -1,7 +1,9 @@
 //! [`Store`]: a root directory of sessions.
 
+use crate::cursor::Cursor;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::{Files, LOCK};
+use crate::follow::{Follower, StoreCursor, StoreFollower};
 use crate::id::{SessionId, WorkspaceId};
 use crate::journal::Journal;
 use crate::options::JournalOptions;
@@ -123,6 +125,23 @@ impl Store {
             }
             _ => error,
         })
+    }
+
+    /// Follows a session, which need not be there yet: see [`Follower`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] if the id cannot be one, [`ErrorKind::Io`] if the directory cannot be read.
+    pub fn follow(&self, session_id: impl Into<String>, from: Cursor) -> Result<Follower> {
+        let dir = self.path_of(&SessionId::new(session_id)?);
+        Follower::new(Files::new(Arc::clone(&self.storage), &dir), from, None)
+    }
+
+    /// Follows all sessions, and new ones as they appear: see [`StoreFollower`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] if a directory cannot be read.
+    pub fn follow_all(&self, from: impl Into<StoreCursor>) -> Result<StoreFollower> {
+        StoreFollower::new(Arc::clone(&self.storage), &self.root, &from.into())
     }
 
     /// The ids of all sessions, in alphabetical order.

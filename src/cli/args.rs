@@ -73,15 +73,33 @@ pub(crate) struct ShowArgs {
 pub(crate) struct TailArgs {
     /// Which session
     pub(crate) session: Option<String>,
-    /// How many entries [default: 10, or all with --from]
+    /// Wait for more, also for a session that is not there yet
+    #[arg(short = 'f', long)]
+    pub(crate) follow: bool,
+    /// How many entries to begin with [default: 10, or all with --from or --since]
     #[arg(short = 'n', long, value_name = "N")]
     pub(crate) lines: Option<usize>,
     /// Only entries from this number on
     #[arg(long, value_name = "SEQ")]
     pub(crate) from: Option<u64>,
-    /// Only entries of this type; may be given again
+    /// Only from this time on: 30s, 5m, 12h, 2d, or an RFC 3339 time
+    #[arg(long, value_name = "WHEN", conflicts_with = "from", value_parser = super::values::parse_since)]
+    pub(crate) since: Option<super::values::Since>,
+    /// Only entries of this type, in which `*` stands for anything; may be given again
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) types: Vec<String>,
+    /// Only this turn
+    #[arg(long, value_name = "ID")]
+    pub(crate) turn: Option<String>,
+    /// With -f: end when the session has ended, or its writer is gone
+    #[arg(long, requires = "follow")]
+    pub(crate) until_ended: bool,
+    /// With -f: all sessions, and new ones as they appear
+    #[arg(long, requires = "follow", conflicts_with_all = ["session", "until_ended", "from"])]
+    pub(crate) all: bool,
+    /// With -f: look this often, instead of waiting for the system to tell of changes
+    #[arg(long, requires = "follow", value_name = "INTERVAL", value_parser = super::values::parse_interval)]
+    pub(crate) poll: Option<std::time::Duration>,
     /// The lines as they were recorded, byte for byte
     #[arg(long)]
     pub(crate) json: bool,

@@ -7,7 +7,6 @@ mod clean;
 mod completions;
 mod damage;
 mod fold;
-mod held;
 mod look;
 mod ls;
 mod out;
@@ -99,7 +98,7 @@ impl Failure {
         self.exit()
     }
 
-    fn exit(&self) -> Exit {
+    pub(crate) fn exit(&self) -> Exit {
         match self {
             Failure::Library(error) => exit_of(error.kind()),
             Failure::Output(_) => Exit::Io,

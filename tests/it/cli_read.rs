@@ -254,7 +254,7 @@ fn tail_prints_the_last_entries_byte_for_byte_or_for_people() {
     assert_eq!(lines(&["--type", "nope"]), (Some(1), vec![]));
     let people = root.run(&["tail", "s-1"]).out;
     assert!(people.contains("¶ Looking at it\n"), "{people}");
-    assert!(people.contains("✗ c-1 ended: exit 101  5.3s\n"), "{people}");
+    assert!(people.contains("✗ bash ended: exit 101  5.3s\n"), "{people}");
     assert_eq!(people.lines().count(), 7, "{people}");
 }
 

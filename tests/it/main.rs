@@ -7,6 +7,7 @@
 //! - `simulated`: power cuts on a simulated disk, by the thousand
 //! - `crash`: processes killed under load
 //! - `live`: readers beside a writer
+//! - `follow`: followers of one journal
 //! - `lock`: the one writer's lock beside child processes
 //! - `writer`: group commit, tickets, back-pressure, closing, ten thousand journals at once
 //! - `failing_disks`: errors and full disks at any call and any byte
@@ -36,6 +37,7 @@ mod crash;
 mod failing_disks;
 mod faulty;
 mod field_failures;
+mod follow;
 mod format;
 mod live;
 mod lock;

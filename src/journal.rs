@@ -161,7 +161,7 @@ impl Journal {
     /// As for [`Reader::follow`](crate::Reader::follow).
     pub fn follow(&self, from: Cursor, durability: Durability) -> Result<Follower> {
         let gate = Gate::new(&self.handle.writer, durability);
-        Follower::new(self.handle.files.clone(), from, Some(gate))
+        Follower::new(self.handle.files.clone(), &from, Some(gate))
     }
 
     /// The session this journal records.

@@ -133,7 +133,7 @@ impl Store {
     /// [`ErrorKind::InvalidInput`] if the id cannot be one, [`ErrorKind::Io`] if the directory cannot be read.
     pub fn follow(&self, session_id: impl Into<String>, from: Cursor) -> Result<Follower> {
         let dir = self.path_of(&SessionId::new(session_id)?);
-        Follower::new(Files::new(Arc::clone(&self.storage), &dir), from, None)
+        Follower::new(Files::new(Arc::clone(&self.storage), &dir), &from, None)
     }
 
     /// Follows all sessions, and new ones as they appear: see [`StoreFollower`].

@@ -264,7 +264,7 @@ impl StoreFollower {
 
     fn join(&mut self, session_id: SessionId, from: Cursor) -> Result<()> {
         let files = Files::new(Arc::clone(&self.storage), &self.root.join(session_id.directory_name()));
-        let mut follower = Follower::new(files, from, None)?;
+        let mut follower = Follower::new(files, &from, None)?;
         if let Some(interval) = self.interval {
             follower = follower.poll_every(interval);
         }

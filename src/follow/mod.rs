@@ -23,6 +23,8 @@ use wake::{Bell, Watch};
 
 /// How often a follower looks by itself where the system tells of changes: the net beneath the notices.
 const WATCHED: Duration = Duration::from_secs(2);
+/// How often where nobody records any more.
+const PARKED: Duration = Duration::from_secs(30);
 /// How often it looks where the system tells nothing.
 const UNWATCHED: Duration = Duration::from_millis(100);
 /// How soon it looks again at what is neither a line nor a gap yet.
@@ -85,7 +87,7 @@ pub struct Follower {
 }
 
 impl Follower {
-    pub(crate) fn new(files: Files, from: Cursor, gate: Option<Gate>) -> Result<Follower> {
+    pub(crate) fn new(files: Files, from: &Cursor, gate: Option<Gate>) -> Result<Follower> {
         let bell = Arc::new(Bell::default());
         let watch = watch(&files, &bell); // first, so that nothing is missed after the first look
         let tail = Tail::new(files.clone(), from)?;
@@ -179,6 +181,8 @@ impl Follower {
         let passed = self.gate.as_ref().is_some_and(|gate| gate.attend(waker));
         let interval = match (self.interval, &self.watch) {
             (Some(interval), _) => interval,
+            (None, Some(_)) if self.tail.is_parked() => PARKED,
+            (None, None) if self.tail.is_parked() => WATCHED,
             (None, Some(_)) if self.tail.is_unsettled() => UNSETTLED,
             (None, Some(_)) => WATCHED,
             (None, None) => UNWATCHED,
@@ -203,9 +207,9 @@ impl Follower {
         }
         if thorough {
             self.thorough_at = now + THOROUGH;
-            self.tail.rest();
+            self.tail.rest()?;
         }
-        self.tail.look(poll || rung & wake::LOCK_CLOSED > 0, thorough)?;
+        self.tail.look(rung & wake::HINT > 0, poll || rung & wake::LOCK_CLOSED > 0, thorough)?;
         if self.tail.take_restarted() || (thorough && self.watch.is_none()) {
             self.watch = None; // perhaps of a directory that is gone
             if self.interval.is_none() {
@@ -222,7 +226,7 @@ impl Reader {
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the directory cannot be read.
     pub fn follow(&self, from: Cursor) -> Result<Follower> {
-        Follower::new(self.files.clone(), from, None)
+        Follower::new(self.files.clone(), &from, None)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::files::Files;
 use crate::line::{self, SUFFIX};
 use crate::segment::Seal;
+use crate::seq::Seq;
 
 /// Bad lines at the end up to this size are read again when the file changes: their writer may yet replace them.
 const REREAD_MOST: u64 = 1 << 20;
@@ -43,10 +44,16 @@ impl Items {
         Ok(items)
     }
 
-    /// What has been seen; `None` as long as reading has not reached the place it shall start from.
-    pub(crate) fn position(&self) -> Option<Position> {
-        let journal = self.walk.journal().map(str::to_owned);
-        self.exact.then_some(Position { journal, ..self.seen })
+    /// Where reading goes on.
+    pub(crate) fn cursor(&self) -> Cursor {
+        Cursor(match (self.exact, self.known) {
+            (true, _) => {
+                let journal = self.walk.journal().map(str::to_owned);
+                Place::After(Position { journal, ..self.seen })
+            }
+            (false, 0) => Place::Start,
+            (false, known) => Place::From(Seq::new(known.saturating_add(1))),
+        })
     }
 
     /// Keeps back what stands behind this entry.
@@ -121,14 +128,17 @@ impl Items {
         false
     }
 
-    /// Gives back memory while nothing happens.
-    pub(crate) fn rest(&mut self) {
-        if let Some(current) = &mut self.current
-            && self.ready.is_empty()
-            && current.scanner.kept_back().is_empty()
-        {
-            current.scanner.release();
+    /// Gives back memory while nothing happens. Returns whether there is nothing here that a cursor does not hold.
+    pub(crate) fn rest(&mut self) -> bool {
+        if !self.ready.is_empty() || !self.notices.is_empty() {
+            return false;
         }
+        let Some(current) = &mut self.current else { return true };
+        if !current.scanner.kept_back().is_empty() || current.sifter.waiting().is_some() {
+            return false;
+        }
+        current.scanner.release();
+        current.told.is_none()
     }
 }
 

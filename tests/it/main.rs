@@ -7,14 +7,14 @@
 //! - `simulated`: power cuts on a simulated disk, by the thousand
 //! - `crash`: processes killed under load
 //! - `live`: readers beside a writer
-//! - `follow`: followers of one journal
+//! - `follow`, `follow_store`: followers of one journal, and of a whole store
 //! - `lock`: the one writer's lock beside child processes
 //! - `writer`: group commit, tickets, back-pressure, closing, ten thousand journals at once
 //! - `failing_disks`: errors and full disks at any call and any byte
 //! - `one_writer`: locks, fences, links, hostile ids, the modes of files
 //! - `properties`: arbitrary bytes and arbitrary events
 //! - `docs`: the documents say what is true, and their examples run
-//! - `cli_read`: the commands that read
+//! - `cli_read`, `cli_tail`: the commands that read, and `tail -f`
 //! - `tidy`: layers, sizes, and what must be in one place only
 //! - `field_failures`: one test for each class of failure seen in other recorders
 //!
@@ -33,11 +33,13 @@
 
 mod docs;
 mod cli_read;
+mod cli_tail;
 mod crash;
 mod failing_disks;
 mod faulty;
 mod field_failures;
 mod follow;
+mod follow_store;
 mod format;
 mod live;
 mod lock;

@@ -48,6 +48,7 @@ impl Walk {
     /// Leaves out what stands before a segment.
     pub(super) fn start_at(&mut self, segment: u64) {
         self.listed.retain(|listed| listed.segment >= segment);
+        self.through = segment.saturating_sub(1);
     }
 
     /// The segments that were listed and not opened yet.
@@ -142,6 +143,13 @@ impl Walk {
         Ok(self.files.newest_header(listed)?.is_some_and(|newest| newest.journal != *ours))
     }
 
+    /// Whether a segment that a later one names is there and was not listed: a list of a directory in which files are
+    /// being made may show the later of two, and not the earlier.
+    fn was_left_out(&self, segment: u64) -> bool {
+        let looked_at = |ahead: &Opened| (ahead.segment..=ahead.stands_through()).contains(&segment);
+        segment > self.through && !self.ahead.iter().any(looked_at) && self.exists(segment)
+    }
+
     fn exists(&self, segment: u64) -> bool {
         matches!(self.files.storage.kind(&self.files.path(segment)), Ok(EntryKind::File))
     }
@@ -154,8 +162,9 @@ impl Walk {
                 self.list_again(listed.segment)?;
                 continue;
             };
-            if self.growing && self.listed.is_empty() && self.was_never_created(&opened)? {
-                // Its header is being written, or will never be: the next look tells.
+            let is_last = self.growing && self.listed.is_empty() && !opened.has_entries;
+            if is_last && (opened.header.is_some() || self.was_never_created(&opened)?) {
+                // It is being made, or will never be finished: the next look tells. Its first entry may explain much.
                 self.listed.push_front(listed);
                 break;
             }
@@ -163,6 +172,18 @@ impl Walk {
                 self.journal = opened.header.as_ref().map(|header| header.journal.clone());
             }
             let header = opened.header.as_ref().filter(|_| self.is_ours(&opened));
+            if let Some(prev) = header.and_then(|header| header.prev)
+                && self.was_left_out(prev.segment)
+            {
+                self.listed.push_front(listed);
+                while self.ahead.back().is_some_and(|later| later.segment > prev.segment) {
+                    let later = self.ahead.pop_back().map(|later| Listed { segment: later.segment, len: later.len });
+                    self.listed.extend(later);
+                    self.listed.rotate_right(1);
+                }
+                self.listed.push_front(Listed { segment: prev.segment, len: 0 });
+                continue;
+            }
             if let Some(compacted) = header.and_then(|header| header.compacted) {
                 while self.listed.front().is_some_and(|next| next.segment <= compacted.through) {
                     self.listed.pop_front();

@@ -8,6 +8,7 @@
 //! - `crash`: processes killed under load
 //! - `live`: readers beside a writer
 //! - `follow`, `follow_store`: followers of one journal, and of a whole store
+//! - `follow_torture`: sixteen followers beside a writer at full speed that dies and comes back
 //! - `lock`: the one writer's lock beside child processes
 //! - `writer`: group commit, tickets, back-pressure, closing, ten thousand journals at once
 //! - `failing_disks`: errors and full disks at any call and any byte
@@ -40,6 +41,7 @@ mod faulty;
 mod field_failures;
 mod follow;
 mod follow_store;
+mod follow_torture;
 mod format;
 mod live;
 mod lock;

@@ -46,6 +46,11 @@ pub struct Glance {
     pub started: Timestamp,
     /// The time of its last event.
     pub last_activity: Timestamp,
+    /// When it was last touched, as far as can be told: the later of the last event and of the recorder's clock when the
+    /// newest segment was begun, since an import brings times of long ago. `None` if neither can be read: such a
+    /// session has no age. Not serialised.
+    #[serde(skip)]
+    pub last_touched: Option<Timestamp>,
     /// The number of its last entry; 0 if there is none.
     pub last_seq: Seq,
     /// Turns started so far.
@@ -132,6 +137,7 @@ impl Reader {
             state,
             started,
             last_activity: notes.last_event.map_or(started, |(time, _)| time),
+            last_touched: self.newest_created.max(notes.last_event.map(|(time, _)| time)),
             last_seq: notes.last_seq,
             turns,
             errors,

@@ -179,6 +179,11 @@ impl Store {
         self.move_out(&SessionId::new(session_id)?, TRASH)
     }
 
+    /// Where the trash is, or would be.
+    pub fn trash_path(&self) -> PathBuf {
+        self.root.join(TRASH)
+    }
+
     /// The sessions in the trash, in the order in which they went there.
     ///
     /// # Errors

@@ -1,6 +1,8 @@
 //! The arguments, as they are typed. Only their shape: what a SESSION stands for is decided in `select`.
 
+use super::prune::PruneArgs;
 use super::record::RecordArgs;
+use super::rm::RmArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use foldlog::SessionState;
 use std::path::PathBuf;
@@ -38,6 +40,10 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Print a session's lines, or a file of events, with their original spacing
     Replay(ReplayArgs),
+    /// Move sessions to the trash
+    Rm(RmArgs),
+    /// Move old sessions to the trash, or empty it
+    Prune(PruneArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
 }

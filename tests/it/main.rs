@@ -14,6 +14,7 @@
 //! - `properties`: arbitrary bytes and arbitrary events
 //! - `docs`: the documents say what is true, and their examples run
 //! - `cli_read`: the commands that read
+//! - `housekeeping`: throwing sessions away, and having them back
 //! - `tidy`: layers, sizes, and what must be in one place only
 //! - `field_failures`: one test for each class of failure seen in other recorders
 //!
@@ -37,6 +38,7 @@ mod failing_disks;
 mod faulty;
 mod field_failures;
 mod format;
+mod housekeeping;
 mod live;
 mod lock;
 mod memory;

@@ -20,6 +20,7 @@ mod rm;
 mod rows;
 mod select;
 mod show;
+mod stats;
 mod table;
 mod tail;
 mod values;
@@ -183,6 +184,7 @@ fn run(cli: Cli) -> Outcome {
         Command::Ls(args) => ls::run(&args, &store()?, &mut out),
         Command::Verify(args) => verify::run(&args, &store()?, &mut out),
         Command::Replay(args) => replay::run(&args, &store()?, &mut out),
+        Command::Stats(args) => stats::run(&args, &store()?, &mut out),
         Command::Rm(args) => rm::run(&args, &store()?, &mut out),
         Command::Prune(args) => prune::run(&args, &store()?, &mut out),
         Command::Completions(args) => completions::run(&args, &mut out),

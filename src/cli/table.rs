@@ -32,6 +32,10 @@ impl<const N: usize> Table<N> {
         self.rows.push((cells, look));
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// Prints the head and the rows; nothing if there are none.
     pub(crate) fn print(&self, out: &mut Out) -> Result<(), Failure> {
         if self.rows.is_empty() {

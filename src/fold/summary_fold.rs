@@ -31,8 +31,8 @@ pub struct SummaryFold {
     agent_id: Option<String>,
     first_seq: Seq,
     last_seq: Seq,
-    /// The latest time of any event: clocks jump, and what was counted once is not counted again.
-    latest: Option<Timestamp>,
+    /// The time of the last event.
+    last_time: Option<Timestamp>,
     turns: Ledger<Turn>,
     /// How many of them are running.
     running: u64,
@@ -272,13 +272,13 @@ impl SummaryFold {
         self.totals.events += 1;
         self.day(time).events += 1;
         self.ended = entry.type_name() == "session_ended";
-        self.totals.first_activity.get_or_insert(time);
-        self.totals.last_activity = Some(time);
-        if let Some(latest) = self.latest.filter(|_| self.running > 0) {
-            let micros = u64::try_from(time.since(latest).as_micros()).unwrap_or(u64::MAX);
+        self.totals.active_at(time);
+        // Zero where the clock went back.
+        if let Some(last) = self.last_time.filter(|_| self.running > 0) {
+            let micros = u64::try_from(time.since(last).as_micros()).unwrap_or(u64::MAX);
             self.totals.active_micros = self.totals.active_micros.saturating_add(micros);
         }
-        self.latest = self.latest.max(Some(time));
+        self.last_time = Some(time);
     }
 }
 

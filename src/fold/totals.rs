@@ -19,9 +19,9 @@ pub struct Totals {
     pub entries: u64,
     /// Events of the sessions: entries without the recorder's own.
     pub events: u64,
-    /// The time of the first event.
+    /// The earliest time of any event.
     pub first_activity: Option<Timestamp>,
-    /// The time of the last event.
+    /// The latest time of any event.
     pub last_activity: Option<Timestamp>,
     /// For how long a turn was running, from event to event; silence after an interruption is not counted.
     pub active_micros: u64,
@@ -164,11 +164,9 @@ impl Totals {
         self.sessions += other.sessions;
         self.entries += other.entries;
         self.events += other.events;
-        self.first_activity = match (self.first_activity, other.first_activity) {
-            (Some(ours), Some(theirs)) => Some(ours.min(theirs)),
-            (ours, theirs) => ours.or(theirs),
-        };
-        self.last_activity = self.last_activity.max(other.last_activity);
+        for time in [other.first_activity, other.last_activity].into_iter().flatten() {
+            self.active_at(time);
+        }
         self.active_micros = self.active_micros.saturating_add(other.active_micros);
         self.turns.merge(&other.turns);
         merge(&mut self.tool_calls, &other.tool_calls, ToolCallStats::merge);
@@ -183,6 +181,11 @@ impl Totals {
         self.gaps.damaged_bytes = self.gaps.damaged_bytes.saturating_add(other.gaps.damaged_bytes);
         self.gaps.explained += other.gaps.explained;
         self.recoveries += other.recoveries;
+    }
+
+    pub(super) fn active_at(&mut self, time: Timestamp) {
+        self.first_activity = Some(self.first_activity.map_or(time, |first| first.min(time)));
+        self.last_activity = self.last_activity.max(Some(time));
     }
 
     /// Counts as interrupted what runs in a journal that nobody is writing.

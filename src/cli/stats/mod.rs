@@ -130,5 +130,5 @@ impl Sum<'_> {
 fn line(head: &Head<'_>, totals: &Totals) -> Result<String, Failure> {
     let (head, totals) = (versioned(head)?, versioned(totals)?);
     let members = totals.strip_prefix("{\"v\":1,").unwrap_or(&totals);
-    Ok(format!("{},{members}", head.trim_end_matches('}')))
+    Ok(format!("{},{members}", head.strip_suffix('}').unwrap_or(&head)))
 }

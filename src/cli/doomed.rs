@@ -28,7 +28,7 @@ pub(crate) struct Doomed<'a> {
     pub(crate) state: &'static str,
     pub(crate) damaged: bool,
     pub(crate) bytes: u64,
-    /// Since when it has been left alone.
+    /// When it was last touched, or thrown away: its age is since then.
     pub(crate) since: Option<Timestamp>,
     /// Why it stays.
     pub(crate) spared: Option<&'static str>,
@@ -46,6 +46,7 @@ struct Line<'a> {
     damaged: bool,
     bytes: u64,
     last_activity: Option<Timestamp>,
+    trashed_at: Option<Timestamp>,
     age_seconds: Option<u64>,
     path: Option<String>,
 }
@@ -55,7 +56,7 @@ pub(crate) fn carry_out(doomed: &[Doomed<'_>], manner: &Manner, out: &mut Out) -
     let going: Vec<&Doomed<'_>> = doomed.iter().filter(|doomed| doomed.spared.is_none()).collect();
     let sum = sum(&going);
     if !manner.json {
-        list(doomed, out)?;
+        list(doomed, manner, out)?;
     }
     out.flush()?;
     let asked = match going.is_empty() {
@@ -66,7 +67,7 @@ pub(crate) fn carry_out(doomed: &[Doomed<'_>], manner: &Manner, out: &mut Out) -
         for doomed in doomed.iter().filter(|_| manner.json) {
             let would = if manner.for_good { "would_delete" } else { "would_trash" };
             let action = if doomed.spared.is_some() { "skipped" } else { would };
-            out.json(&versioned(&doomed.line(action, doomed.spared, None))?)?;
+            out.json(&versioned(&doomed.line(manner, action, doomed.spared, None))?)?;
         }
         return Ok(exit);
     }
@@ -74,7 +75,7 @@ pub(crate) fn carry_out(doomed: &[Doomed<'_>], manner: &Manner, out: &mut Out) -
     for doomed in doomed {
         if let Some(why) = doomed.spared {
             if manner.json {
-                out.json(&versioned(&doomed.line("skipped", Some(why), None))?)?;
+                out.json(&versioned(&doomed.line(manner, "skipped", Some(why), None))?)?;
             }
             continue;
         }
@@ -87,7 +88,7 @@ pub(crate) fn carry_out(doomed: &[Doomed<'_>], manner: &Manner, out: &mut Out) -
                 let why = failure.to_string();
                 worst = worst.max(failure.tell());
                 if manner.json {
-                    out.json(&versioned(&doomed.line("failed", Some(&why), None))?)?;
+                    out.json(&versioned(&doomed.line(manner, "failed", Some(&why), None))?)?;
                 }
             }
         }
@@ -136,11 +137,11 @@ fn sum(doomed: &[&Doomed<'_>]) -> String {
     format!("{} ({})", look::count(doomed.len() as u64, "session"), look::size(bytes))
 }
 
-fn list(doomed: &[Doomed<'_>], out: &mut Out) -> Result<(), Failure> {
+fn list(doomed: &[Doomed<'_>], manner: &Manner, out: &mut Out) -> Result<(), Failure> {
     let mut table = Table::new([
         Column::Left("SESSION"),
         Column::Left("STATE"),
-        Column::Left("LAST ACTIVITY"),
+        Column::Left(if manner.for_good { "THROWN AWAY" } else { "LAST ACTIVITY" }),
         Column::Right("AGE"),
         Column::Right("SIZE"),
         Column::Left(""),
@@ -171,7 +172,13 @@ fn list(doomed: &[Doomed<'_>], out: &mut Out) -> Result<(), Failure> {
 }
 
 impl Doomed<'_> {
-    fn line<'a>(&'a self, action: &'static str, why: Option<&'a str>, path: Option<PathBuf>) -> Line<'a> {
+    fn line<'a>(
+        &'a self,
+        manner: &Manner,
+        action: &'static str,
+        why: Option<&'a str>,
+        path: Option<PathBuf>,
+    ) -> Line<'a> {
         Line {
             session_id: &self.session_id,
             action,
@@ -179,7 +186,8 @@ impl Doomed<'_> {
             state: self.state,
             damaged: self.damaged,
             bytes: self.bytes,
-            last_activity: self.since,
+            last_activity: self.since.filter(|_| !manner.for_good),
+            trashed_at: self.since.filter(|_| manner.for_good),
             age_seconds: self.since.map(|since| Timestamp::now().since(since).as_secs()),
             path: path.map(|path| path.display().to_string()),
         }
@@ -188,7 +196,7 @@ impl Doomed<'_> {
     fn tell(&self, path: Option<PathBuf>, manner: &Manner, out: &mut Out) -> Result<(), Failure> {
         if manner.json {
             let action = if manner.for_good { "deleted" } else { "trashed" };
-            return out.json(&versioned(&self.line(action, None, path))?);
+            return out.json(&versioned(&self.line(manner, action, None, path))?);
         }
         let Some(path) = path else { return Ok(()) };
         let id = look::summary(self.session_id.as_str(), ID_COLUMNS);

@@ -1,7 +1,7 @@
 //! The fold from a session's entries to its summary. Decodes only the members it counts.
 //!
 //! It keeps an id and a status for each turn, and for each call of a turn until that turn has ended; of a call that is
-//! over it keeps nine bytes, so that an event that comes late is still known for one.
+//! over by then it keeps a hash of the id and how it ended, so that an event that comes late is still known for one.
 
 use crate::entry::Entry;
 use crate::fold::anomaly::AnomalyKind;

@@ -15,6 +15,7 @@
 //! - `docs`: the documents say what is true, and their examples run
 //! - `cli_read`: the commands that read
 //! - `housekeeping`: throwing sessions away, and having them back
+//! - `stats`: sessions in numbers, against an independent count
 //! - `tidy`: layers, sizes, and what must be in one place only
 //! - `field_failures`: one test for each class of failure seen in other recorders
 //!
@@ -49,6 +50,7 @@ mod quotation;
 mod record;
 mod recovery;
 mod simulated;
+mod stats;
 mod support;
 mod tidy;
 mod writer;

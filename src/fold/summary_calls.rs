@@ -281,7 +281,10 @@ impl SummaryFold {
         let (seen, call_id) = (self.interruptions, part.call_id.to_string());
         let known = self.turn(turn_id).calls.tool(&call_id, seen);
         match known.filter(|call| rules::call_is_over(&call.status)) {
-            Some(call) => call.status = status,
+            Some(call) => {
+                call.status = status;
+                call.seen = seen;
+            }
             None => {
                 let duration = part.duration_ms;
                 self.count_end(turn_id, part, status, duration, time);
@@ -289,7 +292,6 @@ impl SummaryFold {
         }
         if let Some(call) = self.turn(turn_id).calls.tool(&call_id, seen) {
             call.implicit = false;
-            call.seen = seen;
         }
     }
 

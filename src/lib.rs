@@ -80,6 +80,7 @@ mod queue;
 mod writer;
 mod opening;
 mod follow;
+mod trash;
 
 mod journal;
 mod store;
@@ -106,6 +107,7 @@ pub use crate::seq::Seq;
 pub use crate::storage::{Access, DirEntry, DiskStorage, EntryKind, Storage, StorageFile};
 pub use crate::store::Store;
 pub use crate::time::Timestamp;
+pub use crate::trash::Trashed;
 pub use crate::watermark::{Closing, Durability, Health, HealthChange, Ticket};
 
 /// The project's documents, as they stand in `docs/`.

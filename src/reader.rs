@@ -43,6 +43,8 @@ pub struct Reader {
     pub(crate) files: Files,
     session_id: SessionId,
     pub(crate) created: Timestamp,
+    /// When the newest segment was begun, if that can be read.
+    pub(crate) newest_created: Option<Timestamp>,
     unsupported: Option<String>,
 }
 
@@ -97,8 +99,10 @@ impl Reader {
         };
         let first = listed.first().map(|first| files.peek(*first)).transpose()?.flatten();
         let created = first.and_then(|first| first.header).or_else(|| header.clone()).map(|header| header.created);
+        let newest_created = header.as_ref().map(|header| header.created);
         let unsupported = header.and_then(|header| header.unsupported());
-        Ok(Reader { files, session_id, created: created.unwrap_or(Timestamp::from_micros(0)), unsupported })
+        let created = created.unwrap_or(Timestamp::from_micros(0));
+        Ok(Reader { files, session_id, created, newest_created, unsupported })
     }
 
     /// The session.

@@ -1,6 +1,9 @@
 //! The arguments, as they are typed. Only their shape: what a SESSION stands for is decided in `select`.
 
+use super::prune::PruneArgs;
 use super::record::RecordArgs;
+use super::rm::RmArgs;
+use super::stats::StatsArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use foldlog::SessionState;
 use std::path::PathBuf;
@@ -38,6 +41,12 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Print a session's lines, or a file of events, with their original spacing
     Replay(ReplayArgs),
+    /// Sessions in numbers: turns, calls, durations, tokens, cost
+    Stats(StatsArgs),
+    /// Move sessions to the trash
+    Rm(RmArgs),
+    /// Move old sessions to the trash, or empty it
+    Prune(PruneArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
 }

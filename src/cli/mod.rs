@@ -6,16 +6,21 @@ mod args;
 mod clean;
 mod completions;
 mod damage;
+mod doomed;
 mod fold;
 mod look;
 mod ls;
 mod out;
 mod progress;
+mod prune;
 mod record;
 mod replay;
+mod rm;
 mod rows;
 mod select;
 mod show;
+mod stats;
+mod table;
 mod tail;
 mod values;
 mod verify;
@@ -24,6 +29,7 @@ use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
 use foldlog::{ErrorKind, Store};
 use out::Out;
+use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -91,9 +97,7 @@ impl Failure {
     pub(crate) fn tell(&self) -> Exit {
         match self {
             Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return Exit::Fine,
-            Failure::Output(error) => words(&format!("cannot write to stdout: {error}")),
-            Failure::Library(error) => words(&error.to_string()),
-            Failure::Words(_, text) => words(text),
+            failure => words(&failure.to_string()),
         }
         self.exit()
     }
@@ -103,6 +107,16 @@ impl Failure {
             Failure::Library(error) => exit_of(error.kind()),
             Failure::Output(_) => Exit::Io,
             Failure::Words(exit, _) => *exit,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Output(error) => write!(f, "cannot write to stdout: {error}"),
+            Failure::Library(error) => error.fmt(f),
+            Failure::Words(_, text) => f.write_str(text),
         }
     }
 }
@@ -169,6 +183,9 @@ fn run(cli: Cli) -> Outcome {
         Command::Ls(args) => ls::run(&args, &store()?, &mut out),
         Command::Verify(args) => verify::run(&args, &store()?, &mut out),
         Command::Replay(args) => replay::run(&args, &store()?, &mut out),
+        Command::Stats(args) => stats::run(&args, &store()?, &mut out),
+        Command::Rm(args) => rm::run(&args, &store()?, &mut out),
+        Command::Prune(args) => prune::run(&args, &store()?, &mut out),
         Command::Completions(args) => completions::run(&args, &mut out),
     }?;
     out.flush()?;

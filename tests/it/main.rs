@@ -16,6 +16,8 @@
 //! - `properties`: arbitrary bytes and arbitrary events
 //! - `docs`: the documents say what is true, and their examples run
 //! - `cli_read`, `cli_tail`: the commands that read, and `tail -f`
+//! - `housekeeping`: throwing sessions away, and having them back
+//! - `stats`: sessions in numbers, against an independent count
 //! - `tidy`: layers, sizes, and what must be in one place only
 //! - `field_failures`: one test for each class of failure seen in other recorders
 //!
@@ -43,6 +45,7 @@ mod follow;
 mod follow_store;
 mod follow_torture;
 mod format;
+mod housekeeping;
 mod live;
 mod lock;
 mod memory;
@@ -53,6 +56,7 @@ mod quotation;
 mod record;
 mod recovery;
 mod simulated;
+mod stats;
 mod support;
 mod tidy;
 mod writer;

@@ -142,6 +142,9 @@ impl Store {
     /// [`ErrorKind::InvalidInput`] if the id cannot be one, [`ErrorKind::Io`] if the directory cannot be read.
     pub fn follow(&self, session_id: impl Into<String>, from: Cursor) -> Result<Follower> {
         let dir = self.path_of(&SessionId::new(session_id)?);
+        if matches!(self.storage.kind(&dir), Ok(kind) if kind != EntryKind::Directory) {
+            return Err(not_a_directory(&dir));
+        }
         Follower::new(Files::new(Arc::clone(&self.storage), &dir), &from, None)
     }
 

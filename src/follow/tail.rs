@@ -170,7 +170,7 @@ impl Tail {
         }
         // What was there at the last rest has been read since: if it is the same now, nothing is left to be read.
         let listed = list(&self.files)?;
-        if self.listed.as_ref() == Some(&listed) {
+        if self.listed.as_ref() == Some(&listed) && !listed.is_empty() {
             self.state = State::Parked { cursor: items.cursor(), listed };
             self.listed = None;
         } else {

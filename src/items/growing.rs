@@ -150,7 +150,7 @@ impl Current {
         let file = self.scanner.file();
         let io = |error| Error::io("look at", &path, error);
         let end = self.sifter.entry_end();
-        if file.len().map_err(io)? < end || (thorough && !file.is_at(&path).map_err(io)?) {
+        if thorough && !file.is_at(&path).map_err(io)? {
             return Ok(false);
         }
         let Some(crc) = self.sifter.entry_crc() else { return Ok(true) };

@@ -348,6 +348,26 @@ fn what_a_power_cut_took_is_told_and_what_comes_instead_is_given_out() {
     }
 }
 
+/// Goal: the same where nobody cut the file: the next header says where it ends.
+#[test]
+fn what_stands_behind_the_next_headers_seal_and_was_given_out_is_taken_back() {
+    let lab = Lab::new();
+    let journal = lab.open();
+    append(&journal, 10);
+    drop(journal);
+    let mut follower = lab.store.reader(ID).unwrap().follow(Cursor::start()).unwrap();
+    follow_to(&mut follower, |seen| *seen == Seen::Entry(10));
+    // What recovery would have written, had it found seven.
+    let mut files = lab.files();
+    let first = files.get_mut(&segment(1)).unwrap();
+    first.truncate(lines(first)[8].0);
+    let other = Lab::with(&files);
+    let last = other.append_one();
+    lab.disk.set(&lab.dir.join(segment(2)), &other.files()[&segment(2)]);
+    let seen = news(follow_to(&mut follower, |seen| *seen == Seen::Entry(last)));
+    assert_eq!(seen, [vec![Seen::Gap(GapKind::BehindSeal, None), Seen::Rewound(7)], entries(8..=last)].concat());
+}
+
 #[test]
 fn files_that_somebody_cuts_removes_or_replaces_are_told() {
     for how in How::BOTH {

@@ -185,6 +185,7 @@ impl Walk {
                 continue;
             }
             if let Some(compacted) = header.and_then(|header| header.compacted) {
+                self.highest = self.highest.max(compacted.through); // the next writer's segment comes behind that
                 while self.listed.front().is_some_and(|next| next.segment <= compacted.through) {
                     self.listed.pop_front();
                 }

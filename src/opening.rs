@@ -23,6 +23,8 @@ pub(crate) struct Opened {
     pub(crate) last_id: Option<String>,
     pub(crate) epoch: u64,
     pub(crate) is_new: bool,
+    /// How many bytes each segment has that was there.
+    pub(crate) sizes: Vec<u64>,
 }
 
 /// A journal made ready for writing.
@@ -52,6 +54,7 @@ pub(crate) fn resume(
         last_id: resume.activity.last_id.clone(),
         epoch: resume.next_segment,
         is_new: resume.report.last_seq == Seq::ZERO,
+        sizes: resume.sizes,
         recovery: resume.report,
     };
     let last_seq = opened.recovery.last_seq.get();
@@ -62,35 +65,47 @@ pub(crate) fn resume(
 
 /// Takes the kernel's lock on the journal and notes who holds it, for messages only.
 pub(crate) fn lock(files: &Files, session_id: &SessionId) -> Result<Arc<dyn StorageFile>> {
-    let path = files.dir.join(LOCK);
+    take_lock(files, LOCK, "", LOCK_PATIENCE)?.map_err(|holder| locked(&holder, session_id))
+}
+
+/// Takes one of the journal's locks, or tells who holds it.
+pub(crate) fn take_lock(
+    files: &Files,
+    name: &str,
+    purpose: &str,
+    patience: Duration,
+) -> Result<Result<Arc<dyn StorageFile>, String>> {
+    let path = files.dir.join(name);
     let open = || files.storage.open(&path, Access::Lock).map_err(|error| Error::io("open", &path, error));
     let io = |error| Error::io("lock", &path, error);
-    let give_up = Instant::now() + LOCK_PATIENCE;
+    let give_up = Instant::now() + patience;
     loop {
         let file = open()?;
         if file.try_lock(true).map_err(io)? {
             // Somebody may have replaced the file between the opening and the locking.
             if file.is_at(&path).map_err(io)? {
-                let note = format!("pid {} on {} since {}\n", std::process::id(), host(), Timestamp::now());
+                let note = format!("pid {} on {} since {}{purpose}\n", std::process::id(), host(), Timestamp::now());
                 // For messages only: a full disk must not keep us from recording.
                 let _ = file.set_len(0).and_then(|()| file.write_at(note.as_bytes(), 0));
-                return Ok(file);
+                return Ok(Ok(file));
             }
         } else if Instant::now() >= give_up {
-            return Err(locked(&*file, session_id));
+            return Ok(Err(holder(&*file)));
         }
         std::thread::sleep(Duration::from_millis(10));
     }
 }
 
-fn locked(file: &dyn StorageFile, session_id: &SessionId) -> Error {
+fn holder(file: &dyn StorageFile) -> String {
     let mut note = [0u8; 200];
     let read = file.read_at(&mut note, 0).unwrap_or(0);
-    let holder = String::from_utf8_lossy(&note[..read]);
-    let holder = match holder.trim_end() {
-        "" => "another process",
-        holder => holder,
-    };
+    match String::from_utf8_lossy(&note[..read]).trim_end() {
+        "" => "another process".to_owned(),
+        holder => holder.to_owned(),
+    }
+}
+
+fn locked(holder: &str, session_id: &SessionId) -> Error {
     let message = format!(
         "the session {:?} is being recorded by another writer ({holder}): wait for it to end, or record under another id",
         session_id.as_str()

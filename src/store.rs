@@ -1,5 +1,6 @@
 //! [`Store`]: a root directory of sessions.
 
+use crate::compact::{self, Background, CompactOptions, CompactReport};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::{Files, LOCK};
 use crate::id::{SessionId, WorkspaceId};
@@ -25,6 +26,7 @@ pub struct Store {
     storage: Arc<dyn Storage>,
     root: PathBuf,
     pool: Arc<Pool>,
+    background: Arc<Background>,
 }
 
 impl Store {
@@ -67,7 +69,12 @@ impl Store {
             let message = format!("`{}` is a file: the root of a store must be a directory", root.display());
             return Err(Error::new(ErrorKind::InvalidInput, message));
         }
-        Ok(Store { storage, root: root.to_owned(), pool: Arc::new(Pool::new(POOL_THREADS)) })
+        Ok(Store {
+            storage,
+            root: root.to_owned(),
+            pool: Arc::new(Pool::new(POOL_THREADS)),
+            background: Arc::default(),
+        })
     }
 
     /// The root directory.
@@ -102,7 +109,7 @@ impl Store {
             Err(_) => self.storage.create_dir(&dir).map_err(|error| Error::io("create", &dir, error))?,
         }
         let files = Files::new(Arc::clone(&self.storage), &dir);
-        Journal::open(files, session_id, options, Arc::clone(&self.pool))
+        Journal::open(files, session_id, options, Arc::clone(&self.pool), Arc::clone(&self.background))
     }
 
     /// Opens a session for reading.
@@ -158,6 +165,46 @@ impl Store {
     pub fn list(&self, workspace: Option<&WorkspaceId>) -> Result<Vec<SessionRecord>> {
         let records = self.session_ids()?.into_iter().filter_map(|id| self.get(id).ok());
         Ok(records.filter(|record| workspace.is_none_or(|id| record.workspace_id.as_ref() == Some(id))).collect())
+    }
+
+    /// Makes a session smaller: drops streaming that an ending event repeats word for word, and merges small segments. The
+    /// session folds into the same as before, at any moment, whatever happens; it may be recorded and read meanwhile.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let root = tempfile::tempdir()?;
+    /// # let store = foldlog::Store::open(root.path())?;
+    /// # let journal = store.journal("s-1")?;
+    /// # journal.push(foldlog::TurnStarted::new("t-1", "Hi"))?;
+    /// # journal.close().wait()?;
+    /// let report = store.compact("s-1")?;
+    /// println!("{} bytes, now {}", report.before.bytes, report.after.bytes);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], [`ErrorKind::Locked`] if it is being compacted already, [`ErrorKind::WrongSession`],
+    /// [`ErrorKind::Unsupported`] for a newer format, or [`ErrorKind::Io`]. Damage is no error: what is damaged is left as
+    /// it is, and named in the report.
+    pub fn compact(&self, session_id: impl Into<String>) -> Result<CompactReport> {
+        self.compact_with(session_id, &CompactOptions::default(), &mut |_| {})
+    }
+
+    /// [`Store::compact`] with options, telling after each entry how many have been read.
+    ///
+    /// # Errors
+    /// As for [`Store::compact`].
+    pub fn compact_with(
+        &self,
+        session_id: impl Into<String>,
+        options: &CompactOptions,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<CompactReport> {
+        let session_id = SessionId::new(session_id)?;
+        self.reader(session_id.clone())?;
+        let files = Files::new(Arc::clone(&self.storage), &self.path_of(&session_id));
+        compact::compact(&files, session_id.as_str(), options, progress)
     }
 
     /// Deletes a session that nobody is recording. There is no way back.

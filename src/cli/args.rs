@@ -38,6 +38,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Print a session's lines, or a file of events, with their original spacing
     Replay(ReplayArgs),
+    /// Make a session smaller without changing what it folds into
+    Compact(CompactArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
 }
@@ -145,6 +147,18 @@ pub(crate) struct ReplayArgs {
     /// How many times faster than it was; 0: without pauses
     #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = super::values::parse_speed)]
     pub(crate) speed: f64,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CompactArgs {
+    /// Which session: its whole id, or the path of its directory
+    pub(crate) session: String,
+    /// Only say what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args, Debug)]

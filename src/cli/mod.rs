@@ -4,6 +4,7 @@
 
 mod args;
 mod clean;
+mod compact;
 mod completions;
 mod damage;
 mod fold;
@@ -170,6 +171,7 @@ fn run(cli: Cli) -> Outcome {
         Command::Ls(args) => ls::run(&args, &store()?, &mut out),
         Command::Verify(args) => verify::run(&args, &store()?, &mut out),
         Command::Replay(args) => replay::run(&args, &store()?, &mut out),
+        Command::Compact(args) => compact::run(&args, store(), &mut out),
         Command::Completions(args) => completions::run(&args, &mut out),
     }?;
     out.flush()?;

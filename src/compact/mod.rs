@@ -54,15 +54,15 @@ pub(crate) fn compact(
         false => Some(take_lock(files, COMPACT_LOCK, "", LOCK_PATIENCE)?.map_err(locked)?),
     };
     let (listed, _) = files.list()?;
-    let Some(header) = files.newest_header(&listed)? else {
-        let message = format!("no header can be read in `{}`: nothing was compacted", files.dir.display());
-        return Err(Error::new(ErrorKind::InvalidInput, message));
-    };
-    recovery::check_header(files, &header, session_id)?;
+    let header = files.newest_header(&listed)?;
+    if let Some(header) = &header {
+        recovery::check_header(files, header, session_id)?;
+    }
     let mut compaction = Compaction {
         files,
         options,
-        journal: header.journal,
+        // Without a header that can be read every segment counts as damaged.
+        journal: header.map(|header| header.journal).unwrap_or_default(),
         pace: Pace::new(options.bytes_per_second, progress),
         tally: Tally::default(),
         by_content: BTreeMap::new(),
@@ -125,6 +125,10 @@ impl Compaction<'_> {
 
     /// First the segments that have a successor, then, if nobody is writing, the newest too.
     fn run_to_the_end(&mut self) -> Result<()> {
+        if self.options.dry_run {
+            let idle = self.take_writers_lock()?.is_some();
+            return self.pass(idle).map(drop);
+        }
         while self.pass(false)? {}
         // Taken last and let go at once: nobody who wants to record waits for the older segments.
         match self.take_writers_lock()? {
@@ -170,7 +174,7 @@ impl Compaction<'_> {
         for unit in unit::units(candidates, self.options.segment_bytes, self.options.merge_at_least) {
             changed |= self.unit(&unit)?;
         }
-        Ok(changed && !self.options.dry_run)
+        Ok(changed)
     }
 
     fn unit(&mut self, members: &[Member]) -> Result<bool> {

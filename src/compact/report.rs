@@ -107,7 +107,7 @@ impl Tally {
     /// These segments have become one of so many bytes.
     pub(super) fn replaced(&mut self, members: &[Member], plan: &Plan, len: u64) {
         let (Some(first), Some(last)) = (members.first(), members.last()) else { return };
-        self.now.retain(|segment, _| !members.iter().any(|member| member.segment == *segment));
+        self.now.retain(|segment, _| !(first.segment..=last.segment).contains(segment));
         self.now.insert(first.segment, (plan.kept(), len));
         if members.len() > 1 {
             self.merged.retain(|segment, _| !(first.segment..=last.segment).contains(segment));

@@ -104,13 +104,13 @@ fn bare_delta<'a>(entry: &Entry<'a>) -> Option<TextDelta<'a>> {
 
 /// Whether nothing stands between `type` and `data` but what this version knows.
 fn has_bare_envelope(entry: &Entry<'_>) -> bool {
-    let line = entry.line();
-    let data_from = line.len().checked_sub(SUFFIX + entry.data().len() + ",\"data\":".len());
-    let members = data_from.and_then(|from| {
-        let (_, rest) = line.get(..from)?.split_once(",\"time\":\"")?;
-        let rest = rest.get(Timestamp::LEN..)?.strip_prefix("\",\"type\":\"")?;
-        rest.strip_prefix(entry.type_name())?.strip_prefix('"')
-    });
+    // Everything up to `data` has a length that follows from what it says.
+    let digits = |number: u64| number.checked_ilog10().map_or(1, |log| log as usize + 1);
+    let numbers = digits(entry.seq().get()) + digits(entry.synced().get());
+    let fixed = "{\"seq\":,\"synced\":,\"time\":\"\",\"type\":\"\"".len();
+    let members_from = fixed + numbers + Timestamp::LEN + entry.type_name().len();
+    let data_from = entry.line().len().checked_sub(SUFFIX + entry.data().len() + ",\"data\":".len());
+    let members = data_from.and_then(|data_from| entry.line().get(members_from..data_from));
     members.is_some_and(|members| match members.strip_prefix(',') {
         Some(members) => serde_json::from_str::<BareEnvelope>(&format!("{{{members}}}")).is_ok(),
         None => members.is_empty(),

@@ -14,6 +14,9 @@
 //! - `properties`: arbitrary bytes and arbitrary events
 //! - `docs`: the documents say what is true, and their examples run
 //! - `cli_read`: the commands that read
+//! - `compaction`: what may go, what must stay, and what becomes of the files
+//! - `compaction_laws`: the same over random histories, with rewinds, retries, crashes and recoveries in them
+//! - `compaction_crash`: compactions that are killed or fail at any step, beside writers and readers; the command
 //! - `tidy`: layers, sizes, and what must be in one place only
 //! - `field_failures`: one test for each class of failure seen in other recorders
 //!
@@ -32,6 +35,9 @@
 
 mod docs;
 mod cli_read;
+mod compaction;
+mod compaction_crash;
+mod compaction_laws;
 mod crash;
 mod failing_disks;
 mod faulty;

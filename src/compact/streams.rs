@@ -50,8 +50,9 @@ struct Stream {
 struct Turn {
     /// What it says outside of model calls; `None` if that is given up.
     loose: Option<Stream>,
-    /// Text and reasoning of each model call that is running.
+    /// Text and reasoning of each model call that is running; `None` for what is given up until its end.
     model_calls: HashMap<String, [Option<Stream>; 2]>,
+    /// The output of each tool call that is running, likewise.
     calls: HashMap<String, Option<Stream>>,
 }
 
@@ -88,7 +89,7 @@ impl Streams {
 
     /// Keeps every line of the streams that are under way.
     pub(super) fn give_up(&mut self) {
-        self.turns.values_mut().for_each(|turn| *turn = Turn::default());
+        self.turns.values_mut().for_each(Turn::give_up);
     }
 
     /// The next entry.
@@ -99,20 +100,25 @@ impl Streams {
                 match delta.model_call_id.as_deref() {
                     Some(id) => {
                         turn.model_call_says(&delta.text);
-                        push(turn.model_calls.get_mut(id).map(|call| &mut call[TEXT]), &delta.text, place, marks);
+                        push(&mut turn.model_call(id)[TEXT], &delta.text, place, marks);
                     }
-                    None => push(Some(&mut turn.loose), &delta.text, place, marks),
+                    None => push(&mut turn.loose, &delta.text, place, marks),
                 }
             }
             Event::ReasoningDelta(delta) => {
-                let calls = &mut self.turn(&delta.turn_id).model_calls;
-                if let Some(call) = delta.model_call_id.as_deref().and_then(|id| calls.get_mut(id)) {
-                    push(Some(&mut call[REASONING]), &delta.text, place, marks);
+                let turn = self.turn(&delta.turn_id);
+                if let Some(id) = delta.model_call_id.as_deref() {
+                    push(&mut turn.model_call(id)[REASONING], &delta.text, place, marks);
                 }
             }
             Event::ToolCallOutput(output) => {
                 let calls = &mut self.turn(&output.turn_id).calls;
-                push(calls.get_mut(&*output.call_id), &output.text, place, marks);
+                if !calls.contains_key(&*output.call_id) {
+                    calls.insert(output.call_id.to_string(), None);
+                }
+                if let Some(stream) = calls.get_mut(&*output.call_id) {
+                    push(stream, &output.text, place, marks);
+                }
             }
             other => self.milestone(other, marks),
         }
@@ -123,23 +129,25 @@ impl Streams {
         match event {
             Event::TurnStarted(started) => {
                 // Known and not ended: a second start, or the late one of a turn that has said something already.
-                let is_new = !self.turns.contains_key(&*started.turn_id);
-                let turn = Turn { loose: is_new.then(Stream::default), ..Turn::default() };
-                self.turns.insert(started.turn_id.to_string(), turn);
+                match self.turns.get_mut(&*started.turn_id) {
+                    Some(known) => known.give_up(),
+                    None => {
+                        let turn = Turn { loose: Some(Stream::default()), ..Turn::default() };
+                        self.turns.insert(started.turn_id.to_string(), turn);
+                    }
+                }
             }
             Event::ModelCallStarted(started) => {
                 let calls = &mut self.turn(&started.turn_id).model_calls;
-                if calls.remove(&*started.model_call_id).is_none() {
-                    let streams = [Some(Stream::default()), Some(Stream::default())];
-                    calls.insert(started.model_call_id.to_string(), streams);
-                }
+                let new = calls.remove(&*started.model_call_id).is_none();
+                let streams = [new.then(Stream::default), new.then(Stream::default)];
+                calls.insert(started.model_call_id.to_string(), streams);
             }
             Event::ModelCallEnded(ended) => self.model_call_ended(ended, marks),
             Event::ToolCallStarted(started) => {
                 let calls = &mut self.turn(&started.turn_id).calls;
-                if calls.remove(&*started.call_id).is_none() {
-                    calls.insert(started.call_id.to_string(), Some(Stream::default()));
-                }
+                let new = calls.remove(&*started.call_id).is_none();
+                calls.insert(started.call_id.to_string(), new.then(Stream::default));
             }
             Event::ToolCallEnded(ended) => self.tool_call_ended(ended, marks),
             Event::ToolCallRecorded(recorded) => {
@@ -148,11 +156,15 @@ impl Streams {
             Event::TurnUpdated(updated) => drop(self.turn(&updated.turn_id)),
             Event::TurnEnded(ended) => self.turn_ended(ended, marks),
             Event::TurnRecorded(recorded) => drop(self.turns.remove(&recorded.turn.turn_id)),
-            Event::TurnsRewound(_) | Event::SessionEnded(_) | Event::JournalRecovered(_) | Event::JournalClosed(_) => {
-                self.give_up()
-            }
+            Event::TurnsRewound(_) => self.give_up(),
+            Event::SessionEnded(_) | Event::JournalRecovered(_) | Event::JournalClosed(_) => self.interrupt(),
             _ => {}
         }
+    }
+
+    /// Whatever runs is interrupted: a call that starts again is another try.
+    fn interrupt(&mut self) {
+        self.turns.values_mut().for_each(|turn| *turn = Turn::default());
     }
 
     fn turn(&mut self, turn_id: &str) -> &mut Turn {
@@ -194,6 +206,20 @@ impl Streams {
 }
 
 impl Turn {
+    /// The streams of a model call. One whose start was not seen is given up.
+    fn model_call(&mut self, id: &str) -> &mut [Option<Stream>; 2] {
+        if !self.model_calls.contains_key(id) {
+            self.model_calls.insert(id.to_owned(), [None, None]);
+        }
+        self.model_calls.get_mut(id).expect("it has just been put there")
+    }
+
+    fn give_up(&mut self) {
+        self.loose = None;
+        self.model_calls.values_mut().for_each(|call| *call = [None, None]);
+        self.calls.values_mut().for_each(|call| *call = None);
+    }
+
     /// A model call has text of its own. Beside it, what the turn says outside of model calls must stay where it is: its
     /// end tells the words, and not before or behind which others they came.
     fn model_call_says(&mut self, text: &str) {
@@ -204,8 +230,7 @@ impl Turn {
 }
 
 /// Adds a line to a stream, or gives the stream up.
-fn push(slot: Option<&mut Option<Stream>>, text: &str, place: Place, marks: Marks) {
-    let Some(slot) = slot else { return };
+fn push(slot: &mut Option<Stream>, text: &str, place: Place, marks: Marks) {
     if !marks.bare {
         *slot = None;
     }

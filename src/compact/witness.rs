@@ -6,7 +6,7 @@
 use crate::entry::Entry;
 use crate::error::Result;
 use crate::event::{Event, ReasoningDelta, TextDelta, ToolCallOutput};
-use crate::fold::SessionFold;
+use crate::fold::{Reducer, SessionFold};
 use crate::json::Text;
 use crate::line::SUFFIX;
 use crate::time::Timestamp;
@@ -24,16 +24,24 @@ pub(super) struct Witness {
 impl Witness {
     /// The next entry, with its event.
     pub(super) fn entry(&mut self, entry: &Entry<'_>, event: Result<Event<'_>>) {
+        let answered = match &event {
+            Ok(Event::TurnEnded(ended)) if ended.response_content.is_some() => Some(ended.turn_id.to_string()),
+            _ => None,
+        };
         self.fold.step(entry, event);
+        // The record will have the answer alone: what else the turn has said is compared now.
+        if let Some(text) = answered.and_then(|turn_id| self.fold.text_and_answer(&turn_id)) {
+            self.digest.write(text.as_bytes());
+            self.digest.write_usize(text.len());
+        }
     }
 
     /// Ends a stretch.
     pub(super) fn cut(&mut self) {
-        let (session, texts) = std::mem::take(&mut self.fold).finish_with_texts();
+        let session = std::mem::take(&mut self.fold).finish();
         let json = serde_json::to_vec(&session).expect("a record holds only what JSON can hold");
         self.digest.write(&json);
-        texts.iter().for_each(|text| self.digest.write(text.as_bytes()));
-        self.digest.write_usize(texts.len());
+        self.digest.write_usize(json.len());
     }
 
     /// What everything came to.

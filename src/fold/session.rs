@@ -80,10 +80,9 @@ impl SessionFold {
         }
     }
 
-    /// What it comes to, and beside it the text of every turn, which the record has only of turns without an answer.
-    pub(crate) fn finish_with_texts(self) -> (Session, Vec<String>) {
-        let texts = self.turns.values().map(Turn::text_and_answer).collect();
-        (self.finish(), texts)
+    /// All that a turn has said so far, its answer included: the record has only one of both.
+    pub(crate) fn text_and_answer(&self, turn_id: &str) -> Option<String> {
+        self.turns.find(turn_id).map(|at| self.turns[at].text_and_answer())
     }
 
     fn apply(&mut self, entry: &Entry<'_>, event: Event<'_>) {

@@ -162,6 +162,10 @@ fn incarnations_are_not_mixed() {
     assert_eq!(left([rewound, vec![end("t", "ab")]].concat()).len(), 6);
     let ended = vec![start("t"), call("t", "m"), delta("t", "a", "m"), Draft::from(SessionEnded::new())];
     assert_eq!(left([ended, vec![answer("t", "m", "a")]].concat()).len(), 6);
+    let early = vec![start("t"), delta("t", "x", "m"), call("t", "m"), delta("t", "a", "m"), answer("t", "m", "a")];
+    assert_eq!(left(early).len(), 6);
+    let twice = vec![start("t"), call("t", "m"), delta("t", "x", "m"), call("t", "m"), call("t", "m")];
+    assert_eq!(left([twice, vec![delta("t", "a", "m"), answer("t", "m", "a")]].concat()).len(), 8);
     let again = vec![start("t"), delta("t", "a", ""), end("t", "a"), start("t"), delta("t", "b", ""), end("t", "b")];
     assert_eq!(left(again), [1, 3, 4, 6, 7]);
 }

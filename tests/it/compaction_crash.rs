@@ -222,7 +222,9 @@ fn compaction_beside_a_writer_and_readers() {
     let store = Store::open(root.path()).unwrap();
     let journal = store.journal_with(ID, JournalOptions::default().segment_bytes(8_000)).unwrap();
     let (done, compactions) = (AtomicBool::new(false), AtomicU64::new(0));
-    let mut appended = Vec::new();
+    let mut events = turns(4_000).into_iter();
+    let mut appended: Vec<_> = events.next().into_iter().collect();
+    journal.append(appended[0].clone()).unwrap().wait().unwrap();
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while !done.load(Ordering::SeqCst) {
@@ -244,7 +246,6 @@ fn compaction_beside_a_writer_and_readers() {
             });
         }
         let until = Instant::now() + Duration::from_secs(2);
-        let mut events = turns(4_000).into_iter();
         while Instant::now() < until {
             let Some(event) = events.next() else { break };
             let ticket = journal.append(event.clone()).unwrap();
@@ -273,7 +274,7 @@ fn the_command_says_what_it_did() {
     let root = tempfile::tempdir().unwrap();
     let store = Store::open(root.path()).unwrap();
     let journal = store.journal_with(ID, JournalOptions::default().segment_bytes(3_000)).unwrap();
-    turns(20).into_iter().for_each(|event| drop(journal.push(event).unwrap()));
+    turns(20).into_iter().for_each(|event| assert!(journal.push(event).is_ok()));
     journal.close().wait().unwrap();
     let before = session(&store);
     let text = |output: &Output| String::from_utf8(output.stdout.clone()).unwrap();

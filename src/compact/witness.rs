@@ -25,9 +25,11 @@ impl Witness {
     /// The next entry, with its event.
     pub(super) fn entry(&mut self, entry: &Entry<'_>, event: Result<Event<'_>>) {
         let answered = match &event {
-            Ok(Event::TurnEnded(ended)) if ended.response_content.is_some() => Some(ended.turn_id.to_string()),
+            Ok(Event::TurnEnded(ended)) => Some(ended.turn_id.to_string()),
             _ => None,
         };
+        // A second answer is beside what the first one repeated.
+        let answered = answered.filter(|turn_id| !self.fold.is_answered(turn_id));
         self.fold.step(entry, event);
         // The record will have the answer alone: what else the turn has said is compared now.
         if let Some(text) = answered.and_then(|turn_id| self.fold.text_and_answer(&turn_id)) {

@@ -85,6 +85,11 @@ impl SessionFold {
         self.turns.find(turn_id).map(|at| self.turns[at].text_and_answer())
     }
 
+    /// Whether a turn's end has brought an answer.
+    pub(crate) fn is_answered(&self, turn_id: &str) -> bool {
+        self.turns.find(turn_id).is_some_and(|at| self.turns[at].record.response_content.is_some())
+    }
+
     fn apply(&mut self, entry: &Entry<'_>, event: Event<'_>) {
         match event {
             Event::SessionStarted(started) => self.session_started(entry, started),

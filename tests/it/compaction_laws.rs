@@ -190,7 +190,7 @@ fn streams_that_went(before: &Files, after: &Files) -> Vec<(u64, u64)> {
 fn the_laws_hold_over_random_histories() {
     let base = Dice::new("laws of compaction").below(1 << 30) as u64;
     let (mut lines, mut gone, mut merged) = (0, 0, 0);
-    for round in 0..250 {
+    for round in 0..100 {
         let what = format!("seed {base}, round {round}");
         let dice = &mut Dice::seeded(base + round);
         let lab = random_journal(dice);
@@ -223,7 +223,7 @@ fn the_laws_hold_over_random_histories() {
         merged += report.merged.len();
     }
     println!("{lines} lines, {gone} of them dropped, {merged} merges");
-    assert!(gone * 20 > lines && merged > 50, "the histories have too little to compact");
+    assert!(gone * 20 > lines && merged > 20, "the histories have too little to compact");
 }
 
 fn fold_the_same_at_every_place(original: &Lab, compacted: &Lab, what: &str) {

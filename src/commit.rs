@@ -114,6 +114,11 @@ impl Committer {
         self.synced
     }
 
+    /// The segment that is being written.
+    pub(crate) fn segment(&self) -> Option<u64> {
+        self.current.as_ref().map(|open| open.segment)
+    }
+
     /// Whether this opening has made a segment.
     pub(crate) fn has_written(&self) -> bool {
         self.current.is_some()

@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 /// The file that the one writer holds the kernel's lock on.
 pub(crate) const LOCK: &str = "LOCK";
+/// The file that the one compaction holds the kernel's lock on.
+pub(crate) const COMPACT_LOCK: &str = "COMPACT.LOCK";
 
 /// A file that is a segment by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

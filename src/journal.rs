@@ -1,5 +1,6 @@
 //! [`Journal`]: the handle through which a run is recorded.
 
+use crate::compact::{Background, count_small};
 use crate::cursor::Cursor;
 use crate::draft::Draft;
 use crate::error::{Error, ErrorKind, Result};
@@ -18,6 +19,7 @@ use crate::writer::{self, Writer};
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 /// Records one session. A handle: clones write to the same journal, from any thread or task.
@@ -51,11 +53,13 @@ struct Handle {
     session_id: SessionId,
     options: JournalOptions,
     opened: Opened,
+    background: Arc<Background>,
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
         self.writer.abandon();
+        self.background.finish_merging(&self.files.dir);
     }
 }
 
@@ -65,12 +69,16 @@ impl Journal {
         session_id: SessionId,
         options: JournalOptions,
         pool: Arc<Pool>,
+        background: Arc<Background>,
     ) -> Result<Journal> {
         let lock = opening::lock(&files, &session_id)?;
         let resumed = opening::resume(&files, lock, &session_id, &options)?;
         let Resumed { committer, next_seq, recovered, opened } = resumed;
-        let writer = Writer::new(session_id.to_string(), options.clone(), pool, committer, next_seq, recovered);
-        let handle = Handle { writer: Arc::new(writer), files, session_id, options, opened };
+        background.opened(&pool, &files, &session_id, &options, count_small(opened.sizes.iter().copied()));
+        let on_roll_over = on_roll_over(&background, &pool, &files, &session_id, &options, opened.epoch);
+        let id = session_id.to_string();
+        let writer = Writer::new(id, options.clone(), on_roll_over, pool, committer, next_seq, recovered);
+        let handle = Handle { writer: Arc::new(writer), files, session_id, options, opened, background };
         Ok(Journal { handle: Arc::new(handle) })
     }
 
@@ -260,6 +268,24 @@ impl Journal {
     pub fn end_session(&self, reason: &str) -> Result<Ticket, Refused> {
         self.append(SessionEnded::new().reason(reason))
     }
+}
+
+/// What happens when a journal whose first segment is `epoch` begins another one: the full ones may be compacted.
+fn on_roll_over(
+    background: &Arc<Background>,
+    pool: &Arc<Pool>,
+    files: &Files,
+    session_id: &SessionId,
+    options: &JournalOptions,
+    epoch: u64,
+) -> writer::RollOver {
+    let (background, pool) = (Arc::clone(background), Arc::clone(pool));
+    let (files, session_id, options) = (files.clone(), session_id.clone(), options.clone());
+    let looked_through = AtomicU64::new(epoch.saturating_sub(1));
+    Box::new(move |begun| {
+        let looked_through = looked_through.swap(begun.saturating_sub(1), Ordering::Relaxed);
+        background.rolled_over(&pool, &files, &session_id, &options, looked_through);
+    })
 }
 
 impl fmt::Debug for Journal {

@@ -36,6 +36,7 @@
 //! - [`Event`] lists what can happen; [`Draft`] carries the caller's own id and time beside an event.
 //! - [`Reader::items`] yields every [`Entry`] and every [`Gap`]; [`Reader::fold`] rebuilds the [`SessionRecord`];
 //!   [`Reader::reduce`] folds with a [`Reducer`] of your own.
+//! - [`Store::compact`] makes a journal smaller; it folds into the same.
 //! - [`Error`] says what failed and where; [`Error::outcome`] says what that means for the event.
 //!
 //! The format is open: see [`_documentation::format`]. Without the feature `cli`, which builds the program, the library
@@ -81,10 +82,12 @@ mod writer;
 mod opening;
 mod follow;
 mod trash;
+mod compact;
 
 mod journal;
 mod store;
 
+pub use crate::compact::{CompactOptions, CompactReport, CompactSize, DroppedLines, LeftAlone, MergedSegments};
 pub use crate::cursor::Cursor;
 pub use crate::draft::{Draft, MAX_DEPTH, MAX_ID};
 pub use crate::entry::Entry;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long an opening tries to get the lock: readers take it for an instant to see whether anybody writes.
-const LOCK_PATIENCE: Duration = Duration::from_millis(300);
+pub(crate) const LOCK_PATIENCE: Duration = Duration::from_millis(300);
 
 /// What the opening found.
 pub(crate) struct Opened {
@@ -24,6 +24,8 @@ pub(crate) struct Opened {
     pub(crate) last_id: Option<String>,
     pub(crate) epoch: u64,
     pub(crate) is_new: bool,
+    /// How many bytes each segment has that was there.
+    pub(crate) sizes: Vec<u64>,
 }
 
 /// A journal made ready for writing.
@@ -53,6 +55,7 @@ pub(crate) fn resume(
         last_id: resume.activity.last_id.clone(),
         epoch: resume.next_segment,
         is_new: resume.report.last_seq == Seq::ZERO,
+        sizes: resume.sizes,
         recovery: resume.report,
     };
     let last_seq = opened.recovery.last_seq.get();
@@ -61,54 +64,48 @@ pub(crate) fn resume(
     Ok(Resumed { committer, next_seq: resume.next_seq, recovered: resume.recovered, opened })
 }
 
-/// A lock that was tried for.
-pub(crate) enum Taken {
-    /// It is ours until this is dropped.
-    Ours(Arc<dyn StorageFile>),
-    /// Somebody else has it.
-    Theirs(Arc<dyn StorageFile>),
-}
-
 /// Takes the kernel's lock on the journal and notes who holds it, for messages only.
 pub(crate) fn lock(files: &Files, session_id: &SessionId) -> Result<Arc<dyn StorageFile>> {
-    match take(&*files.storage, &files.dir.join(LOCK))? {
-        Taken::Ours(file) => {
-            let note = format!("pid {} on {} since {}\n", std::process::id(), host(), Timestamp::now());
-            // For messages only: a full disk must not keep us from recording.
-            let _ = file.set_len(0).and_then(|()| file.write_at(note.as_bytes(), 0));
-            Ok(file)
-        }
-        Taken::Theirs(file) => {
-            let message = format!(
-                "the session {:?} is being recorded by another writer ({}): wait for it to end, or record under another id",
-                session_id.as_str(),
-                holder(&*file)
-            );
-            Err(Error::new(ErrorKind::Locked, message))
-        }
-    }
+    let taken = take_lock(&*files.storage, &files.dir, LOCK, "", LOCK_PATIENCE)?;
+    taken.map_err(|holder| {
+        let message = format!(
+            "the session {:?} is being recorded by another writer ({holder}): wait for it to end, or record under another id",
+            session_id.as_str()
+        );
+        Error::new(ErrorKind::Locked, message)
+    })
 }
 
-/// Takes the kernel's lock on a file, which is made if it is missing. Tries for a moment.
-pub(crate) fn take(storage: &dyn Storage, path: &Path) -> Result<Taken> {
-    let io = |error| Error::io("lock", path, error);
-    let give_up = Instant::now() + LOCK_PATIENCE;
+/// Takes one of a journal's locks, whose file is made if it is missing, or tells who holds it. Tries for a while.
+pub(crate) fn take_lock(
+    storage: &dyn Storage,
+    dir: &Path,
+    name: &str,
+    purpose: &str,
+    patience: Duration,
+) -> Result<Result<Arc<dyn StorageFile>, String>> {
+    let path = dir.join(name);
+    let io = |error| Error::io("lock", &path, error);
+    let give_up = Instant::now() + patience;
     loop {
-        let file = storage.open(path, Access::Lock).map_err(|error| Error::io("open", path, error))?;
+        let file = storage.open(&path, Access::Lock).map_err(|error| Error::io("open", &path, error))?;
         if file.try_lock(true).map_err(io)? {
             // Somebody may have replaced the file between the opening and the locking.
-            if file.is_at(path).map_err(io)? {
-                return Ok(Taken::Ours(file));
+            if file.is_at(&path).map_err(io)? {
+                let note = format!("pid {} on {} since {}{purpose}\n", std::process::id(), host(), Timestamp::now());
+                // For messages only: a full disk must not keep us from recording.
+                let _ = file.set_len(0).and_then(|()| file.write_at(note.as_bytes(), 0));
+                return Ok(Ok(file));
             }
         } else if Instant::now() >= give_up {
-            return Ok(Taken::Theirs(file));
+            return Ok(Err(holder(&*file)));
         }
         std::thread::sleep(Duration::from_millis(10));
     }
 }
 
 /// Who holds a lock, as its file says.
-pub(crate) fn holder(file: &dyn StorageFile) -> String {
+fn holder(file: &dyn StorageFile) -> String {
     let mut note = [0u8; 200];
     let read = file.read_at(&mut note, 0).unwrap_or(0);
     match String::from_utf8_lossy(&note[..read]).trim_end() {

@@ -29,6 +29,8 @@ pub struct JournalOptions {
     pub(crate) queue_bytes: usize,
     pub(crate) segment_bytes: u64,
     pub(crate) on_full: OnFull,
+    /// Whether segments are compacted once they are full, and how many bytes a second that may move.
+    pub(crate) compaction: Option<u64>,
 }
 
 impl Default for JournalOptions {
@@ -39,6 +41,7 @@ impl Default for JournalOptions {
             queue_bytes: 8 << 20,
             segment_bytes: 64 << 20,
             on_full: OnFull::Fail,
+            compaction: None,
         }
     }
 }
@@ -72,6 +75,14 @@ impl JournalOptions {
     /// What happens when the disk is full. By default [`OnFull::Fail`].
     pub fn on_full(mut self, on_full: OnFull) -> JournalOptions {
         self.on_full = on_full;
+        self
+    }
+
+    /// Compacts each segment in the background once it is full, as [`Store::compact`](crate::Store::compact) does, reading
+    /// and writing at most so many bytes a second. By default nothing is compacted unasked, except that small segments are
+    /// merged when there are more than a hundred.
+    pub fn compact_in_background(mut self, bytes_per_second: u64) -> JournalOptions {
+        self.compaction = Some(bytes_per_second);
         self
     }
 }

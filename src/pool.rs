@@ -5,7 +5,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Something with work to do. The pool may run one task on one thread at a time only if the task sees to that itself.
 pub(crate) trait Task: Send + Sync {
@@ -130,6 +130,11 @@ impl Shared {
             state.idle -= 1;
         }
     }
+}
+
+/// Lets the task that runs on this thread wait: for work that shall not take all of the disk's time.
+pub(crate) fn pause(duration: Duration) {
+    std::thread::sleep(duration);
 }
 
 impl Drop for Pool {

@@ -41,6 +41,8 @@ pub(crate) struct Resume {
     pub(crate) journal: Option<String>,
     /// The number of the next segment, and so the epoch.
     pub(crate) next_segment: u64,
+    /// How many bytes each segment has.
+    pub(crate) sizes: Vec<u64>,
     pub(crate) next_seq: u64,
     pub(crate) prev: Option<Seal>,
     pub(crate) activity: Activity,
@@ -56,8 +58,12 @@ pub(crate) struct Resume {
 /// cannot be opened. Damage is no error.
 pub(crate) fn recover(files: &Files, session_id: &str) -> Result<Resume> {
     let (listed, torn) = files.list()?;
-    let next_segment = listed.last().map_or(1, |newest| newest.segment.saturating_add(1));
     let header = files.newest_header(&listed)?;
+    // A merged segment keeps the lowest number, and all numbers that it stands for are used.
+    let merged = header.as_ref().and_then(|header| header.compacted).map_or(0, |compacted| compacted.through);
+    let newest = listed.last().map_or(0, |newest| newest.segment);
+    let next_segment = newest.max(merged).saturating_add(1);
+    let sizes = listed.iter().map(|listed| listed.len).collect();
     if let Some(header) = &header {
         check_header(files, header, session_id)?;
     }
@@ -76,7 +82,7 @@ pub(crate) fn recover(files: &Files, session_id: &str) -> Result<Resume> {
         }
         let recovered = (!report.clean).then(|| to_entry(&report, next_segment, Vec::new()));
         let (prev, activity) = (None, Activity::default());
-        return Ok(Resume { journal, next_segment, next_seq, prev, activity, report, recovered });
+        return Ok(Resume { journal, next_segment, sizes, next_seq, prev, activity, report, recovered });
     };
 
     let last_seq = tail.iter().map(|survey| survey.sifter.last()).max().unwrap_or_default();
@@ -100,10 +106,10 @@ pub(crate) fn recover(files: &Files, session_id: &str) -> Result<Resume> {
     }
     report.clean = newest.closed && report.cuts.is_empty() && report.holes.is_empty();
 
-    let prev = Seal { segment: newest.opened.segment, last_seq, bytes: newest.sifter.good_end() };
+    let prev = newest.seal(last_seq);
     let activity = newest.activity.clone();
     let recovered = (!report.clean).then(|| to_entry(&report, next_segment, activity.open().0));
-    Ok(Resume { journal, next_segment, next_seq, prev: Some(prev), activity, report, recovered })
+    Ok(Resume { journal, next_segment, sizes, next_seq, prev: Some(prev), activity, report, recovered })
 }
 
 fn to_entry(report: &Recovery, epoch: u64, open: Vec<OpenTurn>) -> JournalRecovered {
@@ -116,7 +122,7 @@ fn to_entry(report: &Recovery, epoch: u64, open: Vec<OpenTurn>) -> JournalRecove
     }
 }
 
-fn check_header(files: &Files, header: &segment::Header, session_id: &str) -> Result<()> {
+pub(crate) fn check_header(files: &Files, header: &segment::Header, session_id: &str) -> Result<()> {
     let dir = files.dir.display();
     if let Some(what) = header.unsupported() {
         let message = format!("`{dir}` needs {what}: it can be read, but use a newer foldlog to record into it");

@@ -4,7 +4,9 @@ use crate::activity::Activity;
 use crate::event::OpenTurn;
 use crate::line::{self, Decoded};
 use crate::time::Timestamp;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The version of the format that this crate writes.
 pub(crate) const FORMAT_VERSION: u64 = 1;
@@ -101,9 +103,47 @@ impl Header {
     }
 }
 
+/// Whether a header's line has members that this version does not know: they would be lost if it were written anew.
+pub(crate) fn has_unknown_members(line: &[u8]) -> bool {
+    const KNOWN: [&str; 19] = [
+        "foldlog",
+        "journal",
+        "session_id",
+        "segment",
+        "epoch",
+        "first_seq",
+        "created",
+        "writer",
+        "pid",
+        "host",
+        "needs",
+        "prev",
+        "turns",
+        "open",
+        "open_truncated",
+        "last_id",
+        "errors",
+        "compacted",
+        "crc",
+    ];
+    let members = serde_json::from_slice::<BTreeMap<String, IgnoredAny>>(line);
+    members.map_or(true, |members| members.keys().any(|name| !KNOWN.contains(&name.as_str())))
+}
+
 /// The name of a segment's file.
 pub(crate) fn file_name(segment: u64) -> String {
     format!("{segment:08}.jsonl")
+}
+
+/// The name of the file in which a compaction prepares what is to replace a segment.
+pub(crate) fn temporary_name(segment: u64) -> String {
+    format!("{segment:08}.jsonl.tmp")
+}
+
+/// The segment whose replacement has this name.
+pub(crate) fn temporary_number_of(name: &str) -> Option<u64> {
+    let number = number_of(name.strip_suffix(".tmp")?)?;
+    (temporary_name(number) == name).then_some(number)
 }
 
 /// The segment whose file has this name.

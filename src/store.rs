@@ -1,5 +1,6 @@
 //! [`Store`]: a root directory of sessions.
 
+use crate::compact::{self, Background, CompactOptions, CompactReport};
 use crate::cursor::Cursor;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::Files;
@@ -26,6 +27,7 @@ pub struct Store {
     storage: Arc<dyn Storage>,
     root: PathBuf,
     pool: Arc<Pool>,
+    background: Arc<Background>,
 }
 
 impl Store {
@@ -68,7 +70,12 @@ impl Store {
             let message = format!("`{}` is a file: the root of a store must be a directory", root.display());
             return Err(Error::new(ErrorKind::InvalidInput, message));
         }
-        Ok(Store { storage, root: root.to_owned(), pool: Arc::new(Pool::new(POOL_THREADS)) })
+        Ok(Store {
+            storage,
+            root: root.to_owned(),
+            pool: Arc::new(Pool::new(POOL_THREADS)),
+            background: Arc::default(),
+        })
     }
 
     /// The root directory.
@@ -104,7 +111,8 @@ impl Store {
                 Err(_) => self.storage.create_dir(&dir).map_err(|error| Error::io("create", &dir, error))?,
             }
             let files = Files::new(Arc::clone(&self.storage), &dir);
-            Journal::open(files, session_id.clone(), options.clone(), Arc::clone(&self.pool))
+            let (pool, background) = (Arc::clone(&self.pool), Arc::clone(&self.background));
+            Journal::open(files, session_id.clone(), options.clone(), pool, background)
         };
         match open() {
             // It was thrown away in this very moment: then it begins anew.
@@ -189,6 +197,46 @@ impl Store {
     pub fn list(&self, workspace: Option<&WorkspaceId>) -> Result<Vec<SessionRecord>> {
         let records = self.session_ids()?.into_iter().filter_map(|id| self.get(id).ok());
         Ok(records.filter(|record| workspace.is_none_or(|id| record.workspace_id.as_ref() == Some(id))).collect())
+    }
+
+    /// Makes a session smaller: drops streaming that an ending event repeats word for word, and merges small segments. The
+    /// session folds into the same as before, at any moment, whatever happens; it may be recorded and read meanwhile.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let root = tempfile::tempdir()?;
+    /// # let store = foldlog::Store::open(root.path())?;
+    /// # let journal = store.journal("s-1")?;
+    /// # journal.push(foldlog::TurnStarted::new("t-1", "Hi"))?;
+    /// # journal.close().wait()?;
+    /// let report = store.compact("s-1")?;
+    /// println!("{} bytes, now {}", report.before.bytes, report.after.bytes);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], [`ErrorKind::Locked`] if it is being compacted already, [`ErrorKind::WrongSession`],
+    /// [`ErrorKind::Unsupported`] for a newer format, or [`ErrorKind::Io`]. Damage is no error: what is damaged is left as
+    /// it is, and named in the report.
+    pub fn compact(&self, session_id: impl Into<String>) -> Result<CompactReport> {
+        self.compact_with(session_id, &CompactOptions::default(), &mut |_| {})
+    }
+
+    /// [`Store::compact`] with options, telling after each entry how many have been read.
+    ///
+    /// # Errors
+    /// As for [`Store::compact`].
+    pub fn compact_with(
+        &self,
+        session_id: impl Into<String>,
+        options: &CompactOptions,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<CompactReport> {
+        let session_id = SessionId::new(session_id)?;
+        self.reader(session_id.clone())?;
+        let files = Files::new(Arc::clone(&self.storage), &self.path_of(&session_id));
+        compact::compact(&files, session_id.as_str(), options, progress)
     }
 
     /// Moves a session that nobody is recording or compacting to the trash inside the root, whole, and says where it is.

@@ -8,7 +8,7 @@ use crate::files::{Files, Listed, Opened, Torn};
 use crate::gap::{Gap, GapKind};
 use crate::line;
 use crate::scan::Scanner;
-use crate::segment::{self, Seal};
+use crate::segment::{self, Compacted, Seal};
 use crate::sift::{Flaw, Sifted, Sifter};
 use crate::storage::{Access, StorageFile};
 use std::collections::VecDeque;
@@ -32,8 +32,25 @@ impl Survey {
         self.opened.header.is_some() || self.sifter.entries() > 0
     }
 
+    fn compacted(&self) -> Option<Compacted> {
+        self.opened.header.as_ref().and_then(|header| header.compacted)
+    }
+
     fn end(&self) -> u64 {
-        self.seal.map_or(self.sifter.good_end(), |seal| seal.bytes)
+        match (self.compacted(), self.seal) {
+            // All of it was on disk before it had its name: whatever is bad in it has rotted.
+            (Some(_), _) => self.opened.len,
+            (None, Some(seal)) => seal.bytes,
+            (None, None) => self.sifter.good_end(),
+        }
+    }
+
+    /// What the header of the next segment says of this one.
+    pub(crate) fn seal(&self, last_seq: u64) -> Seal {
+        match self.compacted() {
+            Some(Compacted { through, last_bytes, .. }) => Seal { segment: through, last_seq, bytes: last_bytes },
+            None => Seal { segment: self.opened.segment, last_seq, bytes: self.sifter.good_end() },
+        }
     }
 
     pub(crate) fn unverified(&self) -> u64 {
@@ -138,7 +155,7 @@ fn survey(files: &Files, opened: Opened, before: u64) -> Result<Survey> {
         let chunk = scanner.next();
         match chunk {
             Some(chunk) => sifter.line(chunk, scanner.bytes(), &mut sifted),
-            None => sifter.end(None, len, &mut sifted),
+            None => sifter.end(compacted.map(|compacted| compacted.last_seq), len, &mut sifted),
         }
         for sifted in sifted.drain(..) {
             match sifted {

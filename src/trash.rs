@@ -5,9 +5,9 @@
 //! of a session is ever seen.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::files::LOCK;
+use crate::files::{COMPACT_LOCK, LOCK};
 use crate::id::SessionId;
-use crate::opening::{self, Taken};
+use crate::opening::{LOCK_PATIENCE, take_lock};
 use crate::segment;
 use crate::storage::{EntryKind, Storage, StorageFile};
 use crate::time::Timestamp;
@@ -18,8 +18,6 @@ use std::sync::Arc;
 pub(crate) const TRASH: &str = ".trash";
 /// Where a session goes before it is removed.
 pub(crate) const LEAVING: &str = ".leaving";
-/// The lock of whoever compacts a session.
-const COMPACT_LOCK: &str = "COMPACT.LOCK";
 
 /// A session in the trash. To have it back, move its directory to [`Store::path_of`](crate::Store::path_of) its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,13 +112,13 @@ fn must_be_a_session(storage: &dyn Storage, dir: &Path) -> Result<()> {
 /// Both locks of a session: nobody writes or compacts it while they are held. They go with the files, so whoever waits
 /// for them finds afterwards that the session is gone.
 fn hold(storage: &dyn Storage, dir: &Path, session_id: &SessionId) -> Result<[Arc<dyn StorageFile>; 2]> {
-    let take = |name: &str, doing: &str| match opening::take(storage, &dir.join(name))? {
-        Taken::Ours(file) => Ok(file),
-        Taken::Theirs(file) => {
-            let (id, holder) = (session_id.as_str(), opening::holder(&*file));
+    let take = |name: &str, doing: &str| {
+        let taken = take_lock(storage, dir, name, " (moving it away)", LOCK_PATIENCE)?;
+        taken.map_err(|holder| {
+            let id = session_id.as_str();
             let message = format!("the session {id:?} is being {doing} ({holder}): it was left as it is");
-            Err(Error::new(ErrorKind::Locked, message))
-        }
+            Error::new(ErrorKind::Locked, message)
+        })
     };
     Ok([take(LOCK, "recorded")?, take(COMPACT_LOCK, "compacted")?])
 }

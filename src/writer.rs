@@ -18,8 +18,12 @@ use std::time::{Duration, Instant};
 /// How long a full disk is left alone before the next try.
 const FULL_RETRY: Duration = Duration::from_millis(200);
 
+/// Told the number of each segment that is begun behind a full one. Must not block.
+pub(crate) type RollOver = Box<dyn Fn(u64) + Send + Sync>;
+
 pub(crate) struct Writer {
     session_id: String,
+    on_roll_over: RollOver,
     options: JournalOptions,
     pool: Arc<Pool>,
     /// The process that opened it: a forked child must not go on.
@@ -40,6 +44,7 @@ impl Writer {
     pub(crate) fn new(
         session_id: String,
         options: JournalOptions,
+        on_roll_over: RollOver,
         pool: Arc<Pool>,
         committer: Committer,
         next_seq: u64,
@@ -48,7 +53,7 @@ impl Writer {
         let mark = Arc::new(Watermark::starting_at(committer.synced()));
         let queue = Mutex::new(Queue::new(mark, next_seq, recovered));
         let committer = Mutex::new(Some(committer));
-        Writer { session_id, options, pool, pid: std::process::id(), queue, committer }
+        Writer { session_id, on_roll_over, options, pool, pid: std::process::id(), queue, committer }
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -242,7 +247,13 @@ impl Writer {
     /// Writes and syncs one batch; `true` when that has closed the journal.
     fn commit(self: &Arc<Self>, committer: &mut Committer, mark: &Watermark) -> Result<bool> {
         let Some(batch) = self.gather(committer)? else { return Ok(false) };
+        let before = committer.segment();
         let (written, stop) = committer.write(&batch.lines);
+        if before.is_some()
+            && let Some(now) = committer.segment().filter(|now| before != Some(*now))
+        {
+            (self.on_roll_over)(now);
+        }
         mark.advance(Durability::Written, committer.written());
         mark.advance(Durability::Synced, committer.synced()); // by a roll-over on the way
         let full = match stop {

@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Rm(RmArgs),
     /// Move old sessions to the trash, or empty it
     Prune(PruneArgs),
+    /// Make a session smaller without changing what it folds into
+    Compact(CompactArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
 }
@@ -172,6 +174,18 @@ pub(crate) struct ReplayArgs {
     /// How many times faster than it was; 0: without pauses
     #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = super::values::parse_speed)]
     pub(crate) speed: f64,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CompactArgs {
+    /// Which session: its whole id, or the path of its directory
+    pub(crate) session: String,
+    /// Only say what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args, Debug)]

@@ -4,6 +4,7 @@
 
 mod args;
 mod clean;
+mod compact;
 mod completions;
 mod damage;
 mod doomed;
@@ -186,6 +187,7 @@ fn run(cli: Cli) -> Outcome {
         Command::Stats(args) => stats::run(&args, &store()?, &mut out),
         Command::Rm(args) => rm::run(&args, &store()?, &mut out),
         Command::Prune(args) => prune::run(&args, &store()?, &mut out),
+        Command::Compact(args) => compact::run(&args, store(), &mut out),
         Command::Completions(args) => completions::run(&args, &mut out),
     }?;
     out.flush()?;

@@ -4,6 +4,7 @@
 //! anomaly; what an event does to one turn is in `turn`, to one call in `call`.
 
 use crate::entry::Entry;
+use crate::error::Result;
 use crate::event::{AgentTransition, Event, SessionStarted, TurnEnded, TurnStarted};
 use crate::fold::anomaly::{Anomaly, AnomalyKind};
 use crate::fold::ledger::Ledger;
@@ -60,6 +61,33 @@ impl SessionFold {
     /// The number of the last entry it has seen; [`Seq::ZERO`] before the first.
     pub fn last_seq(&self) -> Seq {
         self.last_seq
+    }
+
+    /// The next entry, whose event somebody has decoded already.
+    pub(crate) fn step(&mut self, entry: &Entry<'_>, event: Result<Event<'_>>) {
+        if entry.seq() <= self.last_seq {
+            return;
+        }
+        self.last_seq = entry.seq();
+        if !entry.is_recorders_own() {
+            self.updated_at = Some(entry.time());
+        }
+        match event {
+            Ok(event) => self.apply(entry, event),
+            Err(error) => {
+                self.anomalies.push(Anomaly::plain(entry.seq(), AnomalyKind::Undecodable, error.to_string()));
+            }
+        }
+    }
+
+    /// All that a turn has said so far, its answer included: the record has only one of both.
+    pub(crate) fn text_and_answer(&self, turn_id: &str) -> Option<String> {
+        self.turns.find(turn_id).map(|at| self.turns[at].text_and_answer())
+    }
+
+    /// Whether a turn's end has brought an answer.
+    pub(crate) fn is_answered(&self, turn_id: &str) -> bool {
+        self.turns.find(turn_id).is_some_and(|at| self.turns[at].record.response_content.is_some())
     }
 
     fn apply(&mut self, entry: &Entry<'_>, event: Event<'_>) {
@@ -296,18 +324,8 @@ impl Reducer for SessionFold {
     }
 
     fn entry(&mut self, entry: &Entry<'_>) {
-        if entry.seq() <= self.last_seq {
-            return;
-        }
-        self.last_seq = entry.seq();
-        if !entry.is_recorders_own() {
-            self.updated_at = Some(entry.time());
-        }
-        match entry.event() {
-            Ok(event) => self.apply(entry, event),
-            Err(error) => {
-                self.anomalies.push(Anomaly::plain(entry.seq(), AnomalyKind::Undecodable, error.to_string()));
-            }
+        if entry.seq() > self.last_seq {
+            self.step(entry, entry.event());
         }
     }
 

@@ -188,6 +188,16 @@ impl Turn {
         record
     }
 
+    /// All that it said: its text, and behind that the answer its end brought, unless the text ends with that.
+    pub(super) fn text_and_answer(&self) -> String {
+        let mut text = self.text.clone().finish().unwrap_or_default();
+        match &self.record.response_content {
+            Some(answer) if !text.ends_with(answer.as_str()) => text.push_str(answer),
+            _ => {}
+        }
+        text
+    }
+
     fn new_call(&mut self, call_id: &str) -> usize {
         self.calls.push(call_id, Call::new(call_id))
     }

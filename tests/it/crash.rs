@@ -191,7 +191,7 @@ fn a_real_error_of_a_system_call_ends_the_run_and_loses_nothing_acknowledged() {
     }
 }
 
-fn can_trace(test: &str) -> bool {
+pub fn can_trace(test: &str) -> bool {
     if !has("strace", test) {
         return false;
     }

@@ -18,6 +18,9 @@
 //! - `cli_read`, `cli_tail`: the commands that read, and `tail -f`
 //! - `housekeeping`: throwing sessions away, and having them back
 //! - `stats`: sessions in numbers, against an independent count
+//! - `compaction`: what may go, what must stay, and what becomes of the files
+//! - `compaction_laws`: the same over random histories, with rewinds, retries, crashes and recoveries in them
+//! - `compaction_crash`: compactions that are killed or fail at any step, beside writers and readers; the command
 //! - `tidy`: layers, sizes, and what must be in one place only
 //! - `field_failures`: one test for each class of failure seen in other recorders
 //!
@@ -37,6 +40,9 @@
 mod docs;
 mod cli_read;
 mod cli_tail;
+mod compaction;
+mod compaction_crash;
+mod compaction_laws;
 mod crash;
 mod failing_disks;
 mod faulty;

@@ -129,7 +129,7 @@ fn catch_signals() -> std::io::Result<Signal> {
 }
 
 /// The store and the id of a session whose directory is given.
-fn by_path(path: &Path) -> Result<(Store, String), Failure> {
+pub(crate) fn by_path(path: &Path) -> Result<(Store, String), Failure> {
     let id = path.file_name().and_then(|name| name.to_str()).and_then(SessionId::from_directory_name);
     let (Some(id), Some(root)) = (id, path.parent()) else {
         return Err(Failure::usage(format!("`{}` cannot be the directory of a session", path.display())));

@@ -1,0 +1,56 @@
+//! `foldlog compact`: a session made smaller.
+
+use super::args::CompactArgs;
+use super::out::{Look, Out};
+use super::progress::Progress;
+use super::{Exit, Failure, Outcome, clean, look, record, versioned};
+use foldlog::{CompactOptions, CompactReport, Store};
+use std::path::Path;
+
+pub(crate) fn run(args: &CompactArgs, store: foldlog::Result<Store>, out: &mut Out) -> Outcome {
+    // An abbreviation that names another session than was meant would do harm here.
+    let (store, id) = match args.session.contains(std::path::is_separator) {
+        true => record::by_path(Path::new(&args.session))?,
+        false => (store?, args.session.clone()),
+    };
+    let options = CompactOptions::default().dry_run(args.dry_run);
+    let mut progress = Progress::new("compacting", &id);
+    let report = store.compact_with(id, &options, &mut |entries| progress.at(entries))?;
+    drop(progress);
+    match args.json {
+        true => out.json(&versioned(&report)?)?,
+        false => print(&report, out)?,
+    }
+    Ok(if report.met_damage() { Exit::Damage } else { Exit::Fine })
+}
+
+fn print(report: &CompactReport, out: &mut Out) -> Result<(), Failure> {
+    let session = clean::visible(&report.session_id).into_owned();
+    let (before, after) = (report.before, report.after);
+    let nothing = before == after;
+    let verdict = match (nothing, report.dry_run) {
+        (true, _) => "nothing to do",
+        (false, true) => "would be compacted",
+        (false, false) => "compacted",
+    };
+    out.line(&format!("{}  {verdict}", out.paint(Look::Bold, &session)))?;
+    for (name, size) in [("before", before), ("after", after)] {
+        let segments = look::count(size.segments, "segment");
+        let (bytes, lines) = (look::size(size.bytes), look::count(size.lines, "line"));
+        if name == "before" || !nothing {
+            out.line(&format!("  {name:<7} {bytes:>9}  {lines} in {segments}"))?;
+        }
+    }
+    for (kind, dropped) in &report.dropped {
+        let lines = look::count(dropped.lines, "line");
+        out.line(&format!("  dropped {:>9}  {lines} of {kind}", look::size(dropped.bytes)))?;
+    }
+    for merged in &report.merged {
+        out.line(&format!("  merged  segments {} to {}", merged.segment, merged.through))?;
+    }
+    for left in &report.left_alone {
+        let line = format!("  left as it is: segment {}: {}", left.segment, left.why);
+        out.line(&out.paint(if left.damaged { Look::Bad } else { Look::Dim }, &line))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,261 @@
+//! Compaction: sealed segments made smaller by dropping lines, never by changing one.
+//!
+//! A *unit* is one sealed segment, or neighbours that fit into one. Each is looked at alone, from end to end: its lines
+//! go only with the event in the same unit that repeats them, so one rename takes them and stands for them, and every
+//! state between two renames is a journal of whole streams. Units are looked at again until there is nothing more to do.
+//!
+//! Reading order: `streams` decides, `plan` reads, `rewrite` writes, `background` does it all by itself.
+
+mod background;
+mod options;
+mod pace;
+mod plan;
+mod report;
+mod rewrite;
+mod streams;
+mod unit;
+mod witness;
+
+pub(crate) use background::{Background, count_small};
+pub use options::CompactOptions;
+pub use report::{CompactReport, CompactSize, DroppedLines, LeftAlone, MergedSegments};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::files::{COMPACT_LOCK, Files, LOCK, Listed};
+use crate::opening::take_lock;
+use crate::recovery;
+use crate::segment::{self, Compacted, Header};
+use crate::storage::{Access, StorageFile};
+use pace::Pace;
+use plan::{Plan, Unfit};
+use report::Tally;
+use rewrite::Replacement;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use unit::{Candidate, Member, Reason};
+
+/// How long compaction tries to get a lock that a reader may hold for an instant.
+const LOCK_PATIENCE: Duration = Duration::from_millis(100);
+
+/// Compacts the journal in a directory that holds one. `progress` hears how many entries have been read.
+pub(crate) fn compact(
+    files: &Files,
+    session_id: &str,
+    options: &CompactOptions,
+    progress: &mut dyn FnMut(u64),
+) -> Result<CompactReport> {
+    let locked = |holder: String| {
+        let message = format!("the session {session_id:?} is being compacted already ({holder}): wait for that to end");
+        Error::new(ErrorKind::Locked, message)
+    };
+    let _lock = match options.dry_run {
+        true => None, // which only reads
+        false => Some(take_lock(&*files.storage, &files.dir, COMPACT_LOCK, "", LOCK_PATIENCE)?.map_err(locked)?),
+    };
+    let (listed, _) = files.list()?;
+    let header = files.newest_header(&listed)?;
+    if let Some(header) = &header {
+        recovery::check_header(files, header, session_id)?;
+    }
+    let mut compaction = Compaction {
+        files,
+        options,
+        // Without a header that can be read every segment counts as damaged.
+        journal: header.map(|header| header.journal).unwrap_or_default(),
+        pace: Pace::new(options.bytes_per_second, progress),
+        tally: Tally::default(),
+        by_content: BTreeMap::new(),
+        by_header: BTreeMap::new(),
+        settled: BTreeSet::new(),
+    };
+    if !options.dry_run {
+        compaction.clean_up()?;
+    }
+    compaction.run_to_the_end()?;
+    let Compaction { mut by_content, by_header, tally, .. } = compaction;
+    by_content.extend(by_header);
+    Ok(tally.into_report(session_id, options.dry_run, by_content))
+}
+
+struct Compaction<'a> {
+    files: &'a Files,
+    options: &'a CompactOptions,
+    journal: String,
+    pace: Pace<'a>,
+    tally: Tally,
+    /// What is left alone because of what its lines hold.
+    by_content: BTreeMap<u64, Reason>,
+    /// What is left alone because of what the headers say, in the last pass.
+    by_header: BTreeMap<u64, Reason>,
+    /// Segments in which nothing is to be done.
+    settled: BTreeSet<u64>,
+}
+
+impl Compaction<'_> {
+    /// What a compaction that was killed has left: unfinished files, and segments that another one stands for.
+    fn clean_up(&self) -> Result<()> {
+        let storage = &self.files.storage;
+        let entries = storage.list(&self.files.dir).map_err(|error| Error::io("list", &self.files.dir, error))?;
+        for entry in entries.iter().filter(|entry| segment::temporary_number_of(&entry.name).is_some()) {
+            let path = self.files.dir.join(&entry.name);
+            storage.remove_file(&path).map_err(|error| Error::io("remove", &path, error))?;
+        }
+        let mut through = 0;
+        let mut replaced = Vec::new();
+        for listed in self.files.list()?.0 {
+            let Some(header) = self.files.peek(listed)?.and_then(|opened| opened.header) else { continue };
+            if header.segment != listed.segment || header.journal != self.journal {
+                continue;
+            }
+            if listed.segment <= through {
+                replaced.push(listed.segment);
+            } else if let Some(compacted) = header.compacted {
+                if !replaced.is_empty() {
+                    rewrite::remove_replaced(self.files, &std::mem::take(&mut replaced))?;
+                }
+                through = compacted.through;
+            }
+        }
+        match replaced.is_empty() {
+            true => Ok(()),
+            false => rewrite::remove_replaced(self.files, &replaced),
+        }
+    }
+
+    /// First the segments that have a successor, then, if nobody is writing, the newest too.
+    fn run_to_the_end(&mut self) -> Result<()> {
+        if self.options.dry_run {
+            let idle = self.take_writers_lock()?.is_some();
+            return self.pass(idle).map(drop);
+        }
+        while self.pass(false)? {}
+        // Taken last and let go at once: nobody who wants to record waits for the older segments.
+        match self.take_writers_lock()? {
+            None => {}
+            Some(_lock) => while self.pass(true)? {},
+        }
+        Ok(())
+    }
+
+    /// The writer's lock; `None` if somebody writes. A dry run only looks.
+    fn take_writers_lock(&self) -> Result<Option<Arc<dyn StorageFile>>> {
+        if !self.options.newest {
+            return Ok(None);
+        }
+        if !self.options.dry_run {
+            return Ok(take_lock(&*self.files.storage, &self.files.dir, LOCK, " (compacting)", LOCK_PATIENCE)?.ok());
+        }
+        let path = self.files.dir.join(LOCK);
+        let probe = self.files.storage.open(&path, Access::Read).and_then(|file| Ok((file.try_lock(false)?, file)));
+        match probe {
+            Ok((free, file)) => Ok(free.then_some(file)),
+            Err(error) => Err(Error::io("probe", &path, error)),
+        }
+    }
+
+    /// Looks at every unit once; `true` if something was done.
+    fn pass(&mut self, idle: bool) -> Result<bool> {
+        let mut candidates = unit::candidates(self.files, &self.files.list()?, &self.journal, idle)?;
+        self.by_header.clear();
+        for Candidate { member, left_alone, .. } in &mut candidates {
+            match left_alone {
+                Some(reason) => {
+                    self.count_damaged(member, reason)?;
+                    self.by_header.insert(member.segment, reason.clone());
+                }
+                None if self.options.only_smaller_than.is_some_and(|most| member.len >= most) => {
+                    *left_alone = Some(Reason::other("it is large"));
+                }
+                None => *left_alone = self.by_content.get(&member.segment).cloned(),
+            }
+        }
+        let mut changed = false;
+        for unit in unit::units(candidates, self.options.segment_bytes, self.options.merge_at_least) {
+            changed |= self.unit(&unit)?;
+        }
+        Ok(changed)
+    }
+
+    fn unit(&mut self, members: &[Member]) -> Result<bool> {
+        let Some(first) = members.first() else { return Ok(false) };
+        let alone = members.len() == 1;
+        let is_settled = self.settled.contains(&first.segment) || first.segment <= self.options.looked_through;
+        if alone && (is_settled || !self.options.drop_streaming) {
+            return Ok(false);
+        }
+        let header = self.files.peek(Listed { segment: first.segment, len: first.len })?;
+        let header = header.and_then(|opened| opened.header);
+        let Some(header) = header.filter(|header| header.segment == first.segment) else { return Ok(false) };
+        let plan = plan::plan(self.files, &header, members, self.options.drop_streaming, &mut self.pace)?;
+        let plan = match plan {
+            Ok(plan) => plan,
+            Err(unfit) => return self.unfit(members, unfit),
+        };
+        self.tally.read(members, plan.entries);
+        if alone && plan.drops.is_empty() {
+            self.settled.insert(first.segment);
+            return Ok(false);
+        }
+        let header = compacted_header(header, members, &plan);
+        if self.options.dry_run {
+            let len = estimate(&header, members, &plan);
+            self.tally.replaced(members, &plan, len);
+            return Ok(true);
+        }
+        self.replace(header, members, &plan)
+    }
+
+    fn replace(&mut self, header: Header, members: &[Member], plan: &Plan) -> Result<bool> {
+        let segment = header.segment;
+        let new = Replacement::write(self.files, header, members, plan, &mut self.pace)?;
+        let checked = new.check(&mut self.pace);
+        if !matches!(checked, Ok(Ok(()))) {
+            new.discard();
+        }
+        if let Err(why) = checked? {
+            self.by_content.extend(members.iter().map(|member| (member.segment, Reason::other(why.clone()))));
+            return Ok(false);
+        }
+        let len = new.len;
+        new.put_in_place()?;
+        self.tally.replaced(members, plan, len);
+        // It was read as a unit, so nothing more is to be found in it.
+        self.settled.insert(segment);
+        Ok(true)
+    }
+
+    /// One of the members cannot be rewritten: the others are looked at again without it.
+    fn unfit(&mut self, members: &[Member], unfit: Unfit) -> Result<bool> {
+        if let Some(member) = members.iter().find(|member| member.segment == unfit.segment) {
+            self.count_damaged(member, &unfit.reason)?;
+        }
+        self.by_content.insert(unfit.segment, unfit.reason);
+        Ok(members.len() > 1)
+    }
+
+    /// Damaged segments are counted too: they have been looked at.
+    fn count_damaged(&mut self, member: &Member, reason: &Reason) -> Result<()> {
+        if reason.damaged && !self.tally.knows(member) {
+            self.tally.read(std::slice::from_ref(member), plan::count_lines(self.files, member)?);
+        }
+        Ok(())
+    }
+}
+
+/// The header of the segment that stands for all of a unit: the first one's, and how far it reaches.
+fn compacted_header(first: Header, members: &[Member], plan: &Plan) -> Header {
+    let seal = members.last().map(|last| last.seal(plan.last_seq));
+    let compacted = seal.map(|seal| Compacted {
+        through: seal.segment,
+        last_seq: seal.last_seq,
+        last_bytes: seal.bytes,
+        entries: plan.kept(),
+    });
+    Header { compacted, ..first }
+}
+
+fn estimate(header: &Header, members: &[Member], plan: &Plan) -> u64 {
+    let lines: u64 = members.iter().map(|member| member.len - member.lines_from).sum();
+    header.encode().len() as u64 + lines - plan.dropped.values().map(|(_, bytes)| bytes).sum::<u64>()
+}

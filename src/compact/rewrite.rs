@@ -1,0 +1,181 @@
+//! Putting one segment in the place of several: written beside them, read back from the disk, compared, and only then
+//! renamed. A crash at any step leaves a journal that reads the same.
+
+use crate::compact::pace::Pace;
+use crate::compact::plan::Plan;
+use crate::compact::unit::Member;
+use crate::compact::witness::{self, Witness};
+use crate::error::{Error, ErrorKind, Result};
+use crate::files::Files;
+use crate::line::{self, Decoded};
+use crate::scan::{Ending, Scanner};
+use crate::segment::{self, Header};
+use crate::storage::{Access, StorageFile, write_all};
+use std::path::{Path, PathBuf};
+
+/// How much is copied at once.
+const BLOCK: usize = 1 << 20;
+
+/// A segment that is to take the place of others.
+pub(super) struct Replacement<'a> {
+    files: &'a Files,
+    members: &'a [Member],
+    plan: &'a Plan,
+    header: Header,
+    path: PathBuf,
+    /// The checksum of everything behind the header.
+    checksum: u32,
+    pub(super) len: u64,
+}
+
+impl<'a> Replacement<'a> {
+    /// Writes it beside what it shall replace, and syncs it.
+    pub(super) fn write(
+        files: &'a Files,
+        head: Header,
+        members: &'a [Member],
+        plan: &'a Plan,
+        pace: &mut Pace<'_>,
+    ) -> Result<Replacement<'a>> {
+        let path = files.dir.join(segment::temporary_name(head.segment));
+        let mut new = Replacement { files, members, plan, header: head, path, checksum: 0, len: 0 };
+        let written = new.write_lines(pace);
+        if written.is_err() {
+            new.discard();
+        }
+        written.map(|()| new)
+    }
+
+    fn write_lines(&mut self, pace: &mut Pace<'_>) -> Result<()> {
+        let file = self.files.storage.create(&self.path).map_err(|error| Error::io("create", &self.path, error))?;
+        let mut out = Output { file: &*file, path: &self.path, held: self.header.encode(), len: 0 };
+        out.flush()?;
+        let mut checksum = crc32fast::Hasher::new();
+        let mut drops = self.plan.drops.iter().map(|span| span.place).peekable();
+        for (at, member) in self.members.iter().enumerate() {
+            let source = self.files.open(member.segment, Access::Read)?;
+            let (mut block, mut from) = (vec![0; BLOCK], member.lines_from);
+            while from < member.len {
+                let count = source.read_at(&mut block, from);
+                let count = count.map_err(|error| Error::io("read", &self.files.path(member.segment), error))?;
+                let to = member.len.min(from + count as u64);
+                if count == 0 {
+                    return Err(changed(&self.path));
+                }
+                let (start, mut at_byte) = (from, from);
+                while at_byte < to {
+                    let next = drops.peek().filter(|drop| drop.member == at && drop.offset < to);
+                    let keep_to = next.map_or(to, |drop| drop.offset.max(at_byte));
+                    let kept = &block[(at_byte - start) as usize..(keep_to - start) as usize];
+                    checksum.update(kept);
+                    out.write(kept)?;
+                    at_byte = next.map_or(to, |drop| drop.end.min(to));
+                    drops.next_if(|drop| drop.member == at && drop.end <= to && drop.offset < to);
+                }
+                pace.moved(to - from);
+                from = to;
+            }
+        }
+        out.flush()?;
+        self.len = out.len;
+        self.checksum = checksum.finalize();
+        file.sync_data().map_err(|error| Error::io("sync", &self.path, error))
+    }
+
+    /// Reads it back from the disk: whole, in order, and folding into the same. In words what is wrong.
+    pub(super) fn check(&self, pace: &mut Pace<'_>) -> Result<Result<(), String>> {
+        let file = self.files.storage.open(&self.path, Access::ReadDurable);
+        let file = file.map_err(|error| Error::io("open", &self.path, error))?;
+        let mut scanner = Scanner::new(file, 0, self.len);
+        scanner.next();
+        if Header::decode(scanner.bytes()).as_ref() != Some(&self.header) {
+            return Ok(Err("the header of the new segment does not read back".to_owned()));
+        }
+        let (mut checksum, mut witness) = (crc32fast::Hasher::new(), Witness::default());
+        let (mut last, mut entries) = (0, 0);
+        let mut cuts = self.plan.cuts.iter().peekable();
+        while let Some(chunk) = scanner.next() {
+            let Decoded::Entry(entry) = line::decode(scanner.bytes()) else { break };
+            if entry.seq().get() <= last || !chunk.starts_line || chunk.ending != Ending::Newline {
+                break;
+            }
+            last = entry.seq().get();
+            entries += 1;
+            checksum.update(scanner.bytes());
+            checksum.update(b"\n");
+            witness.entry(&entry, witness::decode(&entry).0);
+            if cuts.next_if(|cut| **cut == last).is_some() {
+                witness.cut();
+            }
+            pace.moved(chunk.len);
+        }
+        if entries != self.plan.kept() || checksum.finalize() != self.checksum {
+            return Ok(Err("the new segment does not read back as it was written".to_owned()));
+        }
+        if witness.finish() != self.plan.digest {
+            return Ok(Err("without these lines it would fold into something else".to_owned()));
+        }
+        Ok(Ok(()))
+    }
+
+    /// Puts it in the place of the first of the segments, then removes the others.
+    pub(super) fn put_in_place(self) -> Result<()> {
+        let (files, target) = (self.files, self.files.path(self.header.segment));
+        let renamed = files.storage.rename(&self.path, &target);
+        renamed.map_err(|error| Error::io("rename the new segment to", &target, error))?;
+        let replaced: Vec<u64> = self.members.iter().skip(1).map(|member| member.segment).collect();
+        remove_replaced(files, &replaced)
+    }
+
+    /// Gives it up.
+    pub(super) fn discard(&self) {
+        // If it stays, the next compaction removes it.
+        let _ = self.files.storage.remove_file(&self.path);
+    }
+}
+
+/// Removes segments, in rising order, that a segment before them stands for. The last one goes alone, when nothing is left
+/// of the others: while any of them is there, it is the newest, and tells the number behind it.
+pub(super) fn remove_replaced(files: &Files, replaced: &[u64]) -> Result<()> {
+    let sync = || files.storage.sync_dir(&files.dir).map_err(|error| Error::io("sync", &files.dir, error));
+    // What stands for them must be there for good before the first of them goes.
+    sync()?;
+    let Some((last, others)) = replaced.split_last() else { return Ok(()) };
+    for part in [others, &[*last]] {
+        for segment in part {
+            let path = files.path(*segment);
+            files.storage.remove_file(&path).map_err(|error| Error::io("remove", &path, error))?;
+        }
+        if !part.is_empty() {
+            sync()?;
+        }
+    }
+    Ok(())
+}
+
+fn changed(path: &Path) -> Error {
+    Error::new(ErrorKind::Io, format!("a segment has changed while `{}` was made from it", path.display()))
+}
+
+/// Gathers small pieces into large writes.
+struct Output<'a> {
+    file: &'a dyn StorageFile,
+    path: &'a Path,
+    held: Vec<u8>,
+    len: u64,
+}
+
+impl Output<'_> {
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.held.extend_from_slice(bytes);
+        if self.held.len() >= BLOCK { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let written = write_all(self.file, &self.held, self.len);
+        written.map_err(|(_, error)| Error::io("write to", self.path, error))?;
+        self.len += self.held.len() as u64;
+        self.held.clear();
+        Ok(())
+    }
+}

@@ -1,0 +1,181 @@
+//! Which segments are looked at together: what their headers say about them, and which of them become one.
+
+use crate::error::Result;
+use crate::files::{Files, Listed, Opened, Torn};
+use crate::segment::{Compacted, Header, MAX_HEADER, Seal};
+
+/// A sealed segment.
+#[derive(Clone, Debug)]
+pub(super) struct Member {
+    pub(super) segment: u64,
+    pub(super) len: u64,
+    pub(super) lines_from: u64,
+    /// The last number before it.
+    pub(super) last_before: u64,
+    pub(super) compacted: Option<Compacted>,
+    /// What the header behind it says of its end; `None` for the newest.
+    seal: Option<Seal>,
+    /// No segment follows, and nobody is writing.
+    pub(super) is_newest: bool,
+}
+
+/// A segment, or why it is left alone.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub(super) member: Member,
+    pub(super) left_alone: Option<Reason>,
+    /// A crash left the file before its header was on disk.
+    was_never_created: bool,
+}
+
+/// Why a segment is left alone.
+#[derive(Clone, Debug)]
+pub(super) struct Reason {
+    pub(super) why: String,
+    pub(super) damaged: bool,
+}
+
+impl Reason {
+    pub(super) fn damaged(why: impl Into<String>) -> Reason {
+        Reason { why: why.into(), damaged: true }
+    }
+
+    pub(super) fn other(why: impl Into<String>) -> Reason {
+        Reason { why: why.into(), damaged: false }
+    }
+}
+
+/// Said of headers with members that would be lost.
+pub(super) const NEWER: &str = "a newer foldlog wrote it";
+const WRONG_END: &str = "its end is not where the next segment says";
+
+impl Member {
+    /// The last segment that it stands for.
+    pub(super) fn through(&self) -> u64 {
+        self.compacted.map_or(self.segment, |compacted| compacted.through)
+    }
+
+    /// What the header behind it says of it, or will say.
+    pub(super) fn seal(&self, last_seq: u64) -> Seal {
+        match self.compacted {
+            Some(Compacted { through, last_seq, last_bytes, .. }) => {
+                Seal { segment: through, last_seq, bytes: last_bytes }
+            }
+            None => Seal { segment: self.segment, last_seq, bytes: self.len },
+        }
+    }
+
+    /// Whether it holds what its seal and its own header say.
+    pub(super) fn check_end(&self, last: u64, entries: u64) -> Result<(), Reason> {
+        if self.compacted.is_some_and(|compacted| compacted.entries != entries || last > compacted.last_seq) {
+            return Err(Reason::damaged("entries are missing: `verify` says more"));
+        }
+        if self.is_newest && entries == 0 {
+            return Err(Reason::other("it holds no entry yet"));
+        }
+        match self.seal {
+            Some(seal) if seal != self.seal(last) => Err(Reason::damaged(WRONG_END)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Looks at the headers of all segments. With `idle`, nobody is writing, and the newest is sealed too.
+pub(super) fn candidates(
+    files: &Files,
+    (listed, torn): &(Vec<Listed>, Vec<Torn>),
+    journal: &str,
+    idle: bool,
+) -> Result<Vec<Candidate>> {
+    let mut found: Vec<Candidate> = Vec::new();
+    for listed in listed {
+        // What a compaction that was killed has left behind is nobody's predecessor.
+        if found.last().is_some_and(|before| listed.segment <= before.member.through()) {
+            continue;
+        }
+        let Some(opened) = files.peek(*listed)? else { continue };
+        let is_ours = |header: &&Header| header.segment == opened.segment && header.journal == journal;
+        let header = opened.header.as_ref().filter(is_ours);
+        if let Some(prev) = header.and_then(|header| header.prev) {
+            while found.pop_if(|before| before.was_never_created && prev.segment < before.member.segment).is_some() {}
+        }
+        if let Some(before) = found.last_mut() {
+            before.follow(header);
+        }
+        found.push(Candidate::new(&opened, header));
+    }
+    let has_unfinished = found.pop_if(|newest| newest.was_never_created).is_some();
+    if let Some(newest) = found.last_mut().filter(|newest| newest.left_alone.is_none() || has_unfinished) {
+        newest.member.is_newest = true;
+        let has_torn = |torn: &Torn| (torn.segment, torn.offset) == (newest.member.segment, newest.member.len);
+        newest.left_alone = match idle {
+            false => Some(Reason::other("it is being written")),
+            true if has_unfinished || torn.iter().any(has_torn) => {
+                Some(Reason::other("the next recording has to report first what a crash left behind it"))
+            }
+            true => None,
+        };
+    }
+    Ok(found)
+}
+
+impl Candidate {
+    fn new(opened: &Opened, header: Option<&Header>) -> Candidate {
+        let left_alone = match header {
+            None => Some(Reason::damaged("its header cannot be read, or is another journal's")),
+            Some(header) if !header.needs.is_empty() => Some(Reason::other(NEWER)),
+            Some(_) => None,
+        };
+        let member = Member {
+            segment: opened.segment,
+            len: opened.len,
+            lines_from: opened.lines_from,
+            last_before: header.and_then(|header| header.prev).map_or(0, |prev| prev.last_seq),
+            compacted: header.and_then(|header| header.compacted),
+            seal: None,
+            is_newest: false,
+        };
+        let was_never_created = opened.header.is_none() && !opened.has_entries && opened.len <= MAX_HEADER;
+        Candidate { member, left_alone, was_never_created }
+    }
+
+    /// The header of the next segment says where this one ends.
+    fn follow(&mut self, next: Option<&Header>) {
+        if self.left_alone.is_some() {
+            return;
+        }
+        let Some(seal) = next.and_then(|next| next.prev) else {
+            self.left_alone = Some(Reason::other("the header behind it does not say where it ends"));
+            return;
+        };
+        if seal != self.member.seal(seal.last_seq) {
+            self.left_alone = Some(Reason::damaged(WRONG_END));
+        }
+        self.member.seal = Some(seal);
+    }
+}
+
+/// Which segments become one: neighbours that together have at most `limit` bytes, if there are `at_least` so many of
+/// them. Every other segment is a unit of its own.
+pub(super) fn units(candidates: Vec<Candidate>, limit: u64, at_least: usize) -> Vec<Vec<Member>> {
+    let mut runs: Vec<Vec<Member>> = Vec::new();
+    let (mut bytes, mut next) = (0, None);
+    for Candidate { member, left_alone, .. } in candidates {
+        if left_alone.is_some() {
+            next = None;
+            continue;
+        }
+        let fits = next == Some(member.segment) && bytes + member.len <= limit;
+        bytes = if fits { bytes + member.len } else { member.len };
+        next = Some(member.through() + 1);
+        match runs.last_mut().filter(|_| fits) {
+            Some(run) => run.push(member),
+            None => runs.push(vec![member]),
+        }
+    }
+    let split = |run: Vec<Member>| match run.len() >= at_least {
+        true => vec![run],
+        false => run.into_iter().map(|member| vec![member]).collect(),
+    };
+    runs.into_iter().flat_map(split).collect()
+}

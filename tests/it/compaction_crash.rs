@@ -1,0 +1,305 @@
+//! Compactions that are killed, fail or lose power at any step, and compactions beside a writer and readers.
+
+use crate::compaction::{recorded, session, texts, turns};
+use crate::crash::can_trace;
+use crate::faulty::{EIO, ENOSPC, Fate, Faulty};
+use crate::simulated::Simulated;
+use crate::support::{Dice, Files, ID, Lab, Reading, entries_of, segments};
+use foldlog::{CompactOptions, JournalOptions, Reader, Store, TextDelta};
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+fn options() -> CompactOptions {
+    CompactOptions::default().segment_bytes(5_000)
+}
+
+/// What a compaction left half done reads the same, is opened again, and is completed by the next one.
+fn assert_unharmed(files: &Files, original: &Lab, what: &str) {
+    let lab = Lab::with(files);
+    assert_eq!(session(&lab.store), session(&original.store), "{what}");
+    assert_eq!(texts(&lab.store), texts(&original.store), "{what}");
+    let reading = lab.read();
+    assert!(reading.gaps.is_empty(), "{what}: {:?}", reading.gaps);
+    reading.assert_nothing_invented(&entries_of(&original.files()), what);
+    let last = *reading.seqs().last().unwrap();
+    let opened = Lab::with(files);
+    let journal = opened.open();
+    assert!(journal.recovered().clean, "{what}: {:?}", journal.recovered());
+    drop(journal);
+    assert_eq!(opened.append_one(), last + 1, "{what}");
+    assert!(opened.read().gaps.is_empty(), "{what}: {:?}", opened.read().gaps);
+    for lab in [lab, opened] {
+        let before = session(&lab.store);
+        let report = lab.store.compact_with(ID, &options(), &mut |_| {}).unwrap();
+        assert!(report.left_alone.is_empty(), "{what}: {report:?}");
+        assert_eq!(session(&lab.store), before, "{what}");
+        assert!(lab.read().gaps.is_empty(), "{what}");
+        assert_nothing_left_over(&lab.files(), what);
+    }
+}
+
+fn assert_nothing_left_over(files: &Files, what: &str) {
+    assert!(!files.keys().any(|name| name.ends_with(".tmp")), "{what}: {:?}", files.keys());
+    let mut through = 0;
+    for name in segments(files) {
+        let number: u64 = name[..8].parse().unwrap();
+        assert!(number > through, "{what}: {name} was merged into another one");
+        let header = files[&name].split(|byte| *byte == b'\n').next().unwrap();
+        let header: serde_json::Value = serde_json::from_slice(header).unwrap();
+        through = header["compacted"]["through"].as_u64().unwrap_or(number);
+    }
+}
+
+/// Runs a compaction on a disk that fails where `rule` says, and gives what it leaves.
+fn compacted_on(original: &Files, rule: impl Fn(u64) -> bool + Send + 'static, code: i32) -> (Lab, bool) {
+    let lab = Lab::with(original);
+    let disk = Faulty::new(lab.disk.clone());
+    let mut calls = 0;
+    disk.rule(move |call, _| {
+        calls += u64::from(call.changes());
+        if call.changes() && rule(calls) { Fate::Fails(code) } else { Fate::Done }
+    });
+    let store = Store::open_on(disk, "/lab").unwrap();
+    let done = store.compact_with(ID, &options(), &mut |_| {}).is_ok();
+    drop(store);
+    (lab, done)
+}
+
+#[test]
+fn a_compaction_that_dies_at_any_call_to_the_disk_harms_nothing() {
+    // Goal: every state on the way reads the same. Method: from the n-th change on, every change fails; for every n.
+    let original = recorded(turns(9), 1_500);
+    let files = original.files();
+    for call in 1.. {
+        let (lab, done) = compacted_on(&files, move |calls| calls >= call, EIO);
+        assert_unharmed(&lab.files(), &original, &format!("dead from call {call} on"));
+        if done {
+            assert!(call > 30, "only {call} calls");
+            println!("{call} calls");
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_compaction_that_fails_once_harms_nothing() {
+    // Goal: an error, or a full disk, at any one call leaves the journal as it was or further on. Method: each call.
+    let original = recorded(turns(9), 1_500);
+    let files = original.files();
+    for call in 1..60 {
+        let (lab, _) = compacted_on(&files, move |calls| calls == call, if call % 2 == 0 { EIO } else { ENOSPC });
+        assert_unharmed(&lab.files(), &original, &format!("call {call} fails"));
+    }
+}
+
+#[test]
+fn a_compaction_that_reads_back_something_else_is_given_up() {
+    // Goal: what does not read back is never renamed into place. Method: a disk that cuts one large write short.
+    let original = recorded(turns(9), 1_500);
+    let lab = Lab::with(&original.files());
+    let disk = Faulty::new(lab.disk.clone());
+    let store = Store::open_on(disk.clone(), "/lab").unwrap();
+    disk.rule(|call, path| {
+        let is_new = path.to_string_lossy().ends_with(".tmp");
+        match call {
+            crate::faulty::Call::Sync if is_new => Fate::Done,
+            crate::faulty::Call::Read(..) if is_new => Fate::Fails(EIO),
+            _ => Fate::Done,
+        }
+    });
+    let report = store.compact_with(ID, &options(), &mut |_| {}).unwrap();
+    assert!(!report.left_alone.is_empty() && report.before == report.after, "{report:?}");
+    assert_eq!(segments(&lab.files()), segments(&original.files()));
+    disk.heal();
+    assert_unharmed(&lab.files(), &original, "unreadable");
+}
+
+#[test]
+fn a_compaction_that_loses_power_at_any_call_harms_nothing() {
+    // Goal: the same with a page cache that loses what was not synced, and names on their own. Method: the simulated
+    // disk, cut at every call, several times each.
+    let (mut cuts, mut dice) = (0, Dice::new("power cuts of a compaction"));
+    for call in 0.. {
+        let mut completed = false;
+        for _ in 0..3 {
+            let disk = Simulated::default();
+            let store = Store::open_on(disk.clone(), "/sim").unwrap();
+            let journal = store.journal_with(ID, JournalOptions::default().segment_bytes(1_500)).unwrap();
+            for event in turns(6) {
+                journal.append(event).unwrap().wait().unwrap();
+            }
+            journal.close().wait().unwrap();
+            let before = session(&store);
+            disk.cut_after(call);
+            completed = store.compact_with(ID, &options(), &mut |_| {}).is_ok();
+            drop((journal, store));
+            disk.reboot(&mut dice);
+            let store = Store::open_on(disk.clone(), "/sim").unwrap();
+            assert_eq!(session(&store), before, "power lost at call {call}");
+            let journal = store.journal(ID).unwrap();
+            assert!(journal.recovered().clean, "call {call}: {:?}", journal.recovered());
+            journal.append(TextDelta::new("t-9", "afterwards")).unwrap().wait().unwrap();
+            journal.close().wait().unwrap();
+            store.compact_with(ID, &options(), &mut |_| {}).unwrap();
+            let reading = Reading::of(&store.reader(ID).unwrap());
+            assert!(reading.gaps.is_empty(), "call {call}: {:?}", reading.gaps);
+            cuts += 1;
+        }
+        if completed {
+            println!("{cuts} cuts at {call} calls");
+            return;
+        }
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+fn foldlog(root: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_foldlog"));
+    command.arg("--root").arg(root).args(arguments).output().unwrap()
+}
+
+#[test]
+fn a_kill_at_any_system_call_of_a_compaction_harms_nothing() {
+    // Goal: the real program on a real disk may die before any call. Method: strace kills it at the n-th of each.
+    if !can_trace("a compaction killed at any system call") {
+        return;
+    }
+    let place = tempfile::tempdir().unwrap();
+    let whole = place.path().join("whole");
+    let store = Store::open(&whole).unwrap();
+    let journal = store.journal_with(ID, JournalOptions::default().segment_bytes(1_500)).unwrap();
+    for event in turns(6) {
+        journal.push(event).unwrap();
+    }
+    journal.close().wait().unwrap();
+    let (before, mut kills) = (session(&store), 0);
+    for call in ["pwrite64", "write", "fdatasync", "fsync", "rename", "unlink", "openat"] {
+        for number in 1.. {
+            let root = place.path().join(format!("{call}-{number}"));
+            copy(&whole.join(ID), &root.join(ID));
+            let mut command = Command::new("strace");
+            command.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
+            command.args(["-e", &format!("inject={call}:signal=KILL:when={number}")]);
+            command.arg(env!("CARGO_BIN_EXE_foldlog")).arg("--root").arg(&root).args(["compact", ID]);
+            let survived = command.output().unwrap().status.success();
+            let store = Store::open(&root).unwrap();
+            let what = format!("killed at {call} {number}");
+            assert_eq!(session(&store), before, "{what}");
+            let journal = store.journal(ID).unwrap();
+            assert!(journal.recovered().clean, "{what}: {:?}", journal.recovered());
+            drop(journal);
+            store.compact(ID).unwrap();
+            assert_eq!(session(&store), before, "{what}");
+            let names = std::fs::read_dir(root.join(ID)).unwrap().map(|entry| entry.unwrap().file_name());
+            let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+            names.sort();
+            assert_eq!(names, ["00000001.jsonl", "COMPACT.LOCK", "LOCK"], "{what}");
+            std::fs::remove_dir_all(&root).unwrap();
+            if survived {
+                break;
+            }
+            kills += 1;
+        }
+    }
+    assert!(kills > 20, "{kills} kills");
+    println!("killed {kills} times");
+}
+
+#[test]
+fn compaction_beside_a_writer_and_readers() {
+    // Goal: nobody notices. Method: one journal, written, read and compacted at the same time for two seconds. A reader
+    // whose list of segments has become old meanwhile may miss one that was merged; it looks again.
+    let root = tempfile::tempdir().unwrap();
+    let store = Store::open(root.path()).unwrap();
+    let journal = store.journal_with(ID, JournalOptions::default().segment_bytes(8_000)).unwrap();
+    let (done, compactions) = (AtomicBool::new(false), AtomicU64::new(0));
+    let mut events = turns(4_000).into_iter();
+    let mut appended: Vec<_> = events.next().into_iter().collect();
+    journal.append(appended[0].clone()).unwrap().wait().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::SeqCst) {
+                let options = CompactOptions::default().segment_bytes(100_000);
+                let report = store.compact_with(ID, &options, &mut |_| {}).unwrap();
+                assert!(!report.met_damage(), "{report:?}");
+                compactions.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !done.load(Ordering::SeqCst) {
+                    let looks_whole = || {
+                        let reader = Reader::open(root.path().join(ID)).unwrap();
+                        reader.verify().is_ok_and(|report| report.clean)
+                    };
+                    assert!((0..50).any(|_| looks_whole()), "a reader sees damage that does not go away");
+                }
+            });
+        }
+        let until = Instant::now() + Duration::from_secs(2);
+        while Instant::now() < until {
+            let Some(event) = events.next() else { break };
+            let ticket = journal.append(event.clone()).unwrap();
+            appended.push(event);
+            if appended.len().is_multiple_of(7) {
+                ticket.wait().unwrap();
+            }
+        }
+        done.store(true, Ordering::SeqCst);
+    });
+    journal.close().wait().unwrap();
+    let plain = recorded(appended, 64 << 20);
+    let calls =
+        |store: &Store| session(store).record.turns.into_iter().map(|turn| (turn.response_content, turn.tool_calls));
+    let same =
+        calls(&store).map(|(text, calls)| (text, calls.len())).eq(calls(&plain.store).map(|(t, c)| (t, c.len())));
+    assert!(same, "the session differs from one that nobody compacted");
+    let reading = Reading::of(&store.reader(ID).unwrap());
+    assert!(reading.gaps.is_empty(), "{:?}", reading.gaps);
+    println!("{} entries left, {} compactions", reading.entries.len(), compactions.load(Ordering::SeqCst));
+    assert!(compactions.load(Ordering::SeqCst) > 1);
+}
+
+#[test]
+fn the_command_says_what_it_did() {
+    let root = tempfile::tempdir().unwrap();
+    let store = Store::open(root.path()).unwrap();
+    let journal = store.journal_with(ID, JournalOptions::default().segment_bytes(3_000)).unwrap();
+    turns(20).into_iter().for_each(|event| assert!(journal.push(event).is_ok()));
+    journal.close().wait().unwrap();
+    let before = session(&store);
+    let text = |output: &Output| String::from_utf8(output.stdout.clone()).unwrap();
+    let dry = foldlog(root.path(), &["compact", ID, "--dry-run"]);
+    assert!(text(&dry).contains("would be compacted") && dry.status.code() == Some(0), "{}", text(&dry));
+    let json = foldlog(root.path(), &["compact", ID, "--json"]);
+    let report: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert!(text(&json).starts_with("{\"v\":1,\"session_id\":\"s-1\",\"dry_run\":false,\"before\":{\"segments\":"));
+    assert!(report["dropped"]["text_delta"]["lines"].as_u64().unwrap() > 20);
+    assert_eq!(session(&store), before);
+    let again = foldlog(root.path(), &["compact", root.path().join(ID).to_str().unwrap()]);
+    assert!(text(&again).contains("nothing to do"), "{}", text(&again));
+    let code = |arguments: &[&str]| foldlog(root.path(), arguments).status.code();
+    assert_eq!(code(&["compact", "s"]), Some(4), "an abbreviation is no session");
+    assert_eq!(code(&["compact", "nobody"]), Some(4));
+    assert_eq!(code(&["compact"]), Some(2));
+    let lock = std::fs::File::open(root.path().join(ID).join("COMPACT.LOCK")).unwrap();
+    lock.lock().unwrap();
+    assert_eq!(code(&["compact", ID]), Some(5));
+    drop(lock);
+    let path = root.path().join(ID).join("00000001.jsonl");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = bytes.len() / 2;
+    bytes[at] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let damaged = foldlog(root.path(), &["compact", ID]);
+    assert!(text(&damaged).contains("damaged at byte") && damaged.status.code() == Some(3), "{}", text(&damaged));
+}

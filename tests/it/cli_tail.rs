@@ -1,6 +1,7 @@
 //! `foldlog tail -f`, as people and programs use it.
 
 use crate::patience::{PATIENCE, delta, until};
+use crate::support::add;
 use foldlog::{Journal, JournalOptions, SessionEnded, Store, ToolCallStarted, TurnEnded, TurnStarted};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
@@ -215,7 +216,7 @@ fn gaps_go_to_stderr_and_make_the_exit_code_3() {
     fs::write(&path, &damaged).unwrap();
     let tail = root.tail(&["s-1", "--json"]);
     tail.wait_for("turn_ended");
-    fs::write(&path, damaged + &more).unwrap();
+    add(&path, more.as_bytes());
     tail.wait_for("\"seq\":10");
     let (code, out, err) = tail.interrupt();
     assert_eq!(code, Some(3));

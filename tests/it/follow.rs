@@ -2,7 +2,7 @@
 
 use crate::faulty::Faulty;
 use crate::patience::{PATIENCE, delta};
-use crate::support::{Dice, ID, Lab, entries_of, holds, lines, reference, segment, segments, seq_of};
+use crate::support::{Dice, ID, Lab, add, entries_of, holds, lines, reference, segment, segments, seq_of};
 use foldlog::{
     Cursor, DiskStorage, Durability, Follower, GapKind, Item, Journal, JournalOptions, Seq, Store, TextDelta,
 };
@@ -223,7 +223,7 @@ fn damage_under_a_running_follower_is_one_gap_and_good_lines_go_on() {
         let mut damaged = bytes[..at[10].0].to_vec();
         damaged[at[6].0 + 30] ^= 1;
         damaged[at[7].0 + 30] ^= 1;
-        fs::write(place.segment(1), &damaged).unwrap();
+        add(&place.segment(1), &damaged[at[5].0..]);
         let seen = news(follow_to(&mut follower, |seen| *seen == Seen::Entry(9)));
         let gap = seen.iter().filter(|seen| matches!(seen, Seen::Gap(_, Some((6, 7))))).count();
         assert_eq!((seen.len(), gap), (4, 1), "{how:?}: {seen:?}");
@@ -242,9 +242,7 @@ fn a_bad_last_line_is_told_once_and_read_again() {
         let mut follower = place.follow(Cursor::start(), how);
         follow_to(&mut follower, |seen| *seen == Seen::CaughtUp);
         let end = fs::metadata(place.segment(1)).unwrap().len();
-        let mut bytes = fs::read(place.segment(1)).unwrap();
-        bytes.extend_from_slice(b"somebody types into the file\n");
-        fs::write(place.segment(1), &bytes).unwrap();
+        add(&place.segment(1), b"somebody types into the file\n");
         assert_eq!(news(follow_on(&mut follower)), [Seen::Gap(GapKind::Torn, None)], "{how:?}");
         assert_eq!(news(follow_on(&mut follower)), [], "{how:?}");
         // The writer knows where its own lines end, and writes over it.

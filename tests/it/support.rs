@@ -216,6 +216,13 @@ pub fn segment(number: u64) -> String {
     format!("{number:08}.jsonl")
 }
 
+/// Adds to a file, without a moment in which it is shorter.
+pub fn add(path: &Path, bytes: &[u8]) {
+    use std::io::Write;
+    let mut file = std::fs::OpenOptions::new().append(true).open(path).unwrap();
+    file.write_all(bytes).unwrap();
+}
+
 /// The segments among these files, oldest first.
 pub fn segments(files: &Files) -> Vec<String> {
     files.keys().filter(|name| name.ends_with(".jsonl")).cloned().collect()

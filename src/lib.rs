@@ -57,6 +57,8 @@ mod activity;
 
 mod line;
 mod draft;
+mod mend;
+mod import;
 mod watermark;
 mod options;
 mod pool;
@@ -90,6 +92,10 @@ pub use crate::fold::*;
 pub use crate::gap::{Gap, GapKind};
 pub use crate::glance::Glance;
 pub use crate::id::{MAX_DIRECTORY_NAME, SessionId, WorkspaceId};
+pub use crate::import::{
+    BrokenDocument, CaluteDocument, CaluteDocuments, ImportCounts, ImportStep, Importer, Source, SourceFormat,
+    SourceName,
+};
 pub use crate::items::{Item, Items};
 pub use crate::journal::{Journal, Refused, Room};
 pub use crate::json::{Json, Metadata, Text};

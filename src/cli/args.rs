@@ -1,5 +1,6 @@
 //! The arguments, as they are typed. Only their shape: what a SESSION stands for is decided in `select`.
 
+use super::import::ImportArgs;
 use super::record::RecordArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use foldlog::SessionState;
@@ -38,6 +39,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Print a session's lines, or a file of events, with their original spacing
     Replay(ReplayArgs),
+    /// Import what other agents recorded, into sessions
+    Import(ImportArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
 }

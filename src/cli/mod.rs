@@ -8,6 +8,7 @@ mod completions;
 mod damage;
 mod fold;
 mod held;
+mod import;
 mod look;
 mod ls;
 mod out;
@@ -170,6 +171,7 @@ fn run(cli: Cli) -> Outcome {
         Command::Ls(args) => ls::run(&args, &store()?, &mut out),
         Command::Verify(args) => verify::run(&args, &store()?, &mut out),
         Command::Replay(args) => replay::run(&args, &store()?, &mut out),
+        Command::Import(args) => import::run(&args, &store()?, &mut out),
         Command::Completions(args) => completions::run(&args, &mut out),
     }?;
     out.flush()?;

@@ -1,0 +1,16 @@
+//! Lines of files that others wrote: cutting them out, telling good from bad, and saving whole records out of bad ones.
+//!
+//! Pure: sees bytes, knows no file. A line is judged from its bytes alone; what a record means is up to `import` and
+//! `doctor`.
+
+mod judge;
+mod lines;
+mod object;
+mod whole;
+
+pub(crate) use judge::{Bad, Fault, Judged, Piece, is_whole, judge};
+pub(crate) use lines::{Ending, RawLine, RawLines};
+pub(crate) use object::{Object, array, text};
+
+/// How deep a record may be nested: `serde_json` and others stop reading at 128 levels.
+pub(crate) const MAX_RECORD_DEPTH: usize = 127;

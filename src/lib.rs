@@ -59,6 +59,7 @@ mod line;
 mod draft;
 mod mend;
 mod import;
+mod doctor;
 mod watermark;
 mod options;
 mod pool;
@@ -84,6 +85,7 @@ mod opening;
 mod journal;
 mod store;
 
+pub use crate::doctor::{Doctor, Examined, Finding, FindingKind, Mended};
 pub use crate::draft::{Draft, MAX_DEPTH, MAX_ID};
 pub use crate::entry::Entry;
 pub use crate::error::{Error, ErrorKind, Outcome, Result};

@@ -1,5 +1,6 @@
 //! The arguments, as they are typed. Only their shape: what a SESSION stands for is decided in `select`.
 
+use super::doctor::DoctorArgs;
 use super::import::ImportArgs;
 use super::record::RecordArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -41,6 +42,8 @@ pub(crate) enum Command {
     Replay(ReplayArgs),
     /// Import what other agents recorded, into sessions
     Import(ImportArgs),
+    /// Find what is wrong with files of JSON lines, and save what can be saved
+    Doctor(DoctorArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
 }

@@ -6,6 +6,7 @@ mod args;
 mod clean;
 mod completions;
 mod damage;
+mod doctor;
 mod fold;
 mod held;
 mod import;
@@ -21,6 +22,7 @@ mod show;
 mod tail;
 mod values;
 mod verify;
+mod walk;
 
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
@@ -172,6 +174,7 @@ fn run(cli: Cli) -> Outcome {
         Command::Verify(args) => verify::run(&args, &store()?, &mut out),
         Command::Replay(args) => replay::run(&args, &store()?, &mut out),
         Command::Import(args) => import::run(&args, &store()?, &mut out),
+        Command::Doctor(args) => doctor::run(&args, &mut out),
         Command::Completions(args) => completions::run(&args, &mut out),
     }?;
     out.flush()?;

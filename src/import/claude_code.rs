@@ -85,6 +85,8 @@ struct ClaudeCode {
 #[derive(Default)]
 struct Lane {
     turn: Option<String>,
+    /// When the model was last given something to answer: no line says when it was called.
+    since: Option<Timestamp>,
     message: Option<Message>,
     /// Calls without an id of their own, oldest first.
     nameless: VecDeque<String>,
@@ -237,6 +239,7 @@ impl ClaudeCode {
         }
         out.push(started);
         here.turn = Some(turn_id);
+        here.since = out.time();
     }
 
     fn interrupted(&mut self, lane: &str, why: &str, out: &mut Out) -> Fate {
@@ -257,6 +260,7 @@ impl ClaudeCode {
         let known = given.clone().filter(|id| self.calls.contains_key(id));
         let call_id = known.or_else(|| here.nameless.pop_front()).or(given);
         let call_id = call_id.unwrap_or_else(|| format!("line-{}", out.offset()));
+        here.since = out.time();
         if here.delegated.as_ref() == Some(&call_id) {
             here.delegated = None;
         }
@@ -300,7 +304,8 @@ impl ClaudeCode {
         if !same {
             let mut started = ModelCallStarted::new(turn.as_str(), id.as_str()).provider("anthropic");
             started.model.clone_from(&model);
-            out.push(started);
+            let since = self.lanes.get(&lane).and_then(|here| here.since);
+            out.push_at(since, started);
         }
         let failed = line.is_true("isApiErrorMessage");
         let mut unknown = None;

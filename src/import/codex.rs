@@ -10,7 +10,7 @@ use crate::event::{
     ToolCallEnded, ToolCallStarted, TurnEnded, TurnStarted, TurnsRewound, Usage,
 };
 use crate::import::{Fate, Identity, Mapper, Out, Row, SourceFormat, millis_between};
-use crate::json::{Json, Metadata};
+use crate::json::Json;
 use crate::mend::{Object, array, text};
 use crate::record::{ToolCallStatus, TurnStatus};
 use crate::time::Timestamp;
@@ -89,6 +89,8 @@ struct Codex {
     /// The turns so far, for rolling back.
     turns: Vec<String>,
     model: Option<String>,
+    /// When the model was last given something to answer: no line says when it was called.
+    since: Option<Timestamp>,
     /// The model call that is running, or has just ended without its usage.
     model_call: Option<ModelCall>,
     last_total: Option<String>,
@@ -160,18 +162,32 @@ impl Codex {
         out.push_at(began, started);
         self.turns.push(id.clone());
         self.turn = Some(id.clone());
+        self.since = asked.or(began).or(out.time());
         id
     }
 
-    fn model_call(&mut self, out: &mut Out) -> ModelCall {
-        let turn = self.turn(out);
-        if let Some(call) = &self.model_call {
+    /// The turn that an item names, if it is one that we know and not the one that runs.
+    fn named_turn(&self, item: &Object<'_>) -> Option<String> {
+        let named = |key: &str| Some(item.object(key)?.text("turn_id")?.into_string());
+        let named = named("internal_chat_message_metadata_passthrough").or_else(|| named("metadata"))?;
+        let is_other = self.turn.as_ref() != Some(&named) && self.begun.as_ref().is_none_or(|(id, _)| *id != named);
+        (is_other && self.turns.contains(&named)).then_some(named)
+    }
+
+    /// The model call that an item belongs to, begun now if it has to be.
+    fn model_call(&mut self, item: &Object<'_>, out: &mut Out) -> ModelCall {
+        let turn = match self.named_turn(item) {
+            Some(turn) => turn,
+            None => self.turn(out),
+        };
+        if let Some(call) = self.model_call.as_ref().filter(|call| call.turn == turn) {
             return call.clone();
         }
+        self.end_model_call(None, out);
         let call = ModelCall { turn, id: format!("model-{}", out.offset()) };
         let mut started = ModelCallStarted::new(call.turn.as_str(), call.id.as_str());
         started.model = self.model.as_deref().map(Into::into);
-        out.push(started);
+        out.push_at(self.since, started);
         self.model_call = Some(call.clone());
         call
     }
@@ -187,14 +203,14 @@ impl Codex {
         match kind {
             "message" if item.text("role").as_deref() == Some("assistant") => {
                 let said = texts(item.raw("content").unwrap_or("null"));
-                let call = self.model_call(out);
+                let call = self.model_call(item, out);
                 out.push(TextDelta::new(call.turn, said).model_call_id(call.id));
                 Fate::Mapped
             }
             // What the user said stands in an event; this also holds what was injected.
             "message" => Fate::Kept("message".into()),
             "reasoning" => {
-                let call = self.model_call(out);
+                let call = self.model_call(item, out);
                 let mut thought = texts(item.raw("summary").unwrap_or("null"));
                 if thought.is_empty() {
                     thought = texts(item.raw("content").unwrap_or("null"));
@@ -215,7 +231,7 @@ impl Codex {
             }
             "web_search_call" | "image_generation_call" => {
                 let id = item.text("id").map_or_else(|| format!("call-{}", out.offset()), |id| id.into_string());
-                let turn = self.model_call(out).turn;
+                let turn = self.model_call(item, out).turn;
                 let name = kind.trim_end_matches("_call");
                 out.push(ToolCallStarted::new(turn.as_str(), id.as_str(), name).arguments(item.json("action")));
                 out.push(ToolCallEnded::new(turn, id).result(item.json("result")));
@@ -227,7 +243,7 @@ impl Codex {
     }
 
     fn start_call(&mut self, kind: &str, item: &Object<'_>, out: &mut Out) {
-        let turn = self.model_call(out).turn;
+        let turn = self.model_call(item, out).turn;
         let call_id = call_id(item, out);
         let name =
             item.text("name").map_or_else(|| kind.trim_end_matches("_call").to_owned(), |name| name.into_string());
@@ -258,6 +274,7 @@ impl Codex {
             None => self.turn(out),
         };
         let reading = Reading::of(output);
+        self.since = out.time();
         let known_duration = known.as_ref().and_then(|call| call.duration_ms).or(reading.duration_ms);
         let since_start = || millis_between(known.as_ref().and_then(|call| call.time), out.time());
         let mut ended = ToolCallEnded::new(turn, call_id).duration_ms(known_duration.or_else(since_start));

@@ -73,6 +73,8 @@ fn identify(record: &Object<'_>, known: &mut Identity) {
 #[derive(Default)]
 struct Copilot {
     turn: Option<String>,
+    /// When the model was called last.
+    since: Option<Timestamp>,
     /// The model has answered without asking for a tool: its turn ends when the model's does.
     answered: bool,
     /// Calls that have started and not ended.
@@ -93,6 +95,10 @@ impl Mapper for Copilot {
             "user.message" => Some(self.user_message(id, &data, out)),
             "assistant.message" => Some(self.message(id, &data, out)),
             "assistant.reasoning" => self.reasoning(&data, out),
+            "assistant.turn_start" => {
+                self.since = out.time();
+                None
+            }
             "assistant.turn_end" => self.answer_ends(out),
             "tool.execution_start" => Some(self.start_call(id, &data, out)),
             "tool.execution_complete" => Some(self.end_call(id, &data, out)),
@@ -165,7 +171,7 @@ impl Copilot {
         let call = data.text("messageId").map_or(id, |id| id.into_string());
         let mut started = ModelCallStarted::new(turn.as_str(), call.as_str());
         started.model = data.text("model");
-        out.push(started);
+        out.push_at(self.since.take(), started);
         let mut ended = ModelCallEnded::new(turn, call);
         ended.model = data.text("model");
         ended.text = data.text("content").filter(|said| !said.is_empty());
@@ -238,6 +244,7 @@ impl Copilot {
             ended = ended.status(ToolCallStatus::Error).error(why.unwrap_or_else(|| "failed".into()));
             ended.metadata.extend(error.json("code").map(|code| ("error_code".to_owned(), code)));
         }
+        self.since = out.time();
         ended.metadata.extend(data.json("toolTelemetry").map(|telemetry| ("telemetry".to_owned(), telemetry)));
         out.push(ended);
         Fate::Mapped

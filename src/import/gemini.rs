@@ -6,7 +6,7 @@ use crate::event::{
     TurnStarted, TurnsRewound, Usage,
 };
 use crate::import::{Fate, Identity, Mapper, Out, Row, SourceFormat};
-use crate::json::{Json, Metadata};
+use crate::json::Metadata;
 use crate::mend::{Object, array, text};
 use crate::record::{ToolCallStatus, TurnStatus};
 use crate::time::Timestamp;
@@ -41,6 +41,8 @@ struct Gemini {
     turns: Vec<String>,
     /// The model's message that is being written, until another one shows that no more of it comes.
     held: Option<Held>,
+    /// When the model was last given something to answer: no line says when it was called.
+    since: Option<Timestamp>,
     /// Calls of the turn: whether each has ended.
     calls: HashMap<String, bool>,
 }
@@ -112,6 +114,7 @@ impl Gemini {
         self.calls.clear();
         self.turns.push(id.clone());
         self.turn = Some(id);
+        self.since = out.time();
         Fate::Mapped
     }
 
@@ -130,7 +133,7 @@ impl Gemini {
         if !again {
             let mut started = ModelCallStarted::new(turn.as_str(), id.as_str()).provider("google");
             started.model.clone_from(&model);
-            out.push(started);
+            out.push_at(self.since, started);
         }
         let calls = line.array("toolCalls").unwrap_or_default();
         for (at, raw) in calls.iter().enumerate() {
@@ -177,7 +180,8 @@ impl Gemini {
         for key in ["resultDisplay", "agentId", "description"] {
             ended.metadata.extend(call.json(key).map(|value| (key.to_owned(), value)));
         }
-        out.push_at(call.time("timestamp"), ended.status(status));
+        self.since = call.time("timestamp").or(out.time());
+        out.push_at(self.since, ended.status(status));
         self.calls.insert(id, true);
     }
 

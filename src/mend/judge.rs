@@ -28,7 +28,7 @@ pub(crate) struct Bad<'a> {
 #[derive(Debug)]
 pub(crate) enum Piece<'a> {
     /// A whole record; `changed` if its bytes had to be, so that the original is worth keeping too.
-    Record { text: Cow<'a, str>, at: usize, changed: bool },
+    Record { text: Cow<'a, str>, at: Range<usize>, changed: bool },
     /// Bytes of which nothing can be made.
     Lost(Range<usize>),
 }
@@ -175,7 +175,7 @@ fn mend<'a>(line: &'a [u8], at: Range<usize>, faults: &mut Vec<(Fault, Range<usi
     }
     let changed = !found.is_empty();
     faults.append(&mut found);
-    Some(Piece::Record { text, at: at.start, changed })
+    Some(Piece::Record { text, at, changed })
 }
 
 /// The line without NULs at its ends, which are noted.

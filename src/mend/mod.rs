@@ -8,7 +8,7 @@ mod lines;
 mod object;
 mod whole;
 
-pub(crate) use judge::{Bad, Fault, Judged, Piece, is_whole, judge};
+pub(crate) use judge::{Bad, Fault, Judged, Piece, judge};
 pub(crate) use lines::{Ending, RawLine, RawLines};
 pub(crate) use object::{Object, array, text};
 

@@ -1,5 +1,6 @@
 //! Which files are imported: those that were named, and those below named directories.
 
+use crate::cli::walk::{files_below, has_extension};
 use crate::cli::{Exit, Failure};
 use foldlog::SourceName;
 use std::fs::{self, File};
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 const HEAD: u64 = 1 << 20;
 /// How much is read at once.
 const BUFFER: usize = 256 << 10;
+const COMPRESSED: &str = "compressed: unpack it first, with `zstd -d`";
 
 /// A file to import, or the segments of a session of foldlog's, which are read as one.
 #[derive(Clone, Debug)]
@@ -27,7 +29,7 @@ impl Input {
         let folder = path.parent().filter(|folder| folder.file_name().is_some_and(|name| name == "subagents"));
         let parent = folder.and_then(|folder| text(folder.parent()?.file_name()));
         let stem = match parts.len() {
-            1 => text(path.file_stem()),
+            1 if parts[0] == path => text(path.file_stem()),
             _ => text(path.file_name()),
         };
         let name = SourceName { stem: stem.unwrap_or_default(), parent };
@@ -93,7 +95,7 @@ pub(crate) fn find(paths: &[PathBuf], refuse: &mut dyn FnMut(&Path, &str)) -> Ve
     for path in paths {
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => below(path, &mut found, refuse),
-            Ok(_) if has_extension(path, &["zst"]) => refuse(path, "compressed: unpack it first, with `zstd -d`"),
+            Ok(_) if has_extension(path, &["zst"]) => refuse(path, COMPRESSED),
             Ok(_) => found.push(Input::new(path, vec![path.clone()], true)),
             Err(error) => refuse(path, &error.to_string()),
         }
@@ -103,32 +105,28 @@ pub(crate) fn find(paths: &[PathBuf], refuse: &mut dyn FnMut(&Path, &str)) -> Ve
 }
 
 fn below(directory: &Path, found: &mut Vec<Input>, refuse: &mut dyn FnMut(&Path, &str)) {
-    let entries = match fs::read_dir(directory) {
-        Ok(entries) => entries.filter_map(Result::ok).collect::<Vec<_>>(),
-        Err(error) => return refuse(directory, &error.to_string()),
-    };
-    let mut paths: Vec<PathBuf> = entries.iter().map(|entry| entry.path()).collect();
-    // `s.jsonl` before the folder `s` of its sub-agents.
-    paths.sort_by_key(|path| (path.with_extension(""), path.is_dir()));
-    let segments: Vec<PathBuf> = paths.iter().filter(|path| is_segment(path)).cloned().collect();
-    if !segments.is_empty() {
-        return found.push(Input::new(directory, segments, true));
-    }
-    for path in paths {
-        // Links are not followed: they could lead round in circles, or out of what was named.
-        let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
-        if metadata.is_dir() {
-            below(&path, found, refuse);
-        } else if metadata.is_file() && has_extension(&path, &["jsonl", "json"]) {
-            found.push(Input::new(&path, vec![path.clone()], false));
-        } else if metadata.is_file() && path.to_string_lossy().ends_with(".jsonl.zst") {
-            refuse(&path, "compressed: unpack it first, with `zstd -d`");
+    let mut segments: Vec<PathBuf> = Vec::new();
+    for path in files_below(directory, refuse) {
+        if segments.first().is_some_and(|first| first.parent() != path.parent() || !is_segment(&path)) {
+            found.push(session(std::mem::take(&mut segments)));
         }
+        if is_segment(&path) {
+            segments.push(path);
+        } else if has_extension(&path, &["jsonl", "json"]) {
+            found.push(Input::new(&path, vec![path.clone()], false));
+        } else if path.to_string_lossy().ends_with(".jsonl.zst") {
+            refuse(&path, COMPRESSED);
+        }
+    }
+    if !segments.is_empty() {
+        found.push(session(segments));
     }
 }
 
-fn has_extension(path: &Path, extensions: &[&str]) -> bool {
-    path.extension().is_some_and(|extension| extensions.iter().any(|known| extension == *known))
+/// The segments of one session of foldlog's, as one input named after their directory.
+fn session(segments: Vec<PathBuf>) -> Input {
+    let directory = segments.first().and_then(|first| first.parent()).map(Path::to_owned).unwrap_or_default();
+    Input::new(&directory, segments, true)
 }
 
 /// Whether a file is a segment of foldlog's by its name: `00000001.jsonl`.

@@ -3,10 +3,11 @@
 
 use crate::id::{MAX_DIRECTORY_NAME, SessionId};
 use crate::import::{FORMATS, Identity, SourceFormat};
-use crate::mend::Object;
+use crate::mend::{Ending, Judged, Object, Piece, judge};
 use crate::time::Timestamp;
+use std::borrow::Cow;
 
-/// How many records are looked at.
+/// How many lines are looked at.
 const LOOKED_AT: usize = 200;
 
 /// What a file's name says, for formats that leave it there.
@@ -43,8 +44,10 @@ impl Source {
     pub fn identify(head: &[u8], name: &SourceName, format: Option<SourceFormat>) -> Option<Source> {
         let format = format.or_else(|| detect(head))?;
         let mut known = Identity::default();
-        for (_, record) in records(head) {
-            (format.row().identify)(&record, &mut known);
+        for text in records(head) {
+            if let Some(record) = Object::parse(&text) {
+                (format.row().identify)(&record, &mut known);
+            }
         }
         let parent = known.parent.or_else(|| name.parent.clone());
         let id = known.session_id.unwrap_or_else(|| name.stem.clone());
@@ -77,9 +80,10 @@ pub(super) fn session_id(id: &str) -> SessionId {
 
 pub(super) fn detect(head: &[u8]) -> Option<SourceFormat> {
     let mut votes = vec![0usize; FORMATS.len()];
-    for (text, record) in records(head) {
+    for text in records(head) {
+        let Some(record) = Object::parse(&text) else { continue };
         for (row, votes) in FORMATS.iter().zip(&mut votes) {
-            *votes += usize::from((row.is_record)(text, &record));
+            *votes += usize::from((row.is_record)(&text, &record));
         }
     }
     let best = FORMATS.iter().zip(votes).filter(|(_, votes)| *votes > 0).max_by_key(|(_, votes)| *votes);
@@ -87,10 +91,19 @@ pub(super) fn detect(head: &[u8]) -> Option<SourceFormat> {
         .or_else(|| super::calute::looks_like_a_document(head).then_some(SourceFormat::Calute))
 }
 
-/// The first records of a file that can be read.
-fn records(head: &[u8]) -> impl Iterator<Item = (&str, Object<'_>)> {
+/// The first records of a file: whole ones, and those that can be saved out of damaged lines.
+fn records(head: &[u8]) -> Vec<Cow<'_, str>> {
     let head = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
-    let lines = head.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
-    let texts = lines.map(|line| line.trim_matches(['\0', ' ', '\r', '\t']));
-    texts.filter_map(|text| Some((text, Object::parse(text)?))).take(LOOKED_AT)
+    let mut records = Vec::new();
+    for line in head.split(|byte| *byte == b'\n').take(LOOKED_AT) {
+        match judge(line, Ending::EndOfFile, &|_| true) {
+            Judged::Blank => {}
+            Judged::Good(text) => records.push(Cow::Borrowed(text.trim())),
+            Judged::Bad(bad) => records.extend(bad.pieces.into_iter().filter_map(|piece| match piece {
+                Piece::Record { text, .. } => Some(text),
+                Piece::Lost(_) => None,
+            })),
+        }
+    }
+    records
 }

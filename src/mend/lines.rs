@@ -66,6 +66,7 @@ impl<R: BufRead> RawLines<R> {
                 let rest = at_end && (!self.held.is_empty());
                 return Ok(rest.then(|| self.give(self.held.len(), self.held.len(), Ending::EndOfFile)));
             }
+            let block = &block[..block.len().min(MAX_LINE + 1 - self.held.len())];
             let found = memchr::memchr(b'\n', block);
             let taken = found.map_or(block.len(), |at| at + 1);
             self.held.extend_from_slice(&block[..taken]);

@@ -14,10 +14,12 @@
 //! - `properties`: arbitrary bytes and arbitrary events
 //! - `docs`: the documents say what is true, and their examples run
 //! - `cli_read`: the commands that read
+//! - `import`, `import_laws`: other recorders' logs as sessions; what holds for any file, however damaged
+//! - `doctor`: a corpus of damaged files, one for each way in which files are damaged in the field
 //! - `tidy`: layers, sizes, and what must be in one place only
 //! - `field_failures`: one test for each class of failure seen in other recorders
 //!
-//! `memory`, `faulty`, `patience` and `support` hold no tests: a disk in memory, a storage that fails on demand, waits
+//! `memory`, `faulty`, `patience`, `support` and `transcripts` hold no tests: a disk in memory, a storage that fails on demand, waits
 //! that end, and what else the tests share. Tests whose names begin with `child_` are run again as child processes by
 //! others, and do nothing otherwise.
 
@@ -31,6 +33,7 @@
 )]
 
 mod docs;
+mod doctor;
 mod cli_read;
 mod crash;
 mod failing_disks;
@@ -38,6 +41,8 @@ mod faulty;
 mod field_failures;
 mod format;
 mod live;
+mod import;
+mod import_laws;
 mod lock;
 mod memory;
 mod one_writer;
@@ -49,4 +54,5 @@ mod recovery;
 mod simulated;
 mod support;
 mod tidy;
+mod transcripts;
 mod writer;

@@ -27,7 +27,10 @@ pub(super) struct Chain {
     calls: HashMap<Key, (Place, u64)>,
     /// Results without a call.
     results: HashMap<Key, Place>,
+    /// Turns that are running.
     turns: HashSet<Key>,
+    /// Results that have come: one that comes again is no orphan.
+    answered: HashSet<Key>,
     session: Option<Key>,
     time: Option<Timestamp>,
     number: Option<u64>,
@@ -44,6 +47,7 @@ impl Chain {
             calls: HashMap::new(),
             results: HashMap::new(),
             turns: HashSet::new(),
+            answered: HashSet::new(),
             session: None,
             time: None,
             number: None,
@@ -99,12 +103,8 @@ impl Chain {
     fn number(&mut self, place: Place, links: &Links, found: &mut Vec<Finding>) {
         let Some(number) = links.number else { return };
         match self.number {
-            Some(before) if number <= before => {
-                // Codex numbers only in one mode; where it does not, every number is the same.
-                if number > 0 {
-                    found.push(place.finding(FindingKind::SequenceAgain));
-                }
-            }
+            // Where numbers are not in use, every one is 0.
+            Some(before) if number <= before && number > 0 => found.push(place.finding(FindingKind::SequenceAgain)),
             Some(before) if number > before + 1 => found.push(place.finding(FindingKind::SequenceGap)),
             _ => {}
         }
@@ -133,11 +133,10 @@ impl Chain {
             }
         }
         for result in &links.results {
-            if self.calls.remove(result).is_none() && !self.turns.contains(&!result) {
+            if self.calls.remove(result).is_none() && !self.answered.contains(result) {
                 self.results.insert(*result, place);
             }
-            // A result that comes again is no orphan: its call was there. Kept beside the turns, under the inverse.
-            self.turns.insert(!result);
+            self.answered.insert(*result);
         }
         if let Some(turn) = links.turn_started
             && !self.turns.insert(turn)

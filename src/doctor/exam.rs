@@ -234,7 +234,7 @@ impl File {
         if let (Some(format), true) = (self.format, broken.contains(&byte)) {
             text = repair::relink(format, &text, self.last_id.as_deref()).unwrap_or(text);
         }
-        if separator.is_some() {
+        if repair::separator_in(text.as_bytes()).is_some() {
             text = repair::escape_separators(&text);
         }
         if let (Some(format), Some(record)) = (self.format, &parsed) {

@@ -8,9 +8,9 @@ use crate::event::{
     AgentTransition, Attachment, ModelCallEnded, ModelCallStarted, Parent, ReasoningDelta, SessionUpdated, TextDelta,
     ToolCallEnded, ToolCallStarted, TurnEnded, TurnStarted, Usage,
 };
-use crate::import::{Fate, Identity, Mapper, Out, Row, SourceFormat, millis_between};
+use crate::import::{Fate, Identity, Mapper, Out, Row, SourceFormat, is_one_of, millis_between};
 use crate::json::{Json, Metadata};
-use crate::mend::{Object, array, text};
+use crate::mend::{Object, array, words};
 use crate::record::{ToolCallStatus, TurnStatus};
 use crate::time::Timestamp;
 use std::collections::{HashMap, VecDeque};
@@ -24,24 +24,9 @@ pub(super) const ROW: Row = Row {
 };
 
 /// Known records that are no events of ours.
-const KEPT: &[&str] = &[
-    "attachment",
-    "atis-latch",
-    "bridge-session",
-    "file-history-snapshot",
-    "frame-link",
-    "last-prompt",
-    "mode",
-    "permission-mode",
-    "pr-link",
-    "progress",
-    "queue-operation",
-    "relocated",
-    "result",
-    "started",
-    "system",
-    "worktree-state",
-];
+const KEPT: &str = "\
+    attachment atis-latch bridge-session file-history-snapshot frame-link last-prompt mode permission-mode \
+    pr-link progress queue-operation relocated result started system worktree-state";
 /// How an interruption by the user is written into the conversation.
 const INTERRUPTED: &str = "[Request interrupted by user";
 /// How a tool that the user did not allow answers.
@@ -50,7 +35,7 @@ const REJECTED: &str = "The user doesn't want to proceed with this tool use";
 fn is_record(_: &str, record: &Object<'_>) -> bool {
     let named = record.raw("type").is_some_and(|kind| kind.starts_with('"'));
     let of_claude = ["sessionId", "leafUuid", "parentUuid", "messageId", "isSidechain"];
-    let known = || record.raw("data").is_none() && record.text("type").is_some_and(|kind| KEPT.contains(&&*kind));
+    let known = || record.raw("data").is_none() && record.text("type").is_some_and(|kind| is_one_of(KEPT, &kind));
     named && record.raw("payload").is_none() && (of_claude.iter().any(|key| record.raw(key).is_some()) || known())
 }
 
@@ -88,6 +73,8 @@ struct Lane {
     /// When the model was last given something to answer: no line says when it was called.
     since: Option<Timestamp>,
     message: Option<Message>,
+    /// The message that ended last, and its turn. If more of it comes, the file had ended in the middle of it.
+    ended: Option<(String, String)>,
     /// Calls without an id of their own, oldest first.
     nameless: VecDeque<String>,
     /// Call of the tool that starts sub-agents, while it runs.
@@ -129,7 +116,7 @@ impl Mapper for ClaudeCode {
                 }
                 Fate::Kept(format!("system.{subtype}").into())
             }
-            kind if KEPT.contains(&kind) => Fate::Kept(kind.to_owned().into()),
+            kind if is_one_of(KEPT, kind) => Fate::Kept(kind.to_owned().into()),
             kind => Fate::Unknown(kind.to_owned()),
         }
     }
@@ -144,8 +131,27 @@ impl Mapper for ClaudeCode {
 }
 
 impl Lane {
+    /// Whether a line is more of the message before it; if not, that one has ended.
+    fn goes_on(&mut self, id: &str, out: &mut Out) -> bool {
+        if let Some(message) = &self.message {
+            let same = message.id == id;
+            if !same {
+                self.settle(out);
+            }
+            return same;
+        }
+        match &self.ended {
+            Some((ended, turn)) if ended == id => {
+                self.turn.get_or_insert_with(|| turn.clone());
+                true
+            }
+            _ => false,
+        }
+    }
+
     fn settle(&mut self, out: &mut Out) {
         let Some(message) = self.message.take() else { return };
+        self.ended = Some((message.id, message.ended.turn_id.to_string()));
         out.late(message.time, message.ended);
         if let Some(ended) = message.turn_ended {
             self.turn = None;
@@ -178,6 +184,10 @@ impl ClaudeCode {
 
     fn user(&mut self, line: &Object<'_>, out: &mut Out) -> Fate {
         let lane = self.lane_of(line);
+        if lane.is_empty() {
+            // Sub-agents have answered by the time that the main conversation goes on.
+            self.settle(out);
+        }
         let message = line.object("message").unwrap_or_default();
         let content = message.raw("content").unwrap_or("null");
         let blocks: Vec<Object<'_>> =
@@ -198,7 +208,7 @@ impl ClaudeCode {
         if line.is_true("isCompactSummary") {
             return Fate::Kept("user.compact_summary".into());
         }
-        let prompt = said(content, &blocks);
+        let prompt = words(content);
         if prompt.starts_with(INTERRUPTED) {
             return self.interrupted(&lane, &prompt, out);
         }
@@ -269,15 +279,15 @@ impl ClaudeCode {
         let turn = turn.unwrap_or_else(|| format!("line-{}", out.offset()));
         let result = block.json("content").unwrap_or_else(Json::null);
         let beside = line.object("toolUseResult").unwrap_or_default();
-        let words = said(result.as_str(), &[]);
+        let told = words(result.as_str());
         let failed = block.is_true("is_error");
         let duration = beside.f64("durationMs").or_else(|| beside.f64("totalDurationMs"));
         let duration = duration.or_else(|| millis_between(started.and_then(|(_, time)| time), out.time()));
         let mut ended = ToolCallEnded::new(turn, call_id).result(Some(result)).duration_ms(duration);
-        if line.raw("toolDenialKind").is_some() || (failed && words.starts_with(REJECTED)) {
-            ended = ended.status(ToolCallStatus::Skipped).error(words.clone());
+        if line.raw("toolDenialKind").is_some() || (failed && told.starts_with(REJECTED)) {
+            ended = ended.status(ToolCallStatus::Skipped).error(told.clone());
         } else if failed || beside.is_true("interrupted") {
-            let why = if words.is_empty() { "interrupted" } else { &*words };
+            let why = if told.is_empty() { "interrupted" } else { &*told };
             ended = ended.status(ToolCallStatus::Error).error(why.to_owned());
         }
         if let Some(beside) = line.json("toolUseResult") {
@@ -291,10 +301,7 @@ impl ClaudeCode {
         let message = line.object("message").unwrap_or_default();
         let named = message.text("id").or_else(|| line.text("uuid")).map(|id| id.into_string());
         let id = named.unwrap_or_else(|| format!("line-{}", out.offset()));
-        let same = self.lanes.get(&lane).and_then(|here| here.message.as_ref()).is_some_and(|held| held.id == id);
-        if !same {
-            self.lanes.entry(lane.clone()).or_default().settle(out);
-        }
+        let same = self.lanes.entry(lane.clone()).or_default().goes_on(&id, out);
         if self.lanes.entry(lane.clone()).or_default().turn.is_none() {
             // What answers no prompt that we know of: a turn all the same.
             self.start_turn(&lane, line, "", Vec::new(), out);
@@ -412,23 +419,6 @@ fn title(line: &Object<'_>, key: &str, out: &mut Out) -> Fate {
     let metadata = Metadata::from_iter([(if key == "summary" { key } else { "title" }.to_owned(), title)]);
     out.push(SessionUpdated::new().metadata(metadata));
     Fate::Mapped
-}
-
-/// The words of a content: a string, or the texts of its blocks.
-fn said(content: &str, blocks: &[Object<'_>]) -> String {
-    if let Some(words) = text(content) {
-        return words.into_string();
-    }
-    let own: Vec<Object<'_>>;
-    let blocks = match blocks.is_empty() {
-        true => {
-            own = array(content).unwrap_or_default().iter().filter_map(|block| Object::parse(block)).collect();
-            &own[..]
-        }
-        false => blocks,
-    };
-    let words: Vec<String> = blocks.iter().filter_map(|block| Some(block.text("text")?.into_string())).collect();
-    words.join("\n")
 }
 
 /// An image or a document that came with a prompt, by reference.

@@ -9,9 +9,9 @@ use crate::event::{
     AgentTransition, Attachment, ModelCallEnded, ModelCallStarted, ReasoningDelta, SessionUpdated, TextDelta,
     ToolCallEnded, ToolCallStarted, TurnEnded, TurnStarted, TurnsRewound, Usage,
 };
-use crate::import::{Fate, Identity, Mapper, Out, Row, SourceFormat, millis_between};
-use crate::json::Json;
-use crate::mend::{Object, array, text};
+use crate::import::{Fate, Identity, Mapper, Out, Row, SourceFormat, arguments, is_one_of, millis_between};
+use crate::json::{Json, Text};
+use crate::mend::{Object, text, words};
 use crate::record::{ToolCallStatus, TurnStatus};
 use crate::time::Timestamp;
 use std::collections::HashMap;
@@ -20,44 +20,19 @@ pub(super) const ROW: Row =
     Row { format: SourceFormat::Codex, name: "codex", is_record, identify, mapper: |_| Box::new(Codex::default()) };
 
 /// Known kinds of events that are no events of ours, or say again what an item says.
-const KEPT_EVENTS: &[&str] = &[
-    "agent_message",
-    "agent_reasoning",
-    "agent_reasoning_raw_content",
-    "background_event",
-    "collab_agent_interaction_end",
-    "collab_close_end",
-    "collab_resume_end",
-    "collab_waiting_end",
-    "context_compacted",
-    "dynamic_tool_call_request",
-    "entered_review_mode",
-    "error",
-    "exited_review_mode",
-    "guardian_assessment",
-    "image_generation_end",
-    "item_completed",
-    "item_started",
-    "plan_update",
-    "stream_error",
-    "sub_agent_activity",
-    "thread_goal_updated",
-    "thread_name_updated",
-    "thread_settings_applied",
-    "token_count",
-    "undo_completed",
-    "user_message",
-    "view_image_tool_call",
-    "warning",
-];
+const KEPT_EVENTS: &str = "\
+    agent_message agent_reasoning agent_reasoning_raw_content background_event collab_agent_interaction_end \
+    collab_close_end collab_resume_end collab_waiting_end context_compacted dynamic_tool_call_request \
+    entered_review_mode error exited_review_mode guardian_assessment image_generation_end item_completed \
+    item_started plan_update stream_error sub_agent_activity thread_goal_updated thread_name_updated \
+    thread_settings_applied token_count undo_completed user_message view_image_tool_call warning";
 /// Known records that are no events of ours.
-const KEPT: &[&str] =
-    &["compacted", "inter_agent_communication", "inter_agent_communication_metadata", "session_meta", "world_state"];
+const KEPT: &str = "\
+    compacted inter_agent_communication inter_agent_communication_metadata session_meta world_state";
 
 fn is_record(_: &str, record: &Object<'_>) -> bool {
-    let kind = record.text("type");
     let payload = record.raw("payload").is_some_and(|payload| payload.starts_with('{'));
-    kind.is_some() && payload && record.raw("timestamp").is_some()
+    payload && record.text("type").is_some() && record.raw("timestamp").is_some()
 }
 
 fn identify(record: &Object<'_>, known: &mut Identity) {
@@ -107,6 +82,7 @@ struct ModelCall {
 struct Call {
     turn: String,
     time: Option<Timestamp>,
+    is_over: bool,
     duration_ms: Option<f64>,
     failure: Option<String>,
 }
@@ -125,7 +101,7 @@ impl Mapper for Codex {
             }
             "response_item" => self.item(&inner, &payload, out),
             "event_msg" => self.event(&inner, &payload, out),
-            kind if KEPT.contains(&kind) => Fate::Kept(kind.to_owned().into()),
+            kind if is_one_of(KEPT, kind) => Fate::Kept(kind.to_owned().into()),
             kind => Fate::Unknown(kind.to_owned()),
         }
     }
@@ -202,7 +178,7 @@ impl Codex {
     fn item(&mut self, kind: &str, item: &Object<'_>, out: &mut Out) -> Fate {
         match kind {
             "message" if item.text("role").as_deref() == Some("assistant") => {
-                let said = texts(item.raw("content").unwrap_or("null"));
+                let said = words(item.raw("content").unwrap_or("null"));
                 let call = self.model_call(item, out);
                 out.push(TextDelta::new(call.turn, said).model_call_id(call.id));
                 Fate::Mapped
@@ -211,13 +187,10 @@ impl Codex {
             "message" => Fate::Kept("message".into()),
             "reasoning" => {
                 let call = self.model_call(item, out);
-                let mut thought = texts(item.raw("summary").unwrap_or("null"));
-                if thought.is_empty() {
-                    thought = texts(item.raw("content").unwrap_or("null"));
-                }
-                if thought.is_empty() {
+                let thoughts = ["summary", "content"].into_iter().filter_map(|key| item.raw(key).map(words));
+                let Some(thought) = { thoughts }.find(|thought| !thought.is_empty()) else {
                     return Fate::Kept("reasoning".into());
-                }
+                };
                 out.push(ReasoningDelta::new(call.turn, thought).model_call_id(call.id));
                 Fate::Mapped
             }
@@ -230,7 +203,7 @@ impl Codex {
                 Fate::Mapped
             }
             "web_search_call" | "image_generation_call" => {
-                let id = item.text("id").map_or_else(|| format!("call-{}", out.offset()), |id| id.into_string());
+                let id = call_id(item, out);
                 let turn = self.model_call(item, out).turn;
                 let name = kind.trim_end_matches("_call");
                 out.push(ToolCallStarted::new(turn.as_str(), id.as_str(), name).arguments(item.json("action")));
@@ -248,21 +221,11 @@ impl Codex {
         let name =
             item.text("name").map_or_else(|| kind.trim_end_matches("_call").to_owned(), |name| name.into_string());
         let mut started = ToolCallStarted::new(turn.as_str(), call_id.as_str(), name);
-        match item.some("arguments").or_else(|| item.some("input")).or_else(|| item.some("action")) {
-            Some(raw) if raw.starts_with('"') => {
-                // JSON in a string: read, and the string kept beside it, since reading it is a guess.
-                let inner = text(raw).and_then(|inner| Json::parse(&inner).ok());
-                let as_written = Json::parse(raw).ok();
-                if inner.is_some() {
-                    started.metadata.extend(as_written.clone().map(|raw| ("arguments_as_written".to_owned(), raw)));
-                }
-                started.arguments = inner.or(as_written);
-            }
-            raw => started.arguments = raw.and_then(|raw| Json::parse(raw).ok()),
-        }
+        let raw = ["arguments", "input", "action"].into_iter().find_map(|key| item.some(key));
+        started.arguments = arguments(raw, &mut started.metadata);
         started.metadata.extend(item.json("namespace").map(|namespace| ("namespace".to_owned(), namespace)));
         out.push(started);
-        self.calls.insert(call_id, Call { turn, time: out.time(), duration_ms: None, failure: None });
+        self.calls.insert(call_id, Call { turn, time: out.time(), is_over: false, duration_ms: None, failure: None });
     }
 
     fn end_call(&mut self, item: &Object<'_>, out: &mut Out) {
@@ -273,13 +236,13 @@ impl Codex {
             Some(call) => call.turn.clone(),
             None => self.turn(out),
         };
-        let reading = Reading::of(output);
+        let (failure, duration_ms) = read_output(output);
         self.since = out.time();
-        let known_duration = known.as_ref().and_then(|call| call.duration_ms).or(reading.duration_ms);
+        let known_duration = known.as_ref().and_then(|call| call.duration_ms).or(duration_ms);
         let since_start = || millis_between(known.as_ref().and_then(|call| call.time), out.time());
         let mut ended = ToolCallEnded::new(turn, call_id).duration_ms(known_duration.or_else(since_start));
         ended.result = Json::parse(output).ok();
-        if let Some(why) = known.and_then(|call| call.failure).or(reading.failure) {
+        if let Some(why) = known.and_then(|call| call.failure).or(failure) {
             ended = ended.status(ToolCallStatus::Error).error(why);
         }
         out.push(ended);
@@ -303,18 +266,16 @@ impl Codex {
             | "dynamic_tool_call_response" => self.event_of_call(kind, event, out),
             "item_completed" => self.item_completed(event, out),
             "collab_agent_spawn_end" => {
-                let name = ["new_agent_role", "new_agent_nickname", "new_thread_id"]
-                    .into_iter()
-                    .find_map(|key| event.text(key));
-                let Some(name) = name else { return Fate::Unknown(kind.to_owned()) };
-                let mut handed_over = AgentTransition::new(name);
+                let names = ["new_agent_role", "new_agent_nickname", "new_thread_id"];
+                let name = names.into_iter().find_map(|key| event.text(key));
+                let mut handed_over = AgentTransition::new(name.unwrap_or_default());
                 handed_over.reason = event.text("prompt");
                 handed_over.turn_id = self.turn.as_deref().map(Into::into);
                 out.push(handed_over);
                 Fate::Kept(kind.to_owned().into())
             }
             "thread_rolled_back" => self.roll_back(event, out),
-            kind if KEPT_EVENTS.contains(&kind) => Fate::Kept(kind.to_owned().into()),
+            kind if is_one_of(KEPT_EVENTS, kind) => Fate::Kept(kind.to_owned().into()),
             kind => Fate::Unknown(format!("event_msg.{kind}")),
         }
     }
@@ -324,18 +285,31 @@ impl Codex {
         if (self.turn.is_some() && self.begun.is_none()) || self.prompt.is_some() {
             return Fate::Kept("user_message".into());
         }
-        let mut attachments = Vec::new();
-        for path in event.array("local_images").unwrap_or_default() {
-            let uri = text(path).map(|path| path.into_string());
-            attachments.push(Attachment { name: Some("image".into()), uri, ..Attachment::default() });
-        }
-        let inline = event.array("images").unwrap_or_default().len();
-        attachments.extend((0..inline).map(|_| Attachment { name: Some("image".into()), ..Attachment::default() }));
+        let paths = event.array("local_images").unwrap_or_default().into_iter().map(text);
+        let inline = event.array("images").unwrap_or_default().into_iter().map(|_| None);
+        let attachment = |uri: Option<Text<'_>>| Attachment {
+            name: Some("image".into()),
+            uri: uri.map(|uri| uri.into_string()),
+            ..Attachment::default()
+        };
+        let attachments = paths.chain(inline).map(attachment).collect();
         self.prompt = Some((prompt, attachments, out.time()));
         if self.begun.is_some() {
             self.turn(out);
         }
         Fate::Mapped
+    }
+
+    /// Calls of which an event said that they ended, and whose output never came.
+    fn end_calls(&mut self, turn: &str, out: &mut Out) {
+        let over = |call: &Call| call.is_over && call.turn == turn;
+        let mut ended: Vec<(String, Call)> = self.calls.extract_if(|_, call| over(call)).collect();
+        ended.sort_by(|a, b| a.0.cmp(&b.0));
+        for (id, call) in ended {
+            let mut ended = ToolCallEnded::new(turn, id).duration_ms(call.duration_ms);
+            ended.error = call.failure.map(Into::into);
+            out.push(ended);
+        }
     }
 
     fn end_turn(&mut self, kind: &str, event: &Object<'_>, out: &mut Out) -> Fate {
@@ -346,11 +320,12 @@ impl Codex {
         };
         self.end_model_call(None, out);
         let turn = given.filter(|given| self.turns.contains(given)).unwrap_or(running);
-        self.calls.retain(|_, call| call.turn != turn || call.duration_ms.is_none());
+        self.end_calls(&turn, out);
         let mut ended = TurnEnded::new(turn);
         ended.response_content = event.text("last_agent_message");
-        ended.metadata.extend(event.json("duration_ms").map(|ms| ("duration_ms".to_owned(), ms)));
-        ended.metadata.extend(event.json("reason").map(|reason| ("reason".to_owned(), reason)));
+        for key in ["duration_ms", "reason"] {
+            ended.metadata.extend(event.json(key).map(|value| (key.to_owned(), value)));
+        }
         if kind == "turn_aborted" {
             ended = ended.status(TurnStatus::Cancelled);
         } else if let Some(error) = event.some("error") {
@@ -389,21 +364,17 @@ impl Codex {
             .map(|duration| duration.f64("secs").unwrap_or(0.0) * 1000.0 + duration.f64("nanos").unwrap_or(0.0) / 1e6);
         let failure = failure_of(event);
         if let Some(call) = self.calls.get_mut(&call_id) {
-            call.duration_ms = duration;
-            call.failure = failure;
+            (call.is_over, call.duration_ms, call.failure) = (true, duration, failure);
             return Fate::Kept(kind.to_owned().into());
         }
         let turn = self.turn(out);
         let invocation = event.object("invocation").unwrap_or_default();
         let name = invocation.text("tool").or_else(|| event.text("tool"));
         let name = name.map_or_else(|| kind.trim_end_matches("_end").to_owned(), |name| name.into_string());
-        let arguments =
-            invocation.json("arguments").or_else(|| event.json("arguments")).or_else(|| event.json("command"));
-        let arguments = arguments.or_else(|| event.json("changes")).or_else(|| event.json("action"));
+        let arguments = invocation.json("arguments").or_else(|| first_of(event, "arguments command changes action"));
         out.push(ToolCallStarted::new(turn.as_str(), call_id.as_str(), name).arguments(arguments));
-        let results = ["result", "aggregated_output", "stdout", "results", "content_items"];
         let mut ended = ToolCallEnded::new(turn, call_id).duration_ms(duration);
-        ended.result = results.into_iter().find_map(|key| event.json(key));
+        ended.result = first_of(event, "result aggregated_output stdout results content_items");
         if let Some(why) = failure {
             ended = ended.status(ToolCallStatus::Error).error(why);
         }
@@ -414,13 +385,10 @@ impl Codex {
     /// Paginated histories name the user's messages in this way alone.
     fn item_completed(&mut self, event: &Object<'_>, out: &mut Out) -> Fate {
         let item = event.object("item").unwrap_or_default();
-        match item.text("type").as_deref() {
-            Some("UserMessage") => {
-                self.user_message(texts(item.raw("content").unwrap_or("null")), &item, out);
-                Fate::Kept("item_completed".into())
-            }
-            _ => Fate::Kept("item_completed".into()),
+        if item.text("type").as_deref() == Some("UserMessage") {
+            self.user_message(words(item.raw("content").unwrap_or("null")), &item, out);
         }
+        Fate::Kept("item_completed".into())
     }
 
     fn roll_back(&mut self, event: &Object<'_>, out: &mut Out) -> Fate {
@@ -435,20 +403,14 @@ impl Codex {
     }
 }
 
+/// The first of these members that is there.
+fn first_of(record: &Object<'_>, names: &str) -> Option<Json> {
+    names.split(' ').find_map(|name| record.json(name))
+}
+
 fn call_id(item: &Object<'_>, out: &Out) -> String {
     let id = item.text("call_id").or_else(|| item.text("id"));
     id.map_or_else(|| format!("call-{}", out.offset()), |id| id.into_string())
-}
-
-/// The texts of a content: of its parts, or the string that it is.
-fn texts(content: &str) -> String {
-    if let Some(words) = text(content) {
-        return words.into_string();
-    }
-    let parts = array(content).unwrap_or_default();
-    let words: Vec<String> =
-        parts.iter().filter_map(|part| Some(Object::parse(part)?.text("text")?.into_string())).collect();
-    words.join("\n")
 }
 
 /// What went wrong with a call, as its event has it.
@@ -465,38 +427,25 @@ fn failure_of(event: &Object<'_>) -> Option<String> {
     })
 }
 
-/// What an output says about itself: older ones as JSON in a string, newer ones in their first lines.
-#[derive(Default)]
-struct Reading {
-    failure: Option<String>,
-    duration_ms: Option<f64>,
-}
-
-impl Reading {
-    fn of(output: &str) -> Reading {
-        let words = text(output).map(|words| words.into_string());
-        let Some(words) = words else {
-            let failed = Object::parse(output).is_some_and(|output| output.raw("success") == Some("false"));
-            return Reading { failure: failed.then(|| "failed".to_owned()), ..Reading::default() };
-        };
-        let mut reading = Reading::default();
-        let mut code = None;
-        if let Some(metadata) = Object::parse(&words).and_then(|inner| inner.object("metadata").map(|m| owned(&m))) {
-            code = metadata.0;
-            reading.duration_ms = metadata.1.map(|seconds| seconds * 1000.0);
-        }
-        for line in words.lines().take(6) {
-            for lead in ["Exit code: ", "Process exited with code "] {
-                code = line.strip_prefix(lead).and_then(|code| code.trim().parse().ok()).or(code);
-            }
-            let took = line.strip_prefix("Wall time: ").and_then(|took| took.split(' ').next()?.parse::<f64>().ok());
-            reading.duration_ms = took.map(|seconds| seconds * 1000.0).or(reading.duration_ms);
-        }
-        reading.failure = code.filter(|code| *code != 0).map(|code| format!("exit code {code}"));
-        reading
+/// What an output says about itself, what went wrong and how long it took: older ones as JSON in a string, newer ones in
+/// their first lines.
+fn read_output(output: &str) -> (Option<String>, Option<f64>) {
+    let Some(told) = text(output) else {
+        let failed = Object::parse(output).is_some_and(|output| output.raw("success") == Some("false"));
+        return (failed.then(|| "failed".to_owned()), None);
+    };
+    let (mut code, mut seconds): (Option<i64>, Option<f64>) = (None, None);
+    if let Some(metadata) = Object::parse(&told).and_then(|inner| inner.object("metadata")) {
+        code = metadata.raw("exit_code").and_then(|code| code.parse().ok());
+        seconds = metadata.f64("duration_seconds");
     }
-}
-
-fn owned(metadata: &Object<'_>) -> (Option<i64>, Option<f64>) {
-    (metadata.raw("exit_code").and_then(|code| code.parse().ok()), metadata.f64("duration_seconds"))
+    for line in told.lines().take(6) {
+        for lead in ["Exit code: ", "Process exited with code "] {
+            code = line.strip_prefix(lead).and_then(|code| code.trim().parse().ok()).or(code);
+        }
+        let took = line.strip_prefix("Wall time: ").and_then(|took| took.split(' ').next()?.parse().ok());
+        seconds = took.or(seconds);
+    }
+    let failure = code.filter(|code| *code != 0).map(|code| format!("exit code {code}"));
+    (failure, seconds.map(|seconds| seconds * 1000.0))
 }

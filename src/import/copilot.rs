@@ -7,9 +7,8 @@ use crate::event::{
     AgentTransition, Attachment, ModelCallEnded, ModelCallStarted, Parent, ReasoningDelta, SessionEnded,
     SessionUpdated, ToolCallEnded, ToolCallStarted, TurnEnded, TurnStarted, TurnsRewound, Usage,
 };
-use crate::import::{Fate, Identity, Mapper, Out, Row, SourceFormat, millis_between};
-use crate::json::Json;
-use crate::mend::{Object, text};
+use crate::import::{Fate, Identity, Mapper, Out, Row, SourceFormat, arguments, is_one_of, millis_between};
+use crate::mend::Object;
 use crate::record::{ToolCallStatus, TurnStatus};
 use crate::time::Timestamp;
 use std::collections::HashMap;
@@ -25,34 +24,13 @@ pub(super) const ROW: Row = Row {
 /// Known events that are no events of ours, by how their names begin.
 const KEPT: &[&str] = &["assistant.turn_", "hook.", "session.", "system.", "subagent.", "tool.", "user.", "abort"];
 /// Known events that are kept although most of their kind are mapped.
-const KNOWN: &[&str] = &[
-    "abort",
-    "assistant.turn_end",
-    "assistant.turn_start",
-    "hook.end",
-    "hook.start",
-    "session.auto_mode_resolved",
-    "session.binary_asset",
-    "session.compaction_complete",
-    "session.compaction_start",
-    "session.error",
-    "session.handoff",
-    "session.info",
-    "session.model_change",
-    "session.mode_changed",
-    "session.plan_changed",
-    "session.resume",
-    "session.snapshot_rewind",
-    "session.truncation",
-    "session.usage_checkpoint",
-    "session.warning",
-    "session.workspace_file_changed",
-    "subagent.deselected",
-    "subagent.selected",
-    "system.message",
-    "system.notification",
-    "tool.user_requested",
-];
+const KNOWN: &str = "\
+    abort assistant.turn_end assistant.turn_start hook.end hook.start session.auto_mode_resolved \
+    session.binary_asset session.compaction_complete session.compaction_start session.error session.handoff \
+    session.info session.model_change session.mode_changed session.plan_changed session.resume \
+    session.snapshot_rewind session.truncation session.usage_checkpoint session.warning \
+    session.workspace_file_changed subagent.deselected subagent.selected system.message system.notification \
+    tool.user_requested";
 
 fn is_record(_: &str, record: &Object<'_>) -> bool {
     let data = record.raw("data").is_some_and(|data| data.starts_with('{'));
@@ -108,7 +86,7 @@ impl Mapper for Copilot {
             "session.snapshot_rewind" => self.rewind(&data, out),
             _ => None,
         };
-        fate.unwrap_or_else(|| match KNOWN.contains(&&*kind) {
+        fate.unwrap_or_else(|| match is_one_of(KNOWN, &kind) {
             true => Fate::Kept(kind.into_string().into()),
             false => Fate::Unknown(kind.into_string()),
         })
@@ -209,13 +187,7 @@ impl Copilot {
         let turn = self.turn_of(data, out);
         let call = data.text("toolCallId").map_or(id, |id| id.into_string());
         let mut started = ToolCallStarted::new(turn.as_str(), call.as_str(), data.text("toolName").unwrap_or_default());
-        started.arguments = match data.some("arguments") {
-            Some(raw) if raw.starts_with('"') => {
-                started.metadata.extend(data.json("arguments").map(|raw| ("arguments_as_written".to_owned(), raw)));
-                text(raw).and_then(|inner| Json::parse(&inner).ok()).or_else(|| data.json("arguments"))
-            }
-            _ => data.json("arguments"),
-        };
+        started.arguments = arguments(data.some("arguments"), &mut started.metadata);
         started.metadata.extend(data.json("mcpServerName").map(|server| ("mcp_server".to_owned(), server)));
         out.push(started);
         self.calls.insert(call, (turn, out.time()));

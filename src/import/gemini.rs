@@ -7,7 +7,7 @@ use crate::event::{
 };
 use crate::import::{Fate, Identity, Mapper, Out, Row, SourceFormat};
 use crate::json::Metadata;
-use crate::mend::{Object, array, text};
+use crate::mend::{Object, array, words};
 use crate::record::{ToolCallStatus, TurnStatus};
 use crate::time::Timestamp;
 use std::collections::HashMap;
@@ -41,6 +41,8 @@ struct Gemini {
     turns: Vec<String>,
     /// The model's message that is being written, until another one shows that no more of it comes.
     held: Option<Held>,
+    /// The message that ended last. If it comes again, the file had ended before it was written whole.
+    ended: Option<String>,
     /// When the model was last given something to answer: no line says when it was called.
     since: Option<Timestamp>,
     /// Calls of the turn: whether each has ended.
@@ -80,6 +82,7 @@ impl Mapper for Gemini {
 
     fn settle(&mut self, out: &mut Out) {
         let Some(held) = self.held.take() else { return };
+        self.ended = Some(held.id);
         out.late(held.time, held.ended);
         if let Some(turn) = self.turn.take_if(|_| held.answers) {
             out.late(held.time, TurnEnded::success(turn));
@@ -109,8 +112,8 @@ impl Gemini {
         if let Some(before) = self.turn.take() {
             out.push(TurnEnded::success(before));
         }
-        let (prompt, attachments) = prompt_of(line.raw("content").unwrap_or("null"));
-        out.push(TurnStarted::new(id.as_str(), prompt).attachments(attachments));
+        let content = line.raw("content").unwrap_or("null");
+        out.push(TurnStarted::new(id.as_str(), words(content)).attachments(attachments(content)));
         self.calls.clear();
         self.turns.push(id.clone());
         self.turn = Some(id);
@@ -119,7 +122,7 @@ impl Gemini {
     }
 
     fn model(&mut self, id: String, line: &Object<'_>, out: &mut Out) -> Fate {
-        let again = self.held.as_ref().is_some_and(|held| held.id == id);
+        let again = self.held.as_ref().map(|held| &held.id).or(self.ended.as_ref()) == Some(&id);
         if !again {
             self.settle(out);
         }
@@ -139,7 +142,7 @@ impl Gemini {
         for (at, raw) in calls.iter().enumerate() {
             self.call(&turn, &Object::parse(raw).unwrap_or_default(), &format!("{id}.{at}"), out);
         }
-        let said = prompt_of(line.raw("content").unwrap_or("null")).0;
+        let said = words(line.raw("content").unwrap_or("null"));
         let mut ended = ModelCallEnded::new(turn, id.clone());
         ended.model = model.map(|model| model.into_owned());
         ended.reasoning = Some(thoughts(line)).filter(|thoughts| !thoughts.is_empty()).map(Into::into);
@@ -188,7 +191,7 @@ impl Gemini {
     fn error(&mut self, line: &Object<'_>, out: &mut Out) -> Fate {
         self.settle(out);
         let Some(turn) = self.turn.take() else { return Fate::Kept("note".into()) };
-        let why = prompt_of(line.raw("content").unwrap_or("null")).0;
+        let why = words(line.raw("content").unwrap_or("null"));
         out.push(TurnEnded::new(turn).status(TurnStatus::Error).error(why));
         Fate::Mapped
     }
@@ -204,24 +207,20 @@ impl Gemini {
     }
 }
 
-/// The words of a content, a string or parts, and what else came with it.
-fn prompt_of(content: &str) -> (String, Vec<Attachment>) {
-    if let Some(words) = text(content) {
-        return (words.into_string(), Vec::new());
-    }
-    let (mut words, mut attachments) = (Vec::new(), Vec::new());
-    for part in array(content).unwrap_or_default() {
-        let Some(part) = Object::parse(part) else { continue };
-        words.extend(part.text("text").map(|words| words.into_string()));
-        let data = part.object("inlineData").or_else(|| part.object("fileData"));
-        attachments.extend(data.map(|data| Attachment {
+/// What came with a prompt beside its words, by reference.
+fn attachments(content: &str) -> Vec<Attachment> {
+    let parts = array(content).unwrap_or_default();
+    let attached = parts.into_iter().filter_map(|part| {
+        let part = Object::parse(part)?;
+        let data = part.object("inlineData").or_else(|| part.object("fileData"))?;
+        Some(Attachment {
             media_type: data.text("mimeType").map(|media| media.into_string()),
             uri: data.text("fileUri").map(|uri| uri.into_string()),
             bytes: data.text("data").map(|data| data.len() as u64 / 4 * 3),
             ..Attachment::default()
-        }));
-    }
-    (words.join("\n"), attachments)
+        })
+    });
+    attached.collect()
 }
 
 fn thoughts(line: &Object<'_>) -> String {

@@ -4,6 +4,7 @@
 //! of bad ones, and sees to it that every line is accounted for. What a mapper makes depends on the lines so far and on
 //! nothing else: reading the same file again gives the same events, which is how only what is new is added.
 
+mod before;
 mod calute;
 mod claude_code;
 mod codex;
@@ -14,12 +15,14 @@ mod importer;
 mod keep;
 mod out;
 mod source;
+mod take;
 
 pub use calute::{BrokenDocument, CaluteDocument, CaluteDocuments};
-pub use importer::{ImportCounts, ImportStep, Importer};
+pub use importer::{ImportStep, Importer};
 pub use source::{Source, SourceName};
+pub use take::ImportCounts;
 
-pub(crate) use out::{Fate, Out, millis_between};
+pub(crate) use out::{Fate, Out, arguments, is_one_of, millis_between};
 
 use crate::mend::Object;
 use crate::time::Timestamp;

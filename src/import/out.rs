@@ -1,6 +1,8 @@
 //! Where mappers put their events, and what they say about a record.
 
 use crate::draft::Draft;
+use crate::json::{Json, Metadata};
+use crate::mend::text;
 use crate::time::Timestamp;
 use std::borrow::Cow;
 
@@ -23,39 +25,44 @@ pub(crate) enum Fate {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     pub(crate) offset: u64,
+    /// It is the line's own, and not what the line before had held back.
+    pub(crate) own: bool,
     pub(crate) index: u64,
 }
 
 impl Place {
     /// The id of the event made here.
     pub(crate) fn id(self) -> String {
-        format!("{}.{}", self.offset, self.index)
-    }
-
-    pub(crate) fn parse(id: &str) -> Option<Place> {
-        let (offset, index) = id.split_once('.')?;
-        Some(Place { offset: offset.parse().ok()?, index: index.parse().ok()? })
+        let late = if self.own { "" } else { ".late" };
+        format!("{}.{}{late}", self.offset, self.index)
     }
 }
 
 /// Gathers the events of a line.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Out {
     pub(crate) drafts: Vec<(Place, Draft)>,
     /// Where the next event of this line stands.
     place: Place,
-    /// Where the next event that belongs to the line before stands.
-    before: Place,
+    /// Where the next event that was held back stands.
+    late: Place,
     /// When the record happened.
     time: Option<Timestamp>,
+}
+
+impl Default for Out {
+    fn default() -> Out {
+        let place = Place { offset: 0, own: true, index: 0 };
+        Out { drafts: Vec::new(), place, late: Place { own: false, ..place }, time: None }
+    }
 }
 
 impl Out {
     /// Goes on to the line at `offset`.
     pub(crate) fn begin_line(&mut self, offset: u64) {
         if offset != self.place.offset {
-            self.before = self.place;
-            self.place = Place { offset, index: 0 };
+            self.place = Place { offset, own: true, index: 0 };
+            self.late = Place { offset, own: false, index: 0 };
         }
     }
 
@@ -87,16 +94,12 @@ impl Out {
         self.put(place, event.into(), time.or(self.time));
     }
 
-    /// An event that belongs to the record before, told only now that no more belongs to that one. It bears the same id
-    /// whether the next record or the end of the file brought it.
+    /// An event that was held back until this record showed that no more belongs to it. It does not count among those of
+    /// the line: had the file ended before, it would have come earlier.
     pub(crate) fn late(&mut self, time: Option<Timestamp>, event: impl Into<Draft>) {
-        let place = match self.place.index {
-            0 => &mut self.before,
-            _ => &mut self.place,
-        };
-        let at = *place;
-        place.index += 1;
-        self.put(at, event.into(), time);
+        let place = self.late;
+        self.late.index += 1;
+        self.put(place, event.into(), time.or(self.time));
     }
 
     fn put(&mut self, place: Place, draft: Draft, time: Option<Timestamp>) {
@@ -112,4 +115,21 @@ impl Out {
 pub(crate) fn millis_between(from: Option<Timestamp>, to: Option<Timestamp>) -> Option<f64> {
     let (from, to) = (from?, to?);
     (to >= from).then(|| to.since(from).as_secs_f64() * 1000.0)
+}
+
+/// The arguments of a call. JSON in a string is read, and the string kept beside it, since reading it is a guess.
+pub(crate) fn arguments(raw: Option<&str>, metadata: &mut Metadata) -> Option<Json> {
+    let written = Json::parse(raw?).ok()?;
+    match text(raw?).and_then(|inner| Json::parse(&inner).ok()) {
+        Some(inner) => {
+            metadata.insert("arguments_as_written".to_owned(), written);
+            Some(inner)
+        }
+        None => Some(written),
+    }
+}
+
+/// Whether a name is in a list of names with blanks between them.
+pub(crate) fn is_one_of(names: &str, name: &str) -> bool {
+    names.split(' ').any(|known| known == name)
 }

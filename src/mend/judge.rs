@@ -283,7 +283,7 @@ fn lone_surrogates(json: &str) -> impl Iterator<Item = usize> + '_ {
     })
 }
 
-/// The UTF-16 unit that a `\uXXXX` at this place stands for.
+/// The UTF-16 unit that a `\u0000` at this place stands for.
 fn escaped_unit(bytes: &[u8], at: usize) -> Option<u16> {
     let hex = bytes.get(at..at + 6)?.strip_prefix(b"\\u")?;
     u16::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()

@@ -10,7 +10,7 @@ mod whole;
 
 pub(crate) use judge::{Bad, Fault, Judged, Piece, judge};
 pub(crate) use lines::{Ending, RawLine, RawLines};
-pub(crate) use object::{Object, array, text};
+pub(crate) use object::{Object, array, text, words};
 
 /// How deep a record may be nested: `serde_json` and others stop reading at 128 levels.
 pub(crate) const MAX_RECORD_DEPTH: usize = 127;

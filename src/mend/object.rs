@@ -75,6 +75,16 @@ pub(crate) fn text(raw: &str) -> Option<Text<'_>> {
     raw.starts_with('"').then(|| serde_json::from_str(raw).ok()).flatten()
 }
 
+/// The words of a content: the string that it is, or the texts of its parts, a line each.
+pub(crate) fn words(content: &str) -> String {
+    if let Some(words) = text(content) {
+        return words.into_string();
+    }
+    let parts = array(content).unwrap_or_default();
+    let texts = parts.iter().filter_map(|part| Some(Object::parse(part)?.text("text")?.into_string()));
+    texts.collect::<Vec<String>>().join("\n")
+}
+
 /// The elements of the array that a raw value is.
 pub(crate) fn array(raw: &str) -> Option<Vec<&str>> {
     let elements: Vec<&RawValue> = serde_json::from_str(raw).ok()?;

@@ -36,6 +36,7 @@
 //! - [`Event`] lists what can happen; [`Draft`] carries the caller's own id and time beside an event.
 //! - [`Reader::items`] yields every [`Entry`] and every [`Gap`]; [`Reader::fold`] rebuilds the [`SessionRecord`];
 //!   [`Reader::reduce`] folds with a [`Reducer`] of your own.
+//! - [`Importer`] makes events of what other recorders wrote; [`Doctor`] finds what is wrong with their files.
 //! - [`Error`] says what failed and where; [`Error::outcome`] says what that means for the event.
 //!
 //! The format is open: see [`_documentation::format`]. Without the feature `cli`, which builds the program, the library
@@ -118,6 +119,8 @@ pub mod _documentation {
     pub mod readme {}
     #[doc = include_str!("../docs/FORMAT.md")]
     pub mod format {}
+    #[doc = include_str!("../docs/IMPORT.md")]
+    pub mod import {}
     #[doc = include_str!("../docs/DESIGN.md")]
     pub mod design {}
     #[doc = include_str!("../docs/ARCHITECTURE.md")]

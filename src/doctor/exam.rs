@@ -8,11 +8,14 @@ use crate::mend::{Bad, Ending, Fault, Judged, Object, Piece, RawLine, RawLines, 
 use std::collections::HashSet;
 use std::io::{self, BufRead};
 
+/// How many ways in which records begin are remembered.
+const MOST_FIRST_KEYS: usize = 32;
+
 /// Examines a file of JSON lines.
 ///
 /// ```
 /// use foldlog::{Doctor, FindingKind};
-/// let file = b"{\"a\":1}\n{\"a\":{\"a\":2}\n";
+/// let file = b"{\"a\":1}\n{\"a\":{\"b\":2}\n{\"a\":3}\n";
 /// let mut doctor = Doctor::new(&file[..], None);
 /// let mut found = Vec::new();
 /// while let Some(line) = doctor.next()? {
@@ -40,6 +43,8 @@ struct File {
     torn: Option<Finding>,
     /// The id of the last record that went into the copy.
     last_id: Option<String>,
+    /// Where the format is not known: how records begin here, to tell them from what is nested in them.
+    first_keys: Vec<String>,
     records: u64,
 }
 
@@ -69,7 +74,7 @@ impl<R: BufRead> Doctor<R> {
     /// Reads `input` from its beginning. Where the format is known, it is also examined how records hang together.
     pub fn new(input: R, format: Option<SourceFormat>) -> Doctor<R> {
         let chain = format.map(Chain::new);
-        let file = File { format, chain, repair: None, torn: None, last_id: None, records: 0 };
+        let file = File { format, chain, repair: None, torn: None, last_id: None, first_keys: Vec::new(), records: 0 };
         Doctor { lines: RawLines::new(input), line: None, line_count: 0, end: 0, file }
     }
 
@@ -154,10 +159,15 @@ impl File {
             bytes = &bytes[..bytes.len() - 1];
             found.push(finding(line, whole.len() - 1..whole.len() + 1, FindingKind::Crlf));
         }
-        let format = self.format;
-        let is_record = |text: &str| match Object::parse(text) {
-            Some(record) => format.is_none_or(|format| (format.row().is_record)(text, &record)),
-            None => false,
+        let (format, first_keys) = (self.format, &self.first_keys);
+        let is_record = |text: &str, in_doubt: bool| match (Object::parse(text), format) {
+            (Some(record), Some(format)) => (format.row().is_record)(text, &record),
+            (Some(_), None) if !in_doubt => true,
+            (Some(record), None) => {
+                let key = record.members().next().map(|(key, _)| key.to_owned());
+                first_keys.is_empty() || first_keys.iter().any(|known| Some(known) == key.as_ref())
+            }
+            (None, _) => false,
         };
         let at_start = RawLine { offset: line.offset + cut, ..*line };
         match judge(bytes, line.ending, &is_record) {
@@ -229,6 +239,9 @@ impl File {
                 return None;
             }
         }
+        if self.format.is_none() {
+            self.learn_first_key(text);
+        }
         let broken = self.repair.as_ref()?;
         let mut text = text.to_owned();
         if let (Some(format), true) = (self.format, broken.contains(&byte)) {
@@ -241,6 +254,15 @@ impl File {
             self.last_id = repair::id_of(format, record).or(self.last_id.take());
         }
         Some(text)
+    }
+
+    fn learn_first_key(&mut self, text: &str) {
+        // From the text alone: to read all of a record for its first key would cost as much as judging it did.
+        let key = text.split('"').nth(1).unwrap_or_default();
+        let is_new = || self.first_keys.iter().all(|known| known != key);
+        if self.first_keys.len() < MOST_FIRST_KEYS && !key.contains('\\') && is_new() {
+            self.first_keys.push(key.to_owned());
+        }
     }
 }
 

@@ -13,6 +13,9 @@ macro_rules! kinds {
         }
 
         impl FindingKind {
+            /// Every kind.
+            pub const ALL: &[FindingKind] = &[$(FindingKind::$variant),+];
+
             /// The kind's name, as `doctor --json` writes it.
             pub fn as_str(self) -> &'static str {
                 match self { $(FindingKind::$variant => $name,)+ }

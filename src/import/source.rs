@@ -96,7 +96,7 @@ fn records(head: &[u8]) -> Vec<Cow<'_, str>> {
     let head = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
     let mut records = Vec::new();
     for line in head.split(|byte| *byte == b'\n').take(LOOKED_AT) {
-        match judge(line, Ending::EndOfFile, &|_| true) {
+        match judge(line, Ending::EndOfFile, &|_, _| true) {
             Judged::Blank => {}
             Judged::Good(text) => records.push(Cow::Borrowed(text.trim())),
             Judged::Bad(bad) => records.extend(bad.pieces.into_iter().filter_map(|piece| match piece {

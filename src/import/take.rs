@@ -63,7 +63,7 @@ impl Taker {
             _ => bytes,
         };
         let row = self.row;
-        let is_record = |text: &str| Object::parse(text).is_some_and(|record| (row.is_record)(text, &record));
+        let is_record = |text: &str, _: bool| Object::parse(text).is_some_and(|record| (row.is_record)(text, &record));
         let bad = match judge(bytes, line.ending, &is_record) {
             Judged::Blank => return None,
             Judged::Good(text) => {

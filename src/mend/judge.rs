@@ -1,7 +1,7 @@
 //! What one physical line is: blank, one good record, or bad, with what can be saved of it.
 
 use crate::mend::lines::Ending;
-use crate::mend::{MAX_RECORD_DEPTH, whole};
+use crate::mend::{IsRecord, MAX_RECORD_DEPTH, whole};
 use serde::de::IgnoredAny;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -73,7 +73,7 @@ impl Fault {
 }
 
 /// Judges a line, given without its line break. A byte-order mark must have been taken off.
-pub(crate) fn judge<'a>(line: &'a [u8], ending: Ending, is_record: &dyn Fn(&str) -> bool) -> Judged<'a> {
+pub(crate) fn judge<'a>(line: &'a [u8], ending: Ending, is_record: IsRecord<'_>) -> Judged<'a> {
     if line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r')) {
         return Judged::Blank;
     }
@@ -98,7 +98,7 @@ fn has_lone_surrogates(json: &str) -> bool {
     escapes_any && lone_surrogates(json).next().is_some()
 }
 
-fn take_apart<'a>(line: &'a [u8], ending: Ending, is_record: &dyn Fn(&str) -> bool) -> Bad<'a> {
+fn take_apart<'a>(line: &'a [u8], ending: Ending, is_record: IsRecord<'_>) -> Bad<'a> {
     let mut bad = Bad::default();
     let inner = without_outer_nuls(line, &mut bad.faults);
     if inner.is_empty() {

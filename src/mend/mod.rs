@@ -14,3 +14,6 @@ pub(crate) use object::{Object, array, text, words};
 
 /// How deep a record may be nested: `serde_json` and others stop reading at 128 levels.
 pub(crate) const MAX_RECORD_DEPTH: usize = 127;
+
+/// Tells a record from other objects by its text. Whether it is in doubt: it stands where a nested object could.
+pub(crate) type IsRecord<'a> = &'a dyn Fn(&str, bool) -> bool;

@@ -3,14 +3,15 @@
 //! A torn record may hold whole objects of its own. They are told from records by where they stand: a nested object
 //! follows a colon, a comma or a bracket and is itself followed by more of the torn record.
 
+use crate::mend::IsRecord;
 use serde::de::IgnoredAny;
 use std::ops::Range;
 
 /// How many bytes are looked at, for each byte of the line, before the search is given up.
 const PATIENCE: usize = 64;
 
-/// Where the whole records of a line stand, in order. `is_record` tells a record from other objects by its text.
-pub(super) fn whole_objects(bytes: &[u8], is_record: &dyn Fn(&str) -> bool) -> Vec<Range<usize>> {
+/// Where the whole records of a line stand, in order.
+pub(super) fn whole_objects(bytes: &[u8], is_record: IsRecord<'_>) -> Vec<Range<usize>> {
     let mut found: Vec<Range<usize>> = Vec::new();
     let mut work = bytes.len().saturating_mul(PATIENCE).saturating_add(1 << 20);
     let mut from = 0;
@@ -25,8 +26,9 @@ pub(super) fn whole_objects(bytes: &[u8], is_record: &dyn Fn(&str) -> bool) -> V
         let Some(end) = end.map(|end| at + end) else { continue };
         from = end;
         let text = std::str::from_utf8(&bytes[at..end]);
-        let stands_alone = at == 0 || follows_record || !is_nested_place(&bytes[..at]) || ends_line(&bytes[end..]);
-        if stands_alone && text.map_or(true, is_record) {
+        let stands_alone = at == 0 || follows_record || !is_nested_place(&bytes[..at]);
+        let can_be_one = stands_alone || ends_line(&bytes[end..]);
+        if can_be_one && text.map_or(true, |text| is_record(text, !stands_alone)) {
             found.push(at..end);
         }
     }

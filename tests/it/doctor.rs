@@ -283,6 +283,10 @@ fn a_nested_object_of_a_torn_record_is_no_record() {
     for format in [None, Some(SourceFormat::ClaudeCode)] {
         assert_eq!(repair(&file, format), [&next[..], b"\n"].concat());
     }
+    // All but its last brace is there: what is nested in it ends the line.
+    let torn = b"{\"k\":1,\"v\":{\"x\":2}}\n{\"k\":2,\"v\":{\"x\":3}\n{\"k\":3}\n";
+    let found = examine(torn, None);
+    assert_eq!((found.len(), found[0].kind, found[0].line), (1, FindingKind::TornRecord, 2));
     // Torn at the very place where a nested object would begin.
     let torn = br#"{"type":"user","sessionId":"c","message":"#;
     assert_eq!(repair(&[&torn[..], next, b"\n"].concat(), None), [&next[..], b"\n"].concat());
@@ -345,4 +349,15 @@ fn the_command_tells_every_finding_and_every_change_and_never_writes_in_place() 
     let (code, _, words) = doctor(&["--fix", "--output", output], &[&root]);
     assert_eq!(code, Some(7), "nothing is overwritten: {words}");
     assert_eq!(doctor(&[], &[Path::new("/nowhere.jsonl")]).0, Some(7));
+}
+
+#[test]
+fn the_page_on_imports_names_every_class_and_every_format() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/IMPORT.md")).unwrap();
+    for kind in FindingKind::ALL {
+        assert!(page.contains(&format!("`{kind}`")), "docs/IMPORT.md says nothing of {kind}");
+    }
+    for (_, name) in SourceFormat::all() {
+        assert!(page.to_lowercase().contains(&name.replace('-', " ")), "docs/IMPORT.md says nothing of {name}");
+    }
 }

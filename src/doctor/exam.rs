@@ -142,9 +142,14 @@ impl File {
         let mut examined = Examined { line: line.number, ..Examined::default() };
         let found = &mut examined.findings;
         if !line.begins || line.ending == Ending::Continued {
+            let only_nuls = whole.iter().all(|byte| *byte == 0);
             if line.begins {
                 found.extend(self.torn.take());
-                found.push(finding(line, 0..line.len, FindingKind::TooLong));
+                let kind = if only_nuls { FindingKind::NulRun } else { FindingKind::TooLong };
+                found.push(finding(line, 0..line.len, kind));
+            }
+            if only_nuls && self.repair.is_some() {
+                examined.mended = Mended::Lines(Vec::new());
             }
             return examined;
         }

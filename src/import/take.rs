@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 /// How many different names of unknown records are told apart; what is in a file cannot fill the memory.
 const MOST_NAMES: usize = 1000;
+/// The longest such name, in characters.
+const LONGEST_NAME: usize = 64;
 
 /// What became of the lines of a file: `lines == mapped + kept_raw + damaged`. Blank lines do not count.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -53,7 +55,9 @@ impl Taker {
         self.out.begin_line(line.offset);
         if !line.begins || line.ending == Ending::Continued {
             let why = "the line is longer than a line may be";
-            keep::unparsed(bytes, why, &mut self.out);
+            if bytes.iter().any(|byte| *byte != 0) {
+                keep::unparsed(bytes, why, &mut self.out);
+            }
             self.counts.lines += u64::from(line.begins);
             self.counts.damaged += u64::from(line.begins);
             return line.begins.then(|| why.to_owned());
@@ -136,18 +140,25 @@ fn take_record(row: &Row, mapper: &mut dyn Mapper, text: &str, out: &mut Out, co
         let full = counts.unknown.len() >= MOST_NAMES && !counts.unknown.contains_key(kind);
         *counts.unknown.entry(if full { "others".to_owned() } else { kind.to_owned() }).or_default() += 1;
     };
+    // A name out of a file may be anything, and of any length.
+    let named = |kind: String| match kind.is_empty() {
+        true => "untyped".to_owned(),
+        false => kind.chars().take(LONGEST_NAME).collect(),
+    };
     match fate {
         Fate::Mapped => Became::Events,
         Fate::Kept(kind) => {
-            keep::record(row.name, &kind, text, out);
+            keep::record(row.name, &named(kind.into_owned()), text, out);
             Became::Kept
         }
         Fate::Unknown(kind) => {
+            let kind = named(kind);
             count(&kind);
             keep::record(row.name, &kind, text, out);
             Became::Kept
         }
         Fate::Partly(kind) => {
+            let kind = named(kind);
             count(&kind);
             keep::record(row.name, &kind, text, out);
             Became::Events

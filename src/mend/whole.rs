@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 use std::ops::Range;
 
 /// How many bytes are looked at, for each byte of the line, before the search is given up.
-const PATIENCE: usize = 64;
+const PATIENCE: usize = 16;
 
 /// Where the whole records of a line stand, in order.
 pub(super) fn whole_objects(bytes: &[u8], is_record: IsRecord<'_>) -> Vec<Range<usize>> {

@@ -41,6 +41,8 @@ struct Mirror {
 
 /// Runs until it is interrupted.
 pub(crate) fn run(args: &ImportArgs, inputs: Vec<Input>, store: &Store, out: &mut Out) -> Outcome {
+    // Every file that is followed takes a few.
+    crate::cli::record::allow_many_files();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::io)?;
     let (mut interrupt, mut terminate) = runtime.block_on(async {
         Ok::<_, Failure>((

@@ -126,7 +126,10 @@ fn identify(args: &ImportArgs, input: &Input) -> Result<Option<Source>, Failure>
 fn not_recognised(input: &Input) -> Exit {
     let why = match input.len() {
         0 => "empty: there is nothing to import",
-        _ => "not recognised as a log of any agent we know; name its format with --format, or see `foldlog doctor`",
+        _ => {
+            "not recognised as a log of any agent we know; name its format with --format, or see `foldlog doctor`; events \
+             of one's own are recorded with `foldlog record`"
+        }
     };
     words(&format!("{}: {why}", input.shown()));
     // A directory may hold anything; a file that was named was meant.

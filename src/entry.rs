@@ -5,21 +5,26 @@ use crate::event::Event;
 use crate::seq::Seq;
 use crate::time::Timestamp;
 use std::borrow::Cow;
+use std::ops::Range;
 
-/// One entry of a journal, borrowed from the bytes it was read from. Its checksum has been verified.
+/// One entry of a journal. Its checksum has been verified.
+///
+/// Borrowed from the bytes it was read from, or, as followers give it, with a line of its own.
 #[derive(Clone, Debug)]
 pub struct Entry<'a> {
     pub(crate) seq: Seq,
     pub(crate) synced: Seq,
     pub(crate) time: Timestamp,
-    pub(crate) type_name: &'a str,
     pub(crate) id: Option<Cow<'a, str>>,
     pub(crate) observed: Option<Timestamp>,
-    pub(crate) data: &'a str,
-    pub(crate) line: &'a str,
+    pub(crate) line: Cow<'a, str>,
+    /// Where in the line the type's name stands.
+    pub(crate) type_name: Range<u32>,
+    /// Where in the line the data stands.
+    pub(crate) data: Range<u32>,
 }
 
-impl<'a> Entry<'a> {
+impl Entry<'_> {
     /// Its number.
     pub fn seq(&self) -> Seq {
         self.seq
@@ -36,8 +41,8 @@ impl<'a> Entry<'a> {
     }
 
     /// The event's type.
-    pub fn type_name(&self) -> &'a str {
-        self.type_name
+    pub fn type_name(&self) -> &str {
+        self.part(&self.type_name)
     }
 
     /// The caller's own id.
@@ -51,25 +56,43 @@ impl<'a> Entry<'a> {
     }
 
     /// The event's data: a JSON object, as it was recorded.
-    pub fn data(&self) -> &'a str {
-        self.data
+    pub fn data(&self) -> &str {
+        self.part(&self.data)
     }
 
     /// The whole line as it stands in the file, without its line break.
-    pub fn line(&self) -> &'a str {
-        self.line
+    pub fn line(&self) -> &str {
+        &self.line
     }
 
     /// Decodes the event.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the type is known and the data does not fit it.
-    pub fn event(&self) -> Result<Event<'a>> {
-        Event::decode(self.type_name, self.data)
+    pub fn event(&self) -> Result<Event<'_>> {
+        Event::decode(self.type_name(), self.data())
     }
 
     /// Whether the recorder itself wrote it: such an entry has a number but is no event of the session.
     pub fn is_recorders_own(&self) -> bool {
-        Event::is_recorders_own(self.type_name)
+        Event::is_recorders_own(self.type_name())
+    }
+
+    /// The same entry with a line of its own, to keep beyond the reader's buffer.
+    pub fn into_owned(self) -> Entry<'static> {
+        Entry {
+            id: self.id.map(|id| Cow::Owned(id.into_owned())),
+            line: Cow::Owned(self.line.into_owned()),
+            seq: self.seq,
+            synced: self.synced,
+            time: self.time,
+            observed: self.observed,
+            type_name: self.type_name,
+            data: self.data,
+        }
+    }
+
+    fn part(&self, range: &Range<u32>) -> &str {
+        &self.line[range.start as usize..range.end as usize]
     }
 }

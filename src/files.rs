@@ -49,6 +49,18 @@ pub(crate) struct Opened {
     pub(crate) has_entries: bool,
 }
 
+impl Opened {
+    pub(crate) fn is_compacted(&self) -> bool {
+        self.header.as_ref().is_some_and(|header| header.compacted.is_some())
+    }
+
+    /// The last segment that this one stands for.
+    pub(crate) fn stands_through(&self) -> u64 {
+        let compacted = self.header.as_ref().and_then(|header| header.compacted);
+        compacted.map_or(self.segment, |compacted| compacted.through)
+    }
+}
+
 impl Files {
     pub(crate) fn new(storage: Arc<dyn Storage>, dir: &Path) -> Files {
         Files { storage, dir: dir.to_owned() }
@@ -82,6 +94,18 @@ impl Files {
     pub(crate) fn open(&self, segment: u64, access: Access) -> Result<Arc<dyn StorageFile>> {
         let path = self.path(segment);
         self.storage.open(&path, access).map_err(|error| Error::io("open", &path, error))
+    }
+
+    /// Whether somebody holds the writer's lock at this moment.
+    pub(crate) fn is_locked(&self) -> Result<bool> {
+        let path = self.dir.join(LOCK);
+        let file = match self.storage.open(&path, Access::Read) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(Error::io("open", &path, error)),
+        };
+        // Held for an instant, and shared, so that readers do not take each other for writers.
+        file.try_lock(false).map(|free| !free).map_err(|error| Error::io("probe", &path, error))
     }
 
     /// Reads the first lines of a segment; `None` if the file is gone.

@@ -1,7 +1,7 @@
 //! [`Glance`]: a session at a glance, for lists of many: from a few kilobytes at both ends of its journal.
 //!
 //! A small journal is read whole. Of a large one the head gives the first prompt, and the newest segment how it stands:
-//! its header carries the counts so far, and a clean close carries them exactly.
+//! a clean close carries the counts exactly, and its last lines are enough; else its header carries the counts so far.
 
 use crate::activity::{Activity, Change};
 use crate::entry::Entry;
@@ -19,9 +19,15 @@ use crate::storage::Access;
 use crate::time::Timestamp;
 use serde::Serialize;
 
-/// Journals, and newest segments, up to this size are read whole.
-const WHOLE: u64 = 256 << 10;
-/// How much is read at either end of larger ones, at first.
+/// Journals up to this size are read whole.
+const WHOLE: u64 = 32 << 10;
+/// What is read at the head of larger ones, at first.
+const HEAD: u64 = 16 << 10;
+/// What is read at their end, at first: enough where a clean close tells the counts.
+const TAIL: u64 = 8 << 10;
+/// A newest segment up to this size is read whole if it was not closed, so that the counts are exact.
+const NEWEST: u64 = 256 << 10;
+/// How much is read at either end at least, where that does not do.
 const WINDOW: u64 = 64 << 10;
 /// How far the window at the head grows for a first prompt that does not fit.
 const HEAD_MAX: u64 = 4 << 20;
@@ -46,6 +52,11 @@ pub struct Glance {
     pub started: Timestamp,
     /// The time of its last event.
     pub last_activity: Timestamp,
+    /// When it was last touched, as far as can be told: the later of the last event and of the recorder's clock when the
+    /// newest segment was begun, since an import brings times of long ago. `None` if neither can be read: such a
+    /// session has no age. Not serialised.
+    #[serde(skip)]
+    pub last_touched: Option<Timestamp>,
     /// The number of its last entry; 0 if there is none.
     pub last_seq: Seq,
     /// Turns started so far.
@@ -132,6 +143,7 @@ impl Reader {
             state,
             started,
             last_activity: notes.last_event.map_or(started, |(time, _)| time),
+            last_touched: self.newest_created.max(notes.last_event.map(|(time, _)| time)),
             last_seq: notes.last_seq,
             turns,
             errors,
@@ -155,6 +167,7 @@ impl Reader {
                     notes.tail(&entry, event.as_ref());
                 }
                 Item::Gap(gap) => notes.damaged |= !gap.explained && !items.is_half_line(&gap),
+                _ => {}
             }
         }
         Ok(())
@@ -165,7 +178,7 @@ impl Reader {
 fn read_head(files: &Files, listed: &[Listed], notes: &mut Notes) -> Result<()> {
     let Some(first) = listed.first() else { return Ok(()) };
     let Some(opened) = files.peek(*first)? else { return Ok(()) };
-    let mut window = WINDOW;
+    let mut window = HEAD;
     loop {
         let end = opened.len.min(opened.lines_from + window);
         let stretch = read(files, *first, opened.lines_from, end, &mut |entry| {
@@ -173,8 +186,9 @@ fn read_head(files: &Files, listed: &[Listed], notes: &mut Notes) -> Result<()> 
         })?;
         // A later recovery may account for bad lines here: only what no opening came after is sure to be damage.
         notes.damaged |= opened.header.is_none() || (stretch.bad_lines > 0 && listed.len() == 1);
+        let found = notes.first_prompt.is_some() || (!stretch.cuts_turn && window >= WINDOW);
         window *= 8;
-        if notes.first_prompt.is_some() || !stretch.cuts_turn || end == opened.len || window > HEAD_MAX {
+        if found || end == opened.len || window > HEAD_MAX {
             return Ok(());
         }
     }
@@ -187,8 +201,9 @@ fn read_tail(files: &Files, listed: &[Listed], live: bool, notes: &mut Notes) ->
         let Some(opened) = files.peek(*segment)? else { continue };
         let Some(header) = &opened.header else { continue };
         let from = opened.lines_from;
-        let mut found = Notes { approximate: opened.len - from > WHOLE, ..Notes::default() };
-        let mut window = if found.approximate { WINDOW } else { WHOLE };
+        let mut found = Notes { approximate: opened.len - from > NEWEST, ..Notes::default() };
+        let enough = if found.approximate { WINDOW } else { NEWEST };
+        let mut window = TAIL;
         loop {
             found.activity = header.activity();
             let start = from.max(opened.len.saturating_sub(window));
@@ -197,11 +212,12 @@ fn read_tail(files: &Files, listed: &[Listed], live: bool, notes: &mut Notes) ->
             })?;
             let cut_front = u64::from(start > from);
             found.damaged = stretch.bad_lines > cut_front || (stretch.half_line && !live);
-            // The last line may be larger than the window.
-            if stretch.entries > 0 || start == from {
+            // A clean close says how it stands; without one the segment must. The last line may be larger than any window.
+            let told = found.close.is_some() && found.last_event.is_some();
+            if start == from || (stretch.entries > 0 && (told || window >= enough)) {
                 break;
             }
-            window *= 16;
+            window = if window < enough { enough } else { window * 16 };
         }
         let found_event = found.last_event.is_some();
         match newest {

@@ -1,9 +1,11 @@
 //! [`Journal`]: the handle through which a run is recorded.
 
+use crate::cursor::Cursor;
 use crate::draft::Draft;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{OpenTurn, SessionEnded, SessionStarted, ToolCallRecorded, TurnRecorded};
 use crate::files::{Files, LOCK};
+use crate::follow::{Follower, Gate};
 use crate::id::SessionId;
 use crate::opening::{self, Opened, Resumed};
 use crate::options::JournalOptions;
@@ -149,6 +151,17 @@ impl Journal {
                 Err(error) => Err(Box::new((old, error))),
             }
         })
+    }
+
+    /// Follows what this handle and its clones record, and what comes after them: see [`Follower`]. With
+    /// [`Durability::Synced`] no entry is given out before it is on disk, with [`Durability::Written`] as soon as it is
+    /// written.
+    ///
+    /// # Errors
+    /// As for [`Reader::follow`](crate::Reader::follow).
+    pub fn follow(&self, from: Cursor, durability: Durability) -> Result<Follower> {
+        let gate = Gate::new(&self.handle.writer, durability);
+        Follower::new(self.handle.files.clone(), &from, Some(gate))
     }
 
     /// The session this journal records.

@@ -56,6 +56,7 @@ mod entry;
 mod gap;
 mod activity;
 
+mod cursor;
 mod line;
 mod draft;
 mod mend;
@@ -82,16 +83,20 @@ mod commit;
 mod queue;
 mod writer;
 mod opening;
+mod follow;
+mod trash;
 
 mod journal;
 mod store;
 
+pub use crate::cursor::Cursor;
 pub use crate::doctor::{Doctor, Examined, Finding, FindingKind, Mended};
 pub use crate::draft::{Draft, MAX_DEPTH, MAX_ID};
 pub use crate::entry::Entry;
 pub use crate::error::{Error, ErrorKind, Outcome, Result};
 pub use crate::event::*;
 pub use crate::fold::*;
+pub use crate::follow::{Follower, StoreCursor, StoreFollower};
 pub use crate::gap::{Gap, GapKind};
 pub use crate::glance::Glance;
 pub use crate::id::{MAX_DIRECTORY_NAME, SessionId, WorkspaceId};
@@ -111,6 +116,7 @@ pub use crate::seq::Seq;
 pub use crate::storage::{Access, DirEntry, DiskStorage, EntryKind, Storage, StorageFile};
 pub use crate::store::Store;
 pub use crate::time::Timestamp;
+pub use crate::trash::Trashed;
 pub use crate::watermark::{Closing, Durability, Health, HealthChange, Ticket};
 
 /// The project's documents, as they stand in `docs/`.

@@ -217,6 +217,7 @@ fn parse_envelope(line: &str) -> Option<Entry<'_>> {
     let rest = rest.strip_prefix(",\"time\":\"")?;
     let time = Timestamp::from_bytes(rest.as_bytes().get(..Timestamp::LEN)?)?;
     let rest = rest.get(Timestamp::LEN..)?.strip_prefix("\",\"type\":\"")?;
+    let type_from = (body.len() - rest.len()) as u32;
     let (type_name, mut rest) = rest.split_once('"')?;
     if seq == Seq::ZERO || !crate::event::is_type_name(type_name) {
         return None;
@@ -237,7 +238,11 @@ fn parse_envelope(line: &str) -> Option<Entry<'_>> {
         rest = after;
     };
     let is_object = data.starts_with('{') && data.ends_with('}');
-    is_object.then_some(Entry { seq, synced, time, type_name, id, observed, data, line })
+    // No line is longer than 64 MiB, so that its places fit 32 bits.
+    let data_from = u32::try_from(body.len() - data.len()).ok()?;
+    let data = data_from..u32::try_from(body.len()).ok()?;
+    let type_name = type_from..type_from + type_name.len() as u32;
+    is_object.then_some(Entry { seq, synced, time, id, observed, line: Cow::Borrowed(line), type_name, data })
 }
 
 fn number(text: &str) -> Option<(Seq, &str)> {

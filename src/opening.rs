@@ -8,8 +8,9 @@ use crate::id::SessionId;
 use crate::options::JournalOptions;
 use crate::recovery::{self, Recovery};
 use crate::seq::Seq;
-use crate::storage::{Access, StorageFile};
+use crate::storage::{Access, Storage, StorageFile};
 use crate::time::Timestamp;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -60,42 +61,60 @@ pub(crate) fn resume(
     Ok(Resumed { committer, next_seq: resume.next_seq, recovered: resume.recovered, opened })
 }
 
+/// A lock that was tried for.
+pub(crate) enum Taken {
+    /// It is ours until this is dropped.
+    Ours(Arc<dyn StorageFile>),
+    /// Somebody else has it.
+    Theirs(Arc<dyn StorageFile>),
+}
+
 /// Takes the kernel's lock on the journal and notes who holds it, for messages only.
 pub(crate) fn lock(files: &Files, session_id: &SessionId) -> Result<Arc<dyn StorageFile>> {
-    let path = files.dir.join(LOCK);
-    let open = || files.storage.open(&path, Access::Lock).map_err(|error| Error::io("open", &path, error));
-    let io = |error| Error::io("lock", &path, error);
+    match take(&*files.storage, &files.dir.join(LOCK))? {
+        Taken::Ours(file) => {
+            let note = format!("pid {} on {} since {}\n", std::process::id(), host(), Timestamp::now());
+            // For messages only: a full disk must not keep us from recording.
+            let _ = file.set_len(0).and_then(|()| file.write_at(note.as_bytes(), 0));
+            Ok(file)
+        }
+        Taken::Theirs(file) => {
+            let message = format!(
+                "the session {:?} is being recorded by another writer ({}): wait for it to end, or record under another id",
+                session_id.as_str(),
+                holder(&*file)
+            );
+            Err(Error::new(ErrorKind::Locked, message))
+        }
+    }
+}
+
+/// Takes the kernel's lock on a file, which is made if it is missing. Tries for a moment.
+pub(crate) fn take(storage: &dyn Storage, path: &Path) -> Result<Taken> {
+    let io = |error| Error::io("lock", path, error);
     let give_up = Instant::now() + LOCK_PATIENCE;
     loop {
-        let file = open()?;
+        let file = storage.open(path, Access::Lock).map_err(|error| Error::io("open", path, error))?;
         if file.try_lock(true).map_err(io)? {
             // Somebody may have replaced the file between the opening and the locking.
-            if file.is_at(&path).map_err(io)? {
-                let note = format!("pid {} on {} since {}\n", std::process::id(), host(), Timestamp::now());
-                // For messages only: a full disk must not keep us from recording.
-                let _ = file.set_len(0).and_then(|()| file.write_at(note.as_bytes(), 0));
-                return Ok(file);
+            if file.is_at(path).map_err(io)? {
+                return Ok(Taken::Ours(file));
             }
         } else if Instant::now() >= give_up {
-            return Err(locked(&*file, session_id));
+            return Ok(Taken::Theirs(file));
         }
         std::thread::sleep(Duration::from_millis(10));
     }
 }
 
-fn locked(file: &dyn StorageFile, session_id: &SessionId) -> Error {
+/// Who holds a lock, as its file says.
+pub(crate) fn holder(file: &dyn StorageFile) -> String {
     let mut note = [0u8; 200];
     let read = file.read_at(&mut note, 0).unwrap_or(0);
-    let holder = String::from_utf8_lossy(&note[..read]);
-    let holder = match holder.trim_end() {
-        "" => "another process",
-        holder => holder,
-    };
-    let message = format!(
-        "the session {:?} is being recorded by another writer ({holder}): wait for it to end, or record under another id",
-        session_id.as_str()
-    );
-    Error::new(ErrorKind::Locked, message)
+    match String::from_utf8_lossy(&note[..read]).trim_end() {
+        "" => "another process".to_owned(),
+        holder => holder.to_owned(),
+    }
 }
 
 fn host() -> String {

@@ -1,14 +1,15 @@
 //! [`Reader`]: a journal as others see it. Needs no lock, writes nothing, never stops at damage.
 
+use crate::cursor::Cursor;
 use crate::error::{Error, ErrorKind, Result};
-use crate::files::{Files, LOCK};
+use crate::files::Files;
 use crate::fold::{Origin, Reducer, Session, SessionFold};
 use crate::gap::Gap;
 use crate::id::SessionId;
 use crate::items::{Item, Items};
 use crate::record::SessionRecord;
 use crate::seq::Seq;
-use crate::storage::{Access, DiskStorage, EntryKind, Storage};
+use crate::storage::{DiskStorage, EntryKind, Storage};
 use crate::time::Timestamp;
 use serde::Serialize;
 use std::path::Path;
@@ -42,6 +43,8 @@ pub struct Reader {
     pub(crate) files: Files,
     session_id: SessionId,
     pub(crate) created: Timestamp,
+    /// When the newest segment was begun, if that can be read.
+    pub(crate) newest_created: Option<Timestamp>,
     unsupported: Option<String>,
 }
 
@@ -96,8 +99,10 @@ impl Reader {
         };
         let first = listed.first().map(|first| files.peek(*first)).transpose()?.flatten();
         let created = first.and_then(|first| first.header).or_else(|| header.clone()).map(|header| header.created);
+        let newest_created = header.as_ref().map(|header| header.created);
         let unsupported = header.and_then(|header| header.unsupported());
-        Ok(Reader { files, session_id, created: created.unwrap_or(Timestamp::from_micros(0)), unsupported })
+        let created = created.unwrap_or(Timestamp::from_micros(0));
+        Ok(Reader { files, session_id, created, newest_created, unsupported })
     }
 
     /// The session.
@@ -121,14 +126,7 @@ impl Reader {
     /// # Errors
     /// [`ErrorKind::Io`] if the lock cannot be looked at.
     pub fn is_live(&self) -> Result<bool> {
-        let path = self.files.dir.join(LOCK);
-        let file = match self.files.storage.open(&path, Access::Read) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(Error::io("open", &path, error)),
-        };
-        // Held for an instant, and shared, so that readers do not take each other for writers.
-        file.try_lock(false).map(|free| !free).map_err(|error| Error::io("probe", &path, error))
+        self.files.is_locked()
     }
 
     /// Every entry and every gap, in order.
@@ -136,7 +134,15 @@ impl Reader {
     /// # Errors
     /// [`ErrorKind::Io`] if the directory cannot be read.
     pub fn items(&self) -> Result<Items> {
-        Items::new(self.files.clone(), self.is_live()?)
+        self.items_from(&Cursor::start())
+    }
+
+    /// The entries and gaps from a place on.
+    ///
+    /// # Errors
+    /// As for [`Reader::items`].
+    pub fn items_from(&self, cursor: &Cursor) -> Result<Items> {
+        Items::new(self.files.clone(), self.is_live()?, cursor)
     }
 
     /// The session as it stands: the fold of all entries.
@@ -184,11 +190,13 @@ impl Reader {
                 Item::Entry(entry) if entry.seq() > seq => break,
                 Item::Entry(entry) => reducer.entry(&entry),
                 Item::Gap(gap) => {
-                    if !items.is_half_line(&gap) {
-                        reducer.gap(&gap);
-                        gaps.push(gap);
+                    if items.is_half_line(&gap) {
+                        continue;
                     }
+                    reducer.gap(&gap);
+                    gaps.push(gap);
                 }
+                _ => {}
             }
         }
         Ok((reducer.finish(), gaps))
@@ -232,11 +240,13 @@ impl Reader {
                     progress(report.entries);
                 }
                 Item::Gap(gap) => {
-                    if !items.is_half_line(&gap) {
-                        report.clean &= gap.explained;
-                        report.gaps.push(gap);
+                    if items.is_half_line(&gap) {
+                        continue;
                     }
+                    report.clean &= gap.explained;
+                    report.gaps.push(gap);
                 }
+                _ => {}
             }
         }
         report.segments = items.segments();

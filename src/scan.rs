@@ -55,12 +55,57 @@ pub(crate) struct Scanner {
     /// How much is read next.
     block: usize,
     in_line: bool,
+    /// What follows the last line break is not given out: it may become a line yet.
+    waits: bool,
 }
 
 impl Scanner {
     /// Reads `file` from `offset`, where a line starts, to `end`.
     pub(crate) fn new(file: Arc<dyn StorageFile>, offset: u64, end: u64) -> Scanner {
-        Scanner { file, end, buffer: Vec::new(), base: offset, start: 0, len: 0, block: FIRST_BLOCK, in_line: false }
+        Scanner {
+            file,
+            end,
+            buffer: Vec::new(),
+            base: offset,
+            start: 0,
+            len: 0,
+            block: FIRST_BLOCK,
+            in_line: false,
+            waits: false,
+        }
+    }
+
+    /// Whether what follows the last line break is kept back.
+    pub(crate) fn wait_for_line_breaks(&mut self, wait: bool) {
+        self.waits = wait;
+    }
+
+    /// Where the next chunk starts.
+    pub(crate) fn position(&self) -> u64 {
+        self.base + (self.start + self.len) as u64
+    }
+
+    /// What follows the last line break and was kept back.
+    pub(crate) fn kept_back(&self) -> &[u8] {
+        &self.buffer[self.start + self.len..]
+    }
+
+    /// Reads on to another end. What was kept back is read again: its writer may have cut and replaced it.
+    pub(crate) fn read_on_to(&mut self, end: u64) {
+        self.end = end;
+        self.buffer.truncate(self.start + self.len);
+    }
+
+    /// Goes back to where a line starts.
+    pub(crate) fn go_back_to(&mut self, offset: u64) {
+        self.buffer.clear();
+        (self.base, self.start, self.len, self.in_line) = (offset, 0, 0, false);
+    }
+
+    /// Gives back the memory of its buffer. The current chunk's bytes are gone.
+    pub(crate) fn release(&mut self) {
+        self.go_back_to(self.position());
+        self.buffer = Vec::new();
     }
 
     /// The file it reads.
@@ -92,7 +137,7 @@ impl Scanner {
             }
             if !self.fill() {
                 let held = self.buffer.len() - self.start;
-                return (held > 0).then(|| self.take(held, Ending::EndOfFile));
+                return (held > 0 && !self.waits).then(|| self.take(held, Ending::EndOfFile));
             }
         }
     }

@@ -66,6 +66,7 @@ pub(crate) struct Sifter {
     bad: Option<BadRegion>,
     good_end: u64,
     entry_end: u64,
+    entry_crc: Option<u32>,
     synced: u64,
 }
 
@@ -77,6 +78,7 @@ struct BadRegion {
     candidates: Vec<Candidate>,
     /// Where the candidates of the current physical line begin.
     line_from: usize,
+    hash: crc32fast::Hasher,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -95,7 +97,16 @@ struct Candidate {
 impl Sifter {
     /// For a segment whose first line starts at `offset`, behind the number `last`.
     pub(crate) fn new(offset: u64, last: u64, compacted: bool) -> Sifter {
-        Sifter { last, compacted, seen: Vec::new(), bad: None, good_end: offset, entry_end: offset, synced: 0 }
+        Sifter {
+            last,
+            compacted,
+            seen: Vec::new(),
+            bad: None,
+            good_end: offset,
+            entry_end: offset,
+            entry_crc: None,
+            synced: 0,
+        }
     }
 
     /// The last number given out.
@@ -121,6 +132,21 @@ impl Sifter {
     /// The highest durable watermark that any entry stated.
     pub(crate) fn synced(&self) -> u64 {
         self.synced
+    }
+
+    /// The bad lines that wait for a good neighbour: where they start, where they end, and their hash.
+    pub(crate) fn waiting(&self) -> Option<(u64, u64, u32)> {
+        self.bad.as_ref().map(|bad| (bad.offset, bad.end, bad.hash.clone().finalize()))
+    }
+
+    /// Forgets the bad lines that wait for a good neighbour, so that they can be read again.
+    pub(crate) fn forget_waiting(&mut self) {
+        self.bad = None;
+    }
+
+    /// The checksum of the last good line, which ends where `entry_end` says; `None` before the first.
+    pub(crate) fn entry_crc(&self) -> Option<u32> {
+        self.entry_crc
     }
 
     /// Sifts the next line.
@@ -153,7 +179,7 @@ impl Sifter {
                 out.push_back(Sifted::Flaw(Flaw { damage: Damage::Again, offset, bytes, missing, at_end: false }));
             }
             if self.bad.is_none() {
-                (self.good_end, self.entry_end) = (chunk.end(), chunk.end());
+                (self.good_end, self.entry_end, self.entry_crc) = (chunk.end(), chunk.end(), Some(crc));
             }
             return;
         }
@@ -162,7 +188,7 @@ impl Sifter {
         }
         self.note_missing(Some(seq), chunk.offset, out);
         self.give_out(seq, crc, synced);
-        (self.good_end, self.entry_end) = (chunk.end(), chunk.end());
+        (self.good_end, self.entry_end, self.entry_crc) = (chunk.end(), chunk.end(), Some(crc));
         out.push_back(Sifted::Entry);
     }
 
@@ -192,8 +218,10 @@ impl Sifter {
             end: chunk.offset,
             candidates: Vec::new(),
             line_from: 0,
+            hash: crc32fast::Hasher::new(),
         });
         region.end = chunk.end();
+        region.hash.update(bytes);
         if chunk.starts_line {
             region.line_from = region.candidates.len();
         }
@@ -269,7 +297,7 @@ impl Sifter {
         region.offset = at;
         for Candidate { seq, crc, synced, line_end, .. } in accepted {
             self.give_out(seq, crc, synced);
-            (self.good_end, self.entry_end) = (at.max(line_end), at);
+            (self.good_end, self.entry_end, self.entry_crc) = (at.max(line_end), at, Some(crc));
         }
     }
 }

@@ -1,21 +1,22 @@
 //! [`Store`]: a root directory of sessions.
 
+use crate::cursor::Cursor;
 use crate::error::{Error, ErrorKind, Result};
-use crate::files::{Files, LOCK};
+use crate::files::Files;
+use crate::follow::{Follower, StoreCursor, StoreFollower};
 use crate::id::{SessionId, WorkspaceId};
 use crate::journal::Journal;
 use crate::options::JournalOptions;
 use crate::pool::Pool;
 use crate::reader::Reader;
 use crate::record::SessionRecord;
-use crate::storage::{Access, DiskStorage, EntryKind, Storage};
+use crate::storage::{DiskStorage, EntryKind, Storage};
+use crate::trash::{self, LEAVING, TRASH, Trashed};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// How many threads run all journals of a store. More than cores, since they mostly wait for the disk.
 const POOL_THREADS: usize = 8;
-/// Where a session goes before it is removed, so that no half of one is ever seen.
-const LEAVING: &str = ".leaving";
 
 /// A root of sessions: each is a directory below it.
 ///
@@ -96,13 +97,20 @@ impl Store {
     pub fn journal_with(&self, session_id: impl Into<String>, options: JournalOptions) -> Result<Journal> {
         let session_id = SessionId::new(session_id)?;
         let dir = self.path_of(&session_id);
-        match self.storage.kind(&dir) {
-            Ok(EntryKind::Directory) => {}
-            Ok(_) => return Err(not_a_directory(&dir)),
-            Err(_) => self.storage.create_dir(&dir).map_err(|error| Error::io("create", &dir, error))?,
+        let open = || {
+            match self.storage.kind(&dir) {
+                Ok(EntryKind::Directory) => {}
+                Ok(_) => return Err(not_a_directory(&dir)),
+                Err(_) => self.storage.create_dir(&dir).map_err(|error| Error::io("create", &dir, error))?,
+            }
+            let files = Files::new(Arc::clone(&self.storage), &dir);
+            Journal::open(files, session_id.clone(), options.clone(), Arc::clone(&self.pool))
+        };
+        match open() {
+            // It was thrown away in this very moment: then it begins anew.
+            Err(error) if error.kind() == ErrorKind::NotFound => open(),
+            opened => opened,
         }
-        let files = Files::new(Arc::clone(&self.storage), &dir);
-        Journal::open(files, session_id, options, Arc::clone(&self.pool))
     }
 
     /// Opens a session for reading.
@@ -112,17 +120,40 @@ impl Store {
     pub fn reader(&self, session_id: impl Into<String>) -> Result<Reader> {
         let session_id = SessionId::new(session_id)?;
         let reader = Reader::open_on(Arc::clone(&self.storage), &self.path_of(&session_id));
-        reader.map_err(|error| match error.kind() {
-            ErrorKind::NotFound => {
-                let message = format!(
-                    "there is no session {:?} in `{}`: list what there is with `ls`",
-                    session_id.as_str(),
-                    self.root.display()
-                );
-                Error::new(ErrorKind::NotFound, message)
-            }
-            _ => error,
-        })
+        reader.map_err(|error| self.name_missing(&session_id, error))
+    }
+
+    /// Says of a session that is not there which one it is.
+    fn name_missing(&self, session_id: &SessionId, error: Error) -> Error {
+        if error.kind() != ErrorKind::NotFound {
+            return error;
+        }
+        let message = format!(
+            "there is no session {:?} in `{}`: list what there is with `ls`",
+            session_id.as_str(),
+            self.root.display()
+        );
+        Error::new(ErrorKind::NotFound, message)
+    }
+
+    /// Follows a session, which need not be there yet: see [`Follower`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] if the id cannot be one, [`ErrorKind::Io`] if the directory cannot be read.
+    pub fn follow(&self, session_id: impl Into<String>, from: Cursor) -> Result<Follower> {
+        let dir = self.path_of(&SessionId::new(session_id)?);
+        if matches!(self.storage.kind(&dir), Ok(kind) if kind != EntryKind::Directory) {
+            return Err(not_a_directory(&dir));
+        }
+        Follower::new(Files::new(Arc::clone(&self.storage), &dir), &from, None)
+    }
+
+    /// Follows all sessions, and new ones as they appear: see [`StoreFollower`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] if a directory cannot be read.
+    pub fn follow_all(&self, from: impl Into<StoreCursor>) -> Result<StoreFollower> {
+        StoreFollower::new(Arc::clone(&self.storage), &self.root, &from.into())
     }
 
     /// The ids of all sessions, in alphabetical order.
@@ -160,28 +191,49 @@ impl Store {
         Ok(records.filter(|record| workspace.is_none_or(|id| record.workspace_id.as_ref() == Some(id))).collect())
     }
 
-    /// Deletes a session that nobody is recording. There is no way back.
+    /// Moves a session that nobody is recording or compacting to the trash inside the root, whole, and says where it is.
+    /// To have it back, move that directory to [`Store::path_of`] the id. The same id may go there any number of times.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`], [`ErrorKind::Locked`] if it is being recorded, [`ErrorKind::Io`].
+    /// [`ErrorKind::NotFound`], [`ErrorKind::Locked`] if it is being recorded, [`ErrorKind::InvalidInput`] if there is a
+    /// link in its place, [`ErrorKind::Io`].
+    pub fn trash(&self, session_id: impl Into<String>) -> Result<PathBuf> {
+        self.move_out(&SessionId::new(session_id)?, TRASH)
+    }
+
+    /// Where the trash is, or would be.
+    pub fn trash_path(&self) -> PathBuf {
+        self.root.join(TRASH)
+    }
+
+    /// The sessions in the trash, in the order in which they went there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] if it cannot be read. No trash holds nothing.
+    pub fn trashed(&self) -> Result<Vec<Trashed>> {
+        trash::list(&*self.storage, &self.root)
+    }
+
+    /// Deletes a session that is in the trash. There is no way back.
+    ///
+    /// # Errors
+    /// As for [`Store::delete`].
+    pub fn delete_trashed(&self, trashed: &Trashed) -> Result<()> {
+        trash::empty(&*self.storage, &self.root, trashed)
+    }
+
+    /// Deletes a session that nobody is recording. There is no way back; [`Store::trash`] has one.
+    ///
+    /// # Errors
+    /// As for [`Store::trash`].
     pub fn delete(&self, session_id: impl Into<String>) -> Result<()> {
-        let session_id = SessionId::new(session_id)?;
-        let dir = self.path_of(&session_id);
-        self.reader(session_id.clone())?;
-        let lock_path = dir.join(LOCK);
-        let io = |error| Error::io("delete", &dir, error);
-        let lock = self.storage.open(&lock_path, Access::Lock).map_err(io)?;
-        if !lock.try_lock(true).map_err(io)? {
-            let message = format!("the session {:?} is being recorded: it was not deleted", session_id.as_str());
-            return Err(Error::new(ErrorKind::Locked, message));
-        }
-        // Out of sight at once, whole: a crash on the way leaves no half of a session.
-        let leaving = self.root.join(LEAVING);
-        self.storage.create_dir(&leaving).map_err(io)?;
-        let target = leaving.join(format!("{}.{}", session_id.directory_name(), std::process::id()));
-        self.storage.rename(&dir, &target).map_err(io)?;
-        self.storage.sync_dir(&self.root).map_err(io)?;
-        self.storage.remove_dir_all(&target).map_err(io)
+        let leaving = self.move_out(&SessionId::new(session_id)?, LEAVING)?;
+        trash::remove(&*self.storage, &leaving)
+    }
+
+    fn move_out(&self, session_id: &SessionId, place: &str) -> Result<PathBuf> {
+        let moved = trash::move_out(&*self.storage, &self.root, session_id, place);
+        moved.map_err(|error| self.name_missing(session_id, error))
     }
 }
 

@@ -11,6 +11,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
 
 /// How safe a ticket's event is when it resolves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -166,6 +167,25 @@ impl Watermark {
         self.set_health(Health::Closed);
     }
 
+    /// How the journal was closed, if it was.
+    pub(crate) fn closed(&self) -> Option<Result<()>> {
+        self.lock().closed.clone()
+    }
+
+    /// Has a waker woken when more reaches `level`, or when the health changes; `true` if more than `seq` has reached it.
+    pub(crate) fn watch_past(&self, level: Durability, seq: u64, waker: &Waker) -> bool {
+        let mut state = self.lock();
+        if self.reached(level) > seq {
+            return true;
+        }
+        let waiting = &mut state.waiting[level as usize];
+        if !waiting.iter().any(|Reverse(known)| known.seq == seq + 1 && known.waker.will_wake(waker)) {
+            waiting.push(Reverse(Waiting { seq: seq + 1, waker: waker.clone() }));
+        }
+        state.watch(waker);
+        false
+    }
+
     fn poll(&self, level: Durability, seq: u64, registered: &mut Option<Waker>, waker: &Waker) -> Poll<Result<()>> {
         if self.reached(level) >= seq && !self.any_failure.load(Ordering::Acquire) {
             return Poll::Ready(Ok(()));
@@ -302,6 +322,15 @@ impl Future for HealthChange {
 
 /// Runs a future to its end on this thread.
 pub(crate) fn block_on<F: Future + Unpin>(mut future: F) -> F::Output {
+    let poll = |context: &mut Context<'_>| Pin::new(&mut future).poll(context);
+    block_until(None, poll).expect("without a deadline it comes to its end")
+}
+
+/// Polls on this thread until there is an output, or until the deadline has passed.
+pub(crate) fn block_until<T>(
+    deadline: Option<Instant>,
+    mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+) -> Option<T> {
     struct Unpark(std::thread::Thread);
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {
@@ -311,9 +340,13 @@ pub(crate) fn block_on<F: Future + Unpin>(mut future: F) -> F::Output {
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     let mut context = Context::from_waker(&waker);
     loop {
-        match Pin::new(&mut future).poll(&mut context) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => std::thread::park(),
+        if let Poll::Ready(output) = poll(&mut context) {
+            return Some(output);
+        }
+        match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+            Some(Duration::ZERO) => return None,
+            Some(left) => std::thread::park_timeout(left),
+            None => std::thread::park(),
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use super::doctor::DoctorArgs;
 use super::import::ImportArgs;
+use super::prune::PruneArgs;
 use super::record::RecordArgs;
+use super::rm::RmArgs;
+use super::stats::StatsArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use foldlog::SessionState;
 use std::path::PathBuf;
@@ -44,6 +47,12 @@ pub(crate) enum Command {
     Import(ImportArgs),
     /// Find what is wrong with files of JSON lines, and save what can be saved
     Doctor(DoctorArgs),
+    /// Sessions in numbers: turns, calls, durations, tokens, cost
+    Stats(StatsArgs),
+    /// Move sessions to the trash
+    Rm(RmArgs),
+    /// Move old sessions to the trash, or empty it
+    Prune(PruneArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
 }
@@ -79,15 +88,33 @@ pub(crate) struct ShowArgs {
 pub(crate) struct TailArgs {
     /// Which session
     pub(crate) session: Option<String>,
-    /// How many entries [default: 10, or all with --from]
+    /// Wait for more, also for a session that is not there yet
+    #[arg(short = 'f', long)]
+    pub(crate) follow: bool,
+    /// How many entries to begin with [default: 10, or all with --from or --since]
     #[arg(short = 'n', long, value_name = "N")]
     pub(crate) lines: Option<usize>,
     /// Only entries from this number on
     #[arg(long, value_name = "SEQ")]
     pub(crate) from: Option<u64>,
-    /// Only entries of this type; may be given again
+    /// Only from this time on: 30s, 5m, 12h, 2d, or an RFC 3339 time
+    #[arg(long, value_name = "WHEN", conflicts_with = "from", value_parser = super::values::parse_since)]
+    pub(crate) since: Option<super::values::Since>,
+    /// Only entries of this type, in which `*` stands for anything; may be given again
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) types: Vec<String>,
+    /// Only this turn
+    #[arg(long, value_name = "ID")]
+    pub(crate) turn: Option<String>,
+    /// With -f: end when the session has ended, or its writer is gone
+    #[arg(long, requires = "follow")]
+    pub(crate) until_ended: bool,
+    /// With -f: all sessions, and new ones as they appear
+    #[arg(long, requires = "follow", conflicts_with_all = ["session", "until_ended", "from"])]
+    pub(crate) all: bool,
+    /// With -f: look this often, instead of waiting for the system to tell of changes
+    #[arg(long, requires = "follow", value_name = "INTERVAL", value_parser = super::values::parse_interval)]
+    pub(crate) poll: Option<std::time::Duration>,
     /// The lines as they were recorded, byte for byte
     #[arg(long)]
     pub(crate) json: bool,

@@ -12,7 +12,12 @@ pub(crate) fn report(reader: &Reader, gaps: &[Gap]) -> Exit {
 
 /// Names one gap.
 pub(crate) fn name(reader: &Reader, gap: &Gap) {
-    words(&format!("damage in session {:?}: {gap}; everything else was read", reader.session_id().as_str()));
+    name_in(reader.session_id().as_str(), gap);
+}
+
+/// Names one gap in a session.
+pub(crate) fn name_in(session: &str, gap: &Gap) {
+    words(&format!("damage in session {session:?}: {gap}; everything else was read"));
 }
 
 /// Says what the journal holds that this version does not understand.

@@ -7,18 +7,22 @@ mod clean;
 mod completions;
 mod damage;
 mod doctor;
+mod doomed;
 mod fold;
-mod held;
 mod import;
 mod look;
 mod ls;
 mod out;
 mod progress;
+mod prune;
 mod record;
 mod replay;
+mod rm;
 mod rows;
 mod select;
 mod show;
+mod stats;
+mod table;
 mod tail;
 mod values;
 mod verify;
@@ -28,6 +32,7 @@ use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
 use foldlog::{ErrorKind, Store};
 use out::Out;
+use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -95,18 +100,26 @@ impl Failure {
     pub(crate) fn tell(&self) -> Exit {
         match self {
             Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return Exit::Fine,
-            Failure::Output(error) => words(&format!("cannot write to stdout: {error}")),
-            Failure::Library(error) => words(&error.to_string()),
-            Failure::Words(_, text) => words(text),
+            failure => words(&failure.to_string()),
         }
         self.exit()
     }
 
-    fn exit(&self) -> Exit {
+    pub(crate) fn exit(&self) -> Exit {
         match self {
             Failure::Library(error) => exit_of(error.kind()),
             Failure::Output(_) => Exit::Io,
             Failure::Words(exit, _) => *exit,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Output(error) => write!(f, "cannot write to stdout: {error}"),
+            Failure::Library(error) => error.fmt(f),
+            Failure::Words(_, text) => f.write_str(text),
         }
     }
 }
@@ -175,6 +188,9 @@ fn run(cli: Cli) -> Outcome {
         Command::Replay(args) => replay::run(&args, &store()?, &mut out),
         Command::Import(args) => import::run(&args, &store()?, &mut out),
         Command::Doctor(args) => doctor::run(&args, &mut out),
+        Command::Stats(args) => stats::run(&args, &store()?, &mut out),
+        Command::Rm(args) => rm::run(&args, &store()?, &mut out),
+        Command::Prune(args) => prune::run(&args, &store()?, &mut out),
         Command::Completions(args) => completions::run(&args, &mut out),
     }?;
     out.flush()?;

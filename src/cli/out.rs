@@ -101,6 +101,15 @@ impl Out {
         self.writer.write_all(bytes).and_then(|()| self.writer.write_all(b"\n")).map_err(Failure::Output)
     }
 
+    /// Whether anybody may still read it: the reader of a pipe may have gone.
+    pub(crate) fn has_reader(&self) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let stdout = self.writer.get_ref();
+        let mut asked = [PollFd::new(stdout, PollFlags::empty())];
+        let answered = poll(&mut asked, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+        answered.is_err() || !asked[0].revents().contains(PollFlags::ERR)
+    }
+
     /// Hands on what has been written so far.
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {
         self.writer.flush().map_err(Failure::Output)

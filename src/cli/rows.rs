@@ -1,30 +1,42 @@
 //! Entries for people, one line each: local time, number, symbol, what, how long. What streamed in piece by piece is
 //! joined into flowing text.
 
-use super::held::Held;
 use super::out::{Look, Out};
 use super::{Failure, clean, look};
-use foldlog::{Event, Timestamp, ToolCallStatus, TurnStatus};
+use foldlog::{Entry, Event, Timestamp, ToolCallStatus, TurnStatus};
 use std::collections::HashMap;
+use std::time::Duration;
 
-/// How far text stands in: behind the time, the number and the symbol.
-const INDENT: &str = "                                    ";
+/// How many columns the time, the number and the symbol take.
+const PREFIX: usize = 36;
+/// How many columns the name of a session takes at most, where there are several.
+const NAME_MOST: usize = 24;
 
 /// Writes entries, one after the other.
 #[derive(Default)]
 pub(crate) struct Rows {
+    /// Entries are of several sessions: each names its own, in so many columns.
+    names: Option<usize>,
     /// The stream whose text is on the current line.
     flow: Option<Flow>,
     /// Line breaks of that text that nothing has followed yet: output mostly ends with one.
     breaks: usize,
     /// When turns and calls began whose ends may come.
-    began: HashMap<(String, String), Timestamp>,
+    began: HashMap<(String, String, String), Began>,
 }
 
-/// Text that streams in: what it is, of which turn, and of which call.
+/// A turn or call that is running.
+struct Began {
+    at: Timestamp,
+    /// What was called; nothing for a turn.
+    tool_name: String,
+}
+
+/// Text that streams in: what it is, of which session and turn, and of which call.
 #[derive(Clone, PartialEq)]
 struct Flow {
     symbol: &'static str,
+    session: String,
     turn_id: String,
     of: String,
 }
@@ -38,36 +50,45 @@ struct Row {
 }
 
 impl Rows {
-    /// Writes an entry.
-    pub(crate) fn entry(&mut self, held: &Held, out: &mut Out) -> Result<(), Failure> {
-        let event = match Event::decode(&held.type_name, held.data()) {
+    /// Rows of several sessions.
+    pub(crate) fn of_sessions() -> Rows {
+        Rows { names: Some(0), ..Rows::default() }
+    }
+
+    /// Writes an entry of a session.
+    pub(crate) fn entry(&mut self, session: &str, entry: &Entry<'_>, out: &mut Out) -> Result<(), Failure> {
+        if let Some(columns) = &mut self.names {
+            *columns = (*columns).max(look::columns(session)).min(NAME_MOST);
+        }
+        let event = match entry.event() {
             Ok(event) => event,
             Err(error) => {
                 let row = Row { symbol: "?", look: Look::Warn, what: error.to_string(), duration_ms: None };
-                return self.row(held, row, out);
+                return self.row(session, entry, row, out);
             }
         };
         let flow = |symbol, turn_id: &str, of: Option<&str>| Flow {
             symbol,
+            session: session.to_owned(),
             turn_id: turn_id.to_owned(),
             of: of.unwrap_or_default().to_owned(),
         };
         match &event {
             Event::TextDelta(delta) => {
                 let flow = flow("¶", &delta.turn_id, delta.model_call_id.as_deref());
-                self.flowing(held, flow, &delta.text, out)
+                self.flowing(entry, flow, &delta.text, out)
             }
             Event::ReasoningDelta(delta) => {
                 let flow = flow("∴", &delta.turn_id, delta.model_call_id.as_deref());
-                self.flowing(held, flow, &delta.text, out)
+                self.flowing(entry, flow, &delta.text, out)
             }
             Event::ToolCallOutput(output) => {
                 let flow = flow("»", &output.turn_id, Some(&output.call_id));
-                self.flowing(held, flow, &output.text, out)
+                self.flowing(entry, flow, &output.text, out)
             }
             _ => {
-                let row = self.describe(held, &event);
-                self.row(held, row, out)
+                let row = self.describe(session, entry, &event);
+                self.row(session, entry, row, out)
             }
         }
     }
@@ -81,12 +102,27 @@ impl Rows {
         }
     }
 
-    fn flowing(&mut self, held: &Held, flow: Flow, text: &str, out: &mut Out) -> Result<(), Failure> {
+    /// What stands before every row: when, which session, which number.
+    fn prefix(&self, session: &str, entry: &Entry<'_>, out: &Out) -> String {
+        let time = look::local_time_ms(entry.time());
+        let name = self.names.map(|columns| {
+            let name = look::summary(session, columns);
+            format!(" {name}{}", " ".repeat(columns.saturating_sub(look::columns(&name))))
+        });
+        out.paint(Look::Dim, &format!("{time}{} {:>9}", name.unwrap_or_default(), entry.seq().get()))
+    }
+
+    fn indent(&self) -> usize {
+        PREFIX + self.names.map_or(0, |columns| columns + 1)
+    }
+
+    fn flowing(&mut self, entry: &Entry<'_>, flow: Flow, text: &str, out: &mut Out) -> Result<(), Failure> {
         if self.flow.as_ref() != Some(&flow) {
             self.end(out)?;
-            out.text(&format!("{} {} ", prefix(held, out), flow.symbol))?;
+            out.text(&format!("{} {} ", self.prefix(&flow.session, entry, out), flow.symbol))?;
             self.flow = Some(flow);
         }
+        let indent = " ".repeat(self.indent());
         for (at, line) in text.split('\n').enumerate() {
             self.breaks += usize::from(at > 0);
             let line = line.strip_suffix('\r').unwrap_or(line).replace('\t', "    ");
@@ -95,21 +131,21 @@ impl Rows {
             }
             for left in (0..std::mem::take(&mut self.breaks)).rev() {
                 out.text("\n")?;
-                out.text(if left == 0 { INDENT } else { "" })?;
+                out.text(if left == 0 { &indent } else { "" })?;
             }
             out.text(&clean::visible(&line))?;
         }
         Ok(())
     }
 
-    fn row(&mut self, held: &Held, row: Row, out: &mut Out) -> Result<(), Failure> {
+    fn row(&mut self, session: &str, entry: &Entry<'_>, row: Row, out: &mut Out) -> Result<(), Failure> {
         self.end(out)?;
         let duration = row.duration_ms.and_then(look::millis).map(|duration| format!("  {duration}"));
         let duration = duration.unwrap_or_default();
-        let room = out.summary_width().saturating_sub(INDENT.len() + look::columns(&duration)).max(20);
+        let room = out.summary_width().saturating_sub(self.indent() + look::columns(&duration)).max(20);
         let line = format!(
             "{} {} {}{}",
-            prefix(held, out),
+            self.prefix(session, entry, out),
             out.paint(row.look, row.symbol),
             look::summary(&row.what, room),
             out.paint(Look::Dim, &duration)
@@ -117,30 +153,35 @@ impl Rows {
         out.line(line.trim_end())
     }
 
-    fn describe(&mut self, held: &Held, event: &Event<'_>) -> Row {
+    fn describe(&mut self, session: &str, entry: &Entry<'_>, event: &Event<'_>) -> Row {
+        let key = |turn_id: &str, call_id: &str| (session.to_owned(), turn_id.to_owned(), call_id.to_owned());
         let (symbol, look, what) = match event {
             Event::TurnStarted(turn) => {
-                self.began.insert((turn.turn_id.to_string(), String::new()), held.time);
+                self.began.insert(key(&turn.turn_id, ""), Began { at: entry.time(), tool_name: String::new() });
                 ("▶", Look::Bold, said(&format!("turn {}", turn.turn_id), Some(&turn.prompt)))
             }
             Event::TurnEnded(turn) => {
                 let (symbol, look) = turn_symbol(turn.status.as_ref(), turn.error.is_some());
                 let detail = turn.error.as_deref().or(turn.response_content.as_deref());
                 let what = said(&format!("turn {} ended", turn.turn_id), detail);
-                let duration_ms = self.since(&turn.turn_id, "", held.time);
+                let began = self.began.remove(&key(&turn.turn_id, ""));
+                let duration_ms = began.map(|began| millis(entry.time().since(began.at)));
                 return Row { symbol, look, what, duration_ms };
             }
             Event::ToolCallStarted(call) => {
-                self.began.insert((call.turn_id.to_string(), call.call_id.to_string()), held.time);
+                let began = Began { at: entry.time(), tool_name: call.tool_name.to_string() };
+                self.began.insert(key(&call.turn_id, &call.call_id), began);
                 let arguments = call.arguments.as_ref().map_or("", |arguments| arguments.as_str());
                 ("→", Look::Plain, format!("{} {arguments}", call.tool_name))
             }
             Event::ToolCallEnded(call) => {
                 let (symbol, look) = call_symbol(call.status.as_ref(), call.error.is_some());
-                let name = call.tool_name.as_deref().unwrap_or(&call.call_id);
+                let began = self.began.remove(&key(&call.turn_id, &call.call_id));
+                let started = began.as_ref().map(|began| began.tool_name.as_str());
+                let name = call.tool_name.as_deref().or(started).unwrap_or(&call.call_id);
                 let result = call.result.as_ref().map(|result| result.to_text().unwrap_or(result.as_str().to_owned()));
                 let what = said(&format!("{name} ended"), call.error.as_deref().or(result.as_deref()));
-                let duration_ms = self.since(&call.turn_id, &call.call_id, held.time);
+                let duration_ms = began.map(|began| millis(entry.time().since(began.at)));
                 return Row { symbol, look, what, duration_ms: call.duration_ms.or(duration_ms) };
             }
             Event::ToolCallRecorded(recorded) => {
@@ -155,19 +196,18 @@ impl Rows {
                 let what = said(&format!("{model} ended"), call.error.as_deref().or(call.text.as_deref()));
                 return Row { symbol, look, what, duration_ms: call.duration_ms };
             }
-            other => describe_plain(held, other),
+            other => describe_plain(entry, other),
         };
         Row { symbol, look, what, duration_ms: None }
     }
+}
 
-    fn since(&mut self, turn_id: &str, call_id: &str, now: Timestamp) -> Option<f64> {
-        let began = self.began.remove(&(turn_id.to_owned(), call_id.to_owned()))?;
-        Some(now.since(began).as_secs_f64() * 1000.0)
-    }
+fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
 }
 
 /// Events that take no time.
-fn describe_plain(held: &Held, event: &Event<'_>) -> (&'static str, Look, String) {
+fn describe_plain(entry: &Entry<'_>, event: &Event<'_>) -> (&'static str, Look, String) {
     match event {
         Event::SessionStarted(started) => {
             let mut what = format!("session {} started", started.session_id);
@@ -207,13 +247,8 @@ fn describe_plain(held: &Held, event: &Event<'_>) -> (&'static str, Look, String
             ("#", Look::Bad, said(&what, Some(&lost.reason)))
         }
         Event::JournalClosed(closed) => ("#", Look::Dim, said("journal closed", Some(&closed.reason))),
-        _ => ("·", Look::Plain, format!("{} {}", held.type_name, held.data())),
+        _ => ("·", Look::Plain, format!("{} {}", entry.type_name(), entry.data())),
     }
-}
-
-fn prefix(held: &Held, out: &Out) -> String {
-    let time = look::local_time_ms(held.time);
-    out.paint(Look::Dim, &format!("{time} {:>9}", held.seq))
 }
 
 fn said(what: &str, detail: Option<&str>) -> String {

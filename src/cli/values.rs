@@ -42,6 +42,18 @@ impl Since {
     }
 }
 
+/// How often: `100ms`, `2s`, `1m`; at least a millisecond.
+pub(crate) fn parse_interval(text: &str) -> Result<Duration, String> {
+    let interval = match text.strip_suffix("ms") {
+        Some(digits) => digits.parse().ok().map(Duration::from_millis),
+        None => match parse_since(text) {
+            Ok(Since::Ago(span)) => Some(span),
+            _ => None,
+        },
+    };
+    interval.filter(|span| !span.is_zero()).ok_or_else(|| "give an interval such as 100ms, 2s or 1m".to_owned())
+}
+
 /// A speed: a number that is not negative.
 pub(crate) fn parse_speed(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
@@ -53,6 +65,15 @@ pub(crate) fn parse_speed(text: &str) -> Result<f64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_interval() {
+        assert_eq!(parse_interval("100ms"), Ok(Duration::from_millis(100)));
+        assert_eq!(parse_interval("2s"), Ok(Duration::from_secs(2)));
+        for wrong in ["", "0s", "0ms", "5", "ms", "2026-11-22T18:45:00Z"] {
+            assert!(parse_interval(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_time_span_or_a_time() {

@@ -5,6 +5,7 @@
 
 mod anomaly;
 mod call;
+mod durations;
 mod ledger;
 mod rules;
 mod session;
@@ -17,16 +18,19 @@ mod timeline;
 mod timeline_calls;
 mod timeline_turn;
 mod title;
+mod totals;
 mod turn;
 
 #[cfg(test)]
 mod tests;
 
 pub use anomaly::{Anomaly, AnomalyKind};
+pub use durations::Durations;
 pub use session::{Session, SessionFold};
-pub use summary::{ModelCallStats, SessionState, SessionSummary, ToolCallStats, TurnStats, TypeStats};
+pub use summary::{SessionState, SessionSummary};
 pub use summary_fold::SummaryFold;
 pub use timeline::{Timeline, TimelineFold, TimelineItem, TimelineKind};
+pub use totals::{Day, DayStats, GapStats, ModelCallStats, Spent, ToolCallStats, Totals, TurnStats, TypeStats};
 
 use crate::entry::Entry;
 use crate::gap::Gap;

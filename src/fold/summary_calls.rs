@@ -1,43 +1,131 @@
 //! Tool calls and model calls in the summary.
 
 use crate::event::Usage;
+use crate::fold::anomaly::AnomalyKind;
 use crate::fold::rules::{self, Start};
-use crate::fold::summary::ModelCallStats;
 use crate::fold::summary_fold::SummaryFold;
-use crate::fold::summary_part::{CallEndPart, CallStartPart, DeltaPart, ModelCallEndPart, ModelCallStartPart};
+use crate::fold::summary_part::{
+    CallEndPart, CallStartPart, DeltaPart, ModelCallEndPart, ModelCallStartPart, OutputPart,
+};
+use crate::fold::totals::{ModelCallStats, Spent, ToolCallStats};
 use crate::json::Text;
 use crate::record::ToolCallStatus;
 use crate::time::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{Hash, Hasher};
+
+/// The calls of a turn.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Calls {
+    tools: HashMap<String, Call>,
+    /// Calls that were over when the turn ended, by a hash of their ids: what becomes of a late event of theirs.
+    late_tools: HashMap<u64, Late>,
+    models: HashMap<String, ModelCall>,
+    late_models: HashSet<u64>,
+}
 
 #[derive(Clone, Debug)]
-pub(super) struct Call {
-    pub(super) tool_name: String,
-    pub(super) status: ToolCallStatus,
-    pub(super) implicit: bool,
-    pub(super) seen: u64,
-    pub(super) started: Option<Timestamp>,
+struct Call {
+    tool_name: String,
+    status: ToolCallStatus,
+    implicit: bool,
+    /// It is in the count of its tool.
+    counted: bool,
+    /// `interruptions` when its last event came.
+    seen: u64,
+    started: Option<Timestamp>,
+}
+
+/// What is kept of a call that was over when its turn ended.
+#[derive(Clone, Copy, Debug)]
+struct Late {
+    implicit: bool,
+    failed: bool,
 }
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct ModelCall {
+struct ModelCall {
     /// The model under which it was counted; none while only its text has been seen.
-    pub(super) model: Option<String>,
-    pub(super) started: Option<Timestamp>,
-    pub(super) ended: bool,
-    pub(super) streamed: bool,
+    model: Option<String>,
+    started: Option<Timestamp>,
+    ended: bool,
+    streamed: bool,
+}
+
+impl Calls {
+    /// The call of this id as it stands: what runs over an interruption was interrupted.
+    fn tool(&mut self, call_id: &str, interruptions: u64) -> Option<&mut Call> {
+        if let Some(late) = self.late_tools.remove(&hash(call_id)) {
+            let status = if late.failed { ToolCallStatus::Error } else { ToolCallStatus::Success };
+            let tool_name = String::new();
+            let call = Call { tool_name, status, implicit: late.implicit, counted: true, seen: 0, started: None };
+            self.tools.insert(call_id.to_owned(), call);
+        }
+        let call = self.tools.get_mut(call_id)?;
+        if call.status == ToolCallStatus::Running && call.seen < interruptions {
+            call.status = ToolCallStatus::Interrupted;
+        }
+        Some(call)
+    }
+
+    /// The end of their turn: what runs is interrupted, and of what is over little is kept.
+    pub(super) fn end_turn(&mut self) {
+        for (call_id, call) in std::mem::take(&mut self.tools) {
+            if rules::call_is_over(&call.status) {
+                let failed = matches!(call.status, ToolCallStatus::Error | ToolCallStatus::Timeout);
+                self.late_tools.insert(hash(&call_id), Late { implicit: call.implicit, failed });
+            } else {
+                self.tools.insert(call_id, Call { status: ToolCallStatus::Interrupted, ..call });
+            }
+        }
+        for (call_id, call) in std::mem::take(&mut self.models) {
+            if call.ended {
+                self.late_models.insert(hash(&call_id));
+            } else if call.model.is_some() {
+                self.models.insert(call_id, call);
+            }
+        }
+    }
+
+    /// Forgets all calls but these. Names the tools of those that were open.
+    pub(super) fn keep(&mut self, call_ids: &[String]) -> Vec<String> {
+        let (known, late) = (std::mem::take(&mut self.tools), std::mem::take(&mut self.late_tools));
+        let hashes: HashSet<u64> = call_ids.iter().map(|call_id| hash(call_id)).collect();
+        self.late_tools = late.into_iter().filter(|(hash, _)| hashes.contains(hash)).collect();
+        let mut open = Vec::new();
+        for (call_id, call) in known {
+            if call_ids.contains(&call_id) {
+                self.tools.insert(call_id, call);
+            } else if call.counted && !rules::call_is_over(&call.status) {
+                open.push(call.tool_name);
+            }
+        }
+        open
+    }
+
+    /// Counts the calls that have not ended.
+    pub(super) fn count_open(&self, interruptions: u64, tool_calls: &mut BTreeMap<String, ToolCallStats>) {
+        let open = self.tools.values().filter(|call| call.counted && !rules::call_is_over(&call.status));
+        for call in open {
+            let stats = tool_calls.entry(call.tool_name.clone()).or_default();
+            match call.status == ToolCallStatus::Interrupted || call.seen < interruptions {
+                true => stats.interrupted += 1,
+                false => stats.running += 1,
+            }
+        }
+    }
 }
 
 impl SummaryFold {
     pub(super) fn delta(&mut self, part: &DeltaPart<'_>) {
-        self.text_bytes += part.text.len() as u64;
-        let turn = self.turn(&part.turn_id);
+        self.totals.text_bytes += part.text.len() as u64;
+        let models = &mut self.turn(&part.turn_id).calls.models;
         if let Some(id) = &part.model_call_id {
-            match turn.model_calls.get_mut(&**id) {
+            match models.get_mut(&**id) {
                 Some(call) => call.streamed = true,
                 None => {
-                    let call = ModelCall { streamed: true, ..ModelCall::default() };
-                    turn.model_calls.insert(id.to_string(), call);
+                    models.insert(id.to_string(), ModelCall { streamed: true, ..ModelCall::default() });
                 }
             }
         }
@@ -45,7 +133,9 @@ impl SummaryFold {
 
     pub(super) fn model_call_started(&mut self, part: &ModelCallStartPart<'_>, time: Timestamp) {
         let model = part.model.as_deref().unwrap_or_default().to_owned();
-        let call = self.turn(&part.turn_id).model_calls.entry(part.model_call_id.to_string()).or_default();
+        let calls = &mut self.turn(&part.turn_id).calls;
+        calls.late_models.remove(&hash(&part.model_call_id));
+        let call = calls.models.entry(part.model_call_id.to_string()).or_default();
         if call.model.is_some() && !call.ended {
             return;
         }
@@ -54,11 +144,15 @@ impl SummaryFold {
         }
         call.model = Some(model.clone());
         call.started = Some(time);
-        self.model_calls.entry(model).or_default().count += 1;
+        self.totals.model_calls.entry(model).or_default().count += 1;
     }
 
     pub(super) fn model_call_ended(&mut self, part: &ModelCallEndPart<'_>, time: Timestamp) {
-        let call = self.turn(&part.turn_id).model_calls.entry(part.model_call_id.to_string()).or_default();
+        let calls = &mut self.turn(&part.turn_id).calls;
+        if calls.late_models.contains(&hash(&part.model_call_id)) {
+            return;
+        }
+        let call = calls.models.entry(part.model_call_id.to_string()).or_default();
         if call.ended {
             return;
         }
@@ -68,103 +162,188 @@ impl SummaryFold {
         call.model = Some(model.clone());
         call.ended = true;
         let duration = part.duration_ms.or(call.started.map(|started| millis(started, time)));
-        if let Some(text) = part.text.as_deref().filter(|_| !call.streamed) {
-            self.text_bytes += text.len() as u64;
+        let streamed = call.streamed;
+        let totals = &mut self.totals;
+        if let Some(text) = part.text.as_deref().filter(|_| !streamed) {
+            totals.text_bytes += text.len() as u64;
         }
         if counted.as_ref() != Some(&model) {
             if let Some(asked) = counted {
-                uncount(&mut self.model_calls, &asked);
+                uncount(&mut totals.model_calls, &asked);
             }
-            self.model_calls.entry(model.clone()).or_default().count += 1;
+            totals.model_calls.entry(model.clone()).or_default().count += 1;
         }
-        let stats = self.model_calls.entry(model).or_default();
+        let spent = spent(part.usage.unwrap_or_default(), part.cost_usd_micros);
+        let stats = totals.model_calls.entry(model).or_default();
         let failed = rules::model_call_end(part.status.as_deref(), part.error.is_some()) == "error";
         stats.errors += u64::from(failed);
-        add_usage(stats, part.usage.unwrap_or_default());
-        stats.cost_usd_micros = stats.cost_usd_micros.saturating_add(part.cost_usd_micros.unwrap_or(0));
-        if let Some(ms) = duration.filter(|ms| is_duration(*ms)) {
-            stats.total_ms += ms;
-            stats.durations_ms.push(ms);
-        }
+        stats.spent.merge(&spent);
+        duration.into_iter().for_each(|ms| {
+            stats.durations.add_ms(ms);
+        });
+        let day = self.day(time);
+        day.model_calls += 1;
+        day.spent.merge(&spent);
     }
 
     pub(super) fn call_started(&mut self, part: CallStartPart<'_>, time: Timestamp) {
         let tool_name = part.tool_name.into_string();
         let interruptions = self.interruptions;
         let calls = &mut self.turn(&part.turn_id).calls;
-        let start = calls.get_mut(&*part.call_id).map(|call| {
-            if call.status == ToolCallStatus::Running && call.seen < interruptions {
-                call.status = ToolCallStatus::Interrupted;
-            }
-            rules::call_start(&call.status, call.implicit)
-        });
-        match start {
-            Some(Start::Adopt | Start::AdoptEnded | Start::Again) => {
-                if let Some(call) = calls.get_mut(&*part.call_id) {
-                    call.implicit = false;
+        let known = calls.tool(&part.call_id, interruptions);
+        let start = known.as_ref().map(|call| rules::call_start(&call.status, call.implicit));
+        let odd = match start {
+            Some(Start::Anew) => Some(AnomalyKind::CallStartedAfterEnd),
+            Some(Start::Again) => Some(AnomalyKind::CallStartedTwice),
+            Some(Start::AdoptEnded) => Some(AnomalyKind::CallEndedBeforeStart),
+            _ => None,
+        };
+        // A retry leaves an attempt behind that never ended.
+        let mut given_up = None;
+        let mut count = None;
+        match (start, known) {
+            (Some(Start::Adopt | Start::AdoptEnded | Start::Again), Some(call)) => {
+                call.implicit = false;
+                if !call.counted {
+                    call.counted = true;
+                    call.started = Some(time);
+                    call.tool_name.clone_from(&tool_name);
+                    count = Some(tool_name);
                 }
             }
-            None | Some(Start::Resume | Start::Anew) => {
+            (_, known) => {
+                given_up = known
+                    .filter(|call| call.counted && call.status == ToolCallStatus::Interrupted)
+                    .map(|call| call.tool_name.clone());
                 let call = Call {
                     tool_name: tool_name.clone(),
                     status: ToolCallStatus::Running,
                     implicit: false,
+                    counted: true,
                     seen: interruptions,
                     started: Some(time),
                 };
-                calls.insert(part.call_id.into_string(), call);
-                self.tool_calls.entry(tool_name).or_default().count += 1;
+                calls.tools.insert(part.call_id.into_string(), call);
+                count = Some(tool_name);
             }
         }
+        odd.into_iter().for_each(|kind| self.odd(kind));
+        let tools = &mut self.totals.tool_calls;
+        given_up.into_iter().for_each(|name| tools.entry(name).or_default().interrupted += 1);
+        count.into_iter().for_each(|name| tools.entry(name).or_default().count += 1);
+    }
+
+    pub(super) fn call_output(&mut self, part: &OutputPart<'_>) {
+        let seen = self.interruptions;
+        let calls = &mut self.turn(&part.turn_id).calls;
+        if let Some(call) = calls.tool(&part.call_id, seen) {
+            if call.status == ToolCallStatus::Interrupted {
+                call.status = ToolCallStatus::Running;
+            }
+            call.seen = seen;
+            return;
+        }
+        let call = Call {
+            tool_name: String::new(),
+            status: ToolCallStatus::Running,
+            implicit: true,
+            counted: false,
+            seen,
+            started: None,
+        };
+        calls.tools.insert(part.call_id.to_string(), call);
+        self.odd(AnomalyKind::UnknownCall);
     }
 
     pub(super) fn call_ended(&mut self, turn_id: &str, part: CallEndPart<'_>, time: Timestamp) {
         let status = rules::call_end(part.status.clone(), part.error.is_some());
-        let started = match self.turn(turn_id).calls.get(&*part.call_id) {
-            // The first end counts.
-            Some(call) if rules::call_is_over(&call.status) => return,
+        let seen = self.interruptions;
+        let started = match self.turn(turn_id).calls.tool(&part.call_id, seen) {
+            // The first end counts; the later status holds.
+            Some(call) if rules::call_is_over(&call.status) => {
+                call.status = status;
+                call.seen = seen;
+                return self.odd(AnomalyKind::CallEndedTwice);
+            }
             Some(call) => call.started,
-            None => None,
+            None => {
+                self.odd(AnomalyKind::CallEndedWithoutStart);
+                None
+            }
         };
         let duration = part.duration_ms.or(started.map(|started| millis(started, time)));
-        self.count_end(turn_id, part, status, duration);
+        self.count_end(turn_id, part, status, duration, time);
     }
 
-    pub(super) fn call_recorded(&mut self, turn_id: &str, part: CallEndPart<'_>) {
+    /// A call that came whole, in a turn that is there.
+    pub(super) fn call_recorded(&mut self, turn_id: &str, part: CallEndPart<'_>, time: Timestamp) {
         let status = rules::call_end(part.status.clone(), part.error.is_some());
-        let known = self.turn(turn_id).calls.get(&*part.call_id);
-        if known.is_some_and(|call| rules::call_is_over(&call.status)) {
-            return;
+        let (seen, call_id) = (self.interruptions, part.call_id.to_string());
+        let known = self.turn(turn_id).calls.tool(&call_id, seen);
+        match known.filter(|call| rules::call_is_over(&call.status)) {
+            Some(call) => {
+                call.status = status;
+                call.seen = seen;
+            }
+            None => {
+                let duration = part.duration_ms;
+                self.count_end(turn_id, part, status, duration, time);
+            }
         }
-        let duration = part.duration_ms;
-        self.count_end(turn_id, part, status, duration);
+        if let Some(call) = self.turn(turn_id).calls.tool(&call_id, seen) {
+            call.implicit = false;
+        }
     }
 
     /// Counts how a call ended, and the call itself if its start was not seen.
-    fn count_end(&mut self, turn_id: &str, part: CallEndPart<'_>, status: ToolCallStatus, duration: Option<f64>) {
+    fn count_end(
+        &mut self,
+        turn_id: &str,
+        part: CallEndPart<'_>,
+        status: ToolCallStatus,
+        duration: Option<f64>,
+        time: Timestamp,
+    ) {
         let seen = self.interruptions;
+        let (errors, timeouts) = (
+            u64::from(matches!(status, ToolCallStatus::Error | ToolCallStatus::Timeout)),
+            u64::from(status == ToolCallStatus::Timeout),
+        );
+        let given_name = || part.tool_name.map(Text::into_string).unwrap_or_default();
         let calls = &mut self.turn(turn_id).calls;
-        let (tool_name, is_new) = match calls.get_mut(&*part.call_id) {
+        let (tool_name, is_new) = match calls.tool(&part.call_id, seen) {
             Some(call) => {
-                call.status = status.clone();
-                (call.tool_name.clone(), false)
+                call.status = status;
+                call.seen = seen;
+                if call.tool_name.is_empty() && !call.counted {
+                    call.tool_name = given_name();
+                }
+                (call.tool_name.clone(), !std::mem::replace(&mut call.counted, true))
             }
             None => {
-                let tool_name = part.tool_name.map(Text::into_string).unwrap_or_default();
-                let (name, status) = (tool_name.clone(), status.clone());
-                let call = Call { tool_name, status, implicit: true, seen, started: None };
-                calls.insert(part.call_id.into_string(), call);
+                let tool_name = given_name();
+                let name = tool_name.clone();
+                let call = Call { tool_name, status, implicit: true, counted: true, seen, started: None };
+                calls.tools.insert(part.call_id.into_string(), call);
                 (name, true)
             }
         };
-        let stats = self.tool_calls.entry(tool_name).or_default();
+        let stats = self.totals.tool_calls.entry(tool_name).or_default();
         stats.count += u64::from(is_new);
-        stats.errors += u64::from(matches!(status, ToolCallStatus::Error | ToolCallStatus::Timeout));
-        if let Some(ms) = duration.filter(|ms| is_duration(*ms)) {
-            stats.total_ms += ms;
-            stats.durations_ms.push(ms);
-        }
+        stats.errors += errors;
+        stats.timeouts += timeouts;
+        duration.into_iter().for_each(|ms| {
+            stats.durations.add_ms(ms);
+        });
+        self.day(time).tool_calls += 1;
     }
+}
+
+/// Ids of calls that are over are not kept whole: in a long session there are many, and of 64 bits no two agree.
+fn hash(id: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    id.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Takes back one call that was counted under the wrong model.
@@ -177,22 +356,15 @@ fn uncount(model_calls: &mut BTreeMap<String, ModelCallStats>, model: &str) {
     }
 }
 
-fn add_usage(stats: &mut ModelCallStats, usage: Usage) {
-    let pairs = [
-        (&mut stats.input_tokens, usage.input_tokens),
-        (&mut stats.output_tokens, usage.output_tokens),
-        (&mut stats.cache_read_input_tokens, usage.cache_read_input_tokens),
-        (&mut stats.cache_write_input_tokens, usage.cache_write_input_tokens),
-        (&mut stats.reasoning_output_tokens, usage.reasoning_output_tokens),
-    ];
-    for (sum, more) in pairs {
-        *sum = sum.saturating_add(more.unwrap_or(0));
+fn spent(usage: Usage, cost_usd_micros: Option<i64>) -> Spent {
+    Spent {
+        input_tokens: usage.input_tokens.unwrap_or(0),
+        output_tokens: usage.output_tokens.unwrap_or(0),
+        cache_read_input_tokens: usage.cache_read_input_tokens.unwrap_or(0),
+        cache_write_input_tokens: usage.cache_write_input_tokens.unwrap_or(0),
+        reasoning_output_tokens: usage.reasoning_output_tokens.unwrap_or(0),
+        cost_usd_micros: cost_usd_micros.unwrap_or(0),
     }
-}
-
-/// Sums and percentiles stay meaningful only over durations that can be.
-fn is_duration(ms: f64) -> bool {
-    ms.is_finite() && ms >= 0.0
 }
 
 fn millis(from: Timestamp, to: Timestamp) -> f64 {

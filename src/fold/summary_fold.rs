@@ -1,21 +1,24 @@
 //! The fold from a session's entries to its summary. Decodes only the members it counts.
 //!
-//! It keeps an id and a status for each turn, and for each call of a turn until that turn has ended.
+//! It keeps an id and a status for each turn, and for each call of a turn until that turn has ended; of a call that is
+//! over by then it keeps a hash of the id and how it ended, so that an event that comes late is still known for one.
 
 use crate::entry::Entry;
+use crate::fold::anomaly::AnomalyKind;
 use crate::fold::ledger::Ledger;
 use crate::fold::rules::{self, Start};
-use crate::fold::summary::{ModelCallStats, SessionSummary, ToolCallStats, TurnStats, TypeStats};
-use crate::fold::summary_calls::{Call, ModelCall};
+use crate::fold::summary::SessionSummary;
+use crate::fold::summary_calls::Calls;
 use crate::fold::summary_part::{
-    RewindPart, SessionIdPart, SessionPart, TransitionPart, TurnEndPart, TurnPart, WholeTurnPart,
+    OutputPart, RewindPart, SessionIdPart, SessionPart, TransitionPart, TurnEndPart, TurnPart, WholeTurnPart,
 };
+use crate::fold::totals::{Day, DayStats, Totals, TurnStats};
 use crate::fold::{Origin, Reducer};
+use crate::gap::Gap;
 use crate::id::{SessionId, WorkspaceId};
-use crate::record::{ToolCallStatus, TurnStatus};
+use crate::record::TurnStatus;
 use crate::seq::Seq;
 use crate::time::Timestamp;
-use std::collections::{BTreeMap, HashMap};
 
 /// Folds entries into a [`SessionSummary`].
 ///
@@ -26,22 +29,14 @@ pub struct SummaryFold {
     session_id: Option<SessionId>,
     workspace_id: Option<WorkspaceId>,
     agent_id: Option<String>,
-    entries: u64,
-    events: u64,
     first_seq: Seq,
     last_seq: Seq,
-    first_activity: Option<Timestamp>,
-    last_activity: Option<Timestamp>,
+    /// The time of the last event.
+    last_time: Option<Timestamp>,
     turns: Ledger<Turn>,
-    /// The turns that left by a rewind.
-    gone: TurnStats,
-    pub(super) tool_calls: BTreeMap<String, ToolCallStats>,
-    pub(super) model_calls: BTreeMap<String, ModelCallStats>,
-    pub(super) text_bytes: u64,
-    unparsed: u64,
-    undecodable: u64,
-    types: BTreeMap<String, TypeStats>,
-    recoveries: u64,
+    /// How many of them are running.
+    running: u64,
+    pub(super) totals: Totals,
     /// How often everything was interrupted: what was seen last at a lower number and runs was interrupted.
     pub(super) interruptions: u64,
     closed: bool,
@@ -55,8 +50,7 @@ pub(super) struct Turn {
     implicit: bool,
     /// `interruptions` when its last event came.
     seen: u64,
-    pub(super) calls: HashMap<String, Call>,
-    pub(super) model_calls: HashMap<String, ModelCall>,
+    pub(super) calls: Calls,
 }
 
 impl SummaryFold {
@@ -71,24 +65,22 @@ impl SummaryFold {
             "session_started" => {
                 let part: SessionIdPart<'_> = serde_json::from_str(data)?;
                 self.session(serde_json::from_str(data)?);
-                if self.session_id.is_none() {
-                    self.session_id = SessionId::new(part.session_id.into_string()).ok();
-                }
+                self.session_started(part.session_id.into_string());
             }
             "session_updated" => self.session(serde_json::from_str(data)?),
-            "session_ended" | "journal_closed" => self.interruptions += 1,
+            "session_ended" | "journal_closed" => self.interrupt(),
             "journal_recovered" => {
-                self.recoveries += 1;
-                self.interruptions += 1;
+                self.totals.recoveries += 1;
+                self.interrupt();
             }
-            "unparsed" => self.unparsed += 1,
-            "turn_started" => self.turn_started(&serde_json::from_str(data)?),
-            "turn_updated" | "reasoning_delta" | "tool_call_output" => {
+            "unparsed" => self.totals.unparsed += 1,
+            "turn_started" => self.turn_started(&serde_json::from_str(data)?, time),
+            "turn_updated" | "reasoning_delta" => {
                 let part: TurnPart<'_> = serde_json::from_str(data)?;
                 self.turn(&part.turn_id);
             }
-            "turn_ended" => self.turn_ended(serde_json::from_str(data)?),
-            "turn_recorded" => self.turn_recorded(serde_json::from_str(data)?),
+            "turn_ended" => self.turn_ended(&serde_json::from_str(data)?),
+            "turn_recorded" => self.turn_recorded(serde_json::from_str(data)?, time),
             "turns_rewound" => {
                 let part: RewindPart<'_> = serde_json::from_str(data)?;
                 self.rewind(&part.from_turn_id);
@@ -97,13 +89,19 @@ impl SummaryFold {
             "model_call_started" => self.model_call_started(&serde_json::from_str(data)?, time),
             "model_call_ended" => self.model_call_ended(&serde_json::from_str(data)?, time),
             "tool_call_started" => self.call_started(serde_json::from_str(data)?, time),
+            "tool_call_output" => {
+                let part: OutputPart<'_> = serde_json::from_str(data)?;
+                self.call_output(&part);
+            }
             "tool_call_ended" => {
                 let turn: TurnPart<'_> = serde_json::from_str(data)?;
                 self.call_ended(&turn.turn_id, serde_json::from_str(data)?, time);
             }
             "tool_call_recorded" => {
                 let turn: TurnPart<'_> = serde_json::from_str(data)?;
-                self.call_recorded(&turn.turn_id, serde_json::from_str(data)?);
+                let part = serde_json::from_str(data)?;
+                self.turn(&turn.turn_id);
+                self.call_recorded(&turn.turn_id, part, time);
             }
             "agent_transition" => {
                 let part: TransitionPart<'_> = serde_json::from_str(data)?;
@@ -125,66 +123,168 @@ impl SummaryFold {
         }
     }
 
-    /// The turn of this id, which has an event; it is made if it is not there.
+    fn session_started(&mut self, session_id: String) {
+        let given = SessionId::new(session_id).ok();
+        if self.session_id.is_none() {
+            self.session_id.clone_from(&given);
+        }
+        if given.is_none() || given.as_ref() != self.origin.as_ref().or(self.session_id.as_ref()) {
+            self.odd(AnomalyKind::WrongSession);
+        }
+    }
+
+    pub(super) fn odd(&mut self, kind: AnomalyKind) {
+        *self.totals.anomalies.entry(kind).or_default() += 1;
+    }
+
+    pub(super) fn day(&mut self, time: Timestamp) -> &mut DayStats {
+        self.totals.days.entry(Day::of(time)).or_default()
+    }
+
+    fn interrupt(&mut self) {
+        self.interruptions += 1;
+        self.running = 0;
+    }
+
+    /// The turn of this id, which has an event; it is made if it is not there, which is odd.
     pub(super) fn turn(&mut self, turn_id: &str) -> &mut Turn {
-        let at = self.turns.find(turn_id).unwrap_or_else(|| self.turns.push(turn_id, Turn::new()));
-        let turn = &mut self.turns[at];
-        turn.seen = self.interruptions;
-        if turn.status == TurnStatus::Interrupted {
-            turn.status = TurnStatus::Running;
-        }
-        turn
-    }
-
-    fn turn_started(&mut self, part: &TurnPart<'_>) {
-        let over = self.turns.find(&part.turn_id).is_some_and(|at| {
-            let turn = &self.turns[at];
-            rules::turn_start(&turn.status, turn.implicit) == Start::Anew
+        let at = self.turns.find(turn_id).unwrap_or_else(|| {
+            self.odd(AnomalyKind::UnknownTurn);
+            self.add(turn_id)
         });
-        if over {
-            self.turns.push(&part.turn_id, Turn::new());
-        }
-        self.turn(&part.turn_id).implicit = false;
+        self.wake(at)
     }
 
-    fn turn_ended(&mut self, part: TurnEndPart<'_>) {
-        let turn = self.turn(&part.turn_id);
-        turn.status = rules::turn_end(part.status, part.error.is_some());
-        // What goes on after its turn must be known when it ends; the rest will not come again.
-        turn.calls.retain(|_, call| !rules::call_is_over(&call.status));
-        turn.calls.values_mut().for_each(|call| call.status = ToolCallStatus::Interrupted);
-        turn.model_calls.retain(|_, call| call.model.is_some() && !call.ended);
-        turn.calls.shrink_to_fit();
-        turn.model_calls.shrink_to_fit();
+    fn add(&mut self, turn_id: &str) -> usize {
+        self.running += 1;
+        let turn =
+            Turn { status: TurnStatus::Running, implicit: true, seen: self.interruptions, calls: Calls::default() };
+        self.turns.push(turn_id, turn)
     }
 
-    fn turn_recorded(&mut self, part: WholeTurnPart<'_>) {
+    /// The turn at this position, which has an event: one that was interrupted runs again.
+    fn wake(&mut self, at: usize) -> &mut Turn {
+        let status = match &self.turns[at].status {
+            TurnStatus::Interrupted => TurnStatus::Running,
+            status => status.clone(),
+        };
+        self.set(at, status);
+        &mut self.turns[at]
+    }
+
+    fn set(&mut self, at: usize, status: TurnStatus) {
+        let turn = &mut self.turns[at];
+        let ran = turn.runs(self.interruptions);
+        turn.status = status;
+        turn.seen = self.interruptions;
+        self.running = self.running + u64::from(turn.runs(self.interruptions)) - u64::from(ran);
+    }
+
+    fn turn_started(&mut self, part: &TurnPart<'_>, time: Timestamp) {
+        let start = self.turns.find(&part.turn_id).map(|at| {
+            let turn = &self.turns[at];
+            // An interruption shows in the record at once, here when the turn is looked at.
+            let interrupted = turn.status == TurnStatus::Running && turn.seen < self.interruptions;
+            let status = if interrupted { &TurnStatus::Interrupted } else { &turn.status };
+            (at, rules::turn_start(status, turn.implicit))
+        });
+        let (at, odd) = match start {
+            None => (self.add(&part.turn_id), None),
+            Some((_, Start::Anew)) => (self.add(&part.turn_id), Some(AnomalyKind::TurnStartedAfterEnd)),
+            Some((at, Start::Again)) => (at, Some(AnomalyKind::TurnStartedTwice)),
+            Some((at, Start::AdoptEnded)) => (at, Some(AnomalyKind::TurnEndedBeforeStart)),
+            Some((at, Start::Adopt | Start::Resume)) => (at, None),
+        };
+        odd.into_iter().for_each(|kind| self.odd(kind));
+        let turn = self.wake(at);
+        let first = std::mem::replace(&mut turn.implicit, false);
+        self.day(time).turns += u64::from(first);
+    }
+
+    fn turn_ended(&mut self, part: &TurnEndPart<'_>) {
+        let at = match self.turns.find(&part.turn_id) {
+            Some(at) => {
+                if rules::turn_is_over(&self.turns[at].status) {
+                    self.odd(AnomalyKind::TurnEndedTwice);
+                }
+                at
+            }
+            None => {
+                self.odd(AnomalyKind::TurnEndedWithoutStart);
+                self.add(&part.turn_id)
+            }
+        };
+        self.set(at, rules::turn_end(part.status.clone(), part.error.is_some()));
+        self.turns[at].calls.end_turn();
+    }
+
+    fn turn_recorded(&mut self, part: WholeTurnPart<'_>, time: Timestamp) {
+        let at = self.turns.find(&part.turn_id).unwrap_or_else(|| self.add(&part.turn_id));
+        let known: Vec<String> = part.tool_calls.iter().map(|call| call.call_id.to_string()).collect();
         for call in part.tool_calls {
-            self.call_recorded(&part.turn_id, call);
+            self.call_recorded(&part.turn_id, call, time);
         }
-        let turn = self.turn(&part.turn_id);
-        turn.status = rules::turn_end(part.status, part.error.is_some());
-        turn.implicit = false;
+        // Only what stands in the record is known of it from now on.
+        let dropped = self.turns[at].calls.keep(&known);
+        self.count_interrupted(dropped);
+        self.set(at, rules::turn_end(part.status, part.error.is_some()));
+        let first = std::mem::replace(&mut self.turns[at].implicit, false);
+        self.day(time).turns += u64::from(first);
     }
 
     fn rewind(&mut self, from_turn_id: &str) {
-        let Some(from) = self.turns.find(from_turn_id) else { return };
-        for (_, turn) in self.turns.cut(from) {
-            self.gone.rewound += 1;
-            count_turn(&mut self.gone, &turn);
+        let Some(from) = self.turns.find(from_turn_id) else {
+            self.odd(AnomalyKind::UnknownRewind);
+            return;
+        };
+        for (_, mut turn) in self.turns.cut(from) {
+            self.running -= u64::from(turn.runs(self.interruptions));
+            self.totals.turns.rewound += 1;
+            count_turn(&mut self.totals.turns, &turn);
+            // Nothing of it can go on.
+            let open = turn.calls.keep(&[]);
+            self.count_interrupted(open);
         }
+    }
+
+    fn count_interrupted(&mut self, tool_names: Vec<String>) {
+        for name in tool_names {
+            self.totals.tool_calls.entry(name).or_default().interrupted += 1;
+        }
+    }
+
+    /// Counts what holds for every entry, whatever its type.
+    fn count(&mut self, entry: &Entry<'_>) {
+        self.totals.entries += 1;
+        self.closed = entry.type_name() == "journal_closed";
+        let types = &mut self.totals.types;
+        if !types.contains_key(entry.type_name()) {
+            types.insert(entry.type_name().to_owned(), Default::default());
+        }
+        if let Some(stats) = types.get_mut(entry.type_name()) {
+            stats.count += 1;
+            stats.bytes += entry.line().len() as u64 + 1;
+        }
+        if entry.is_recorders_own() {
+            return;
+        }
+        let time = entry.time();
+        self.totals.events += 1;
+        self.day(time).events += 1;
+        self.ended = entry.type_name() == "session_ended";
+        self.totals.active_at(time);
+        // Zero where the clock went back.
+        if let Some(last) = self.last_time.filter(|_| self.running > 0) {
+            let micros = u64::try_from(time.since(last).as_micros()).unwrap_or(u64::MAX);
+            self.totals.active_micros = self.totals.active_micros.saturating_add(micros);
+        }
+        self.last_time = Some(time);
     }
 }
 
 impl Turn {
-    fn new() -> Turn {
-        Turn {
-            status: TurnStatus::Running,
-            implicit: true,
-            seen: 0,
-            calls: HashMap::new(),
-            model_calls: HashMap::new(),
-        }
+    fn runs(&self, interruptions: u64) -> bool {
+        self.status == TurnStatus::Running && self.seen == interruptions
     }
 }
 
@@ -199,60 +299,49 @@ impl Reducer for SummaryFold {
         if entry.seq() <= self.last_seq {
             return;
         }
-        if self.entries == 0 {
+        if self.totals.entries == 0 {
             self.first_seq = entry.seq();
         }
         self.last_seq = entry.seq();
-        self.entries += 1;
-        self.closed = entry.type_name() == "journal_closed";
-        if !entry.is_recorders_own() {
-            self.events += 1;
-            self.ended = entry.type_name() == "session_ended";
-            self.first_activity.get_or_insert(entry.time());
-            self.last_activity = Some(entry.time());
-        }
-        if !self.types.contains_key(entry.type_name()) {
-            self.types.insert(entry.type_name().to_owned(), TypeStats::default());
-        }
-        if let Some(stats) = self.types.get_mut(entry.type_name()) {
-            stats.count += 1;
-            stats.bytes += entry.line().len() as u64 + 1;
-        }
+        self.count(entry);
         if self.apply(entry).is_err() {
-            self.undecodable += 1;
+            self.totals.undecodable += 1;
+            self.odd(AnomalyKind::Undecodable);
+        }
+    }
+
+    fn gap(&mut self, gap: &Gap) {
+        let gaps = &mut self.totals.gaps;
+        match gap.explained {
+            true => gaps.explained += 1,
+            false => {
+                gaps.damaged += 1;
+                gaps.damaged_bytes = gaps.damaged_bytes.saturating_add(gap.bytes);
+            }
         }
     }
 
     fn finish(self) -> SessionSummary {
-        let mut turns = self.gone;
+        let mut totals = self.totals;
+        totals.sessions = 1;
         for turn in self.turns.values() {
-            count_turn(&mut turns, turn);
+            count_turn(&mut totals.turns, turn);
             if !rules::turn_is_over(&turn.status) {
                 let interrupted = turn.status == TurnStatus::Interrupted || turn.seen < self.interruptions;
-                turns.interrupted += u64::from(interrupted);
-                turns.running += u64::from(!interrupted);
+                totals.turns.interrupted += u64::from(interrupted);
+                totals.turns.running += u64::from(!interrupted);
             }
+            turn.calls.count_open(self.interruptions, &mut totals.tool_calls);
         }
         SessionSummary {
             session_id: self.origin.or(self.session_id).unwrap_or_else(rules::unknown_session),
             workspace_id: self.workspace_id,
             agent_id: self.agent_id,
-            entries: self.entries,
-            events: self.events,
             first_seq: self.first_seq,
             last_seq: self.last_seq,
-            first_activity: self.first_activity,
-            last_activity: self.last_activity,
-            turns,
-            tool_calls: self.tool_calls,
-            model_calls: self.model_calls,
-            text_bytes: self.text_bytes,
-            unparsed: self.unparsed,
-            undecodable: self.undecodable,
-            types: self.types,
-            recoveries: self.recoveries,
             closed: self.closed,
             ended: self.ended,
+            totals,
         }
     }
 }
@@ -261,6 +350,7 @@ impl Reducer for SummaryFold {
 fn count_turn(stats: &mut TurnStats, turn: &Turn) {
     stats.started += u64::from(!turn.implicit);
     stats.ended += u64::from(rules::turn_is_over(&turn.status));
+    stats.succeeded += u64::from(turn.status == TurnStatus::Success);
     stats.failed += u64::from(turn.status == TurnStatus::Error);
     stats.cancelled += u64::from(turn.status == TurnStatus::Cancelled);
 }

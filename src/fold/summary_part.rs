@@ -31,6 +31,8 @@ parts! {
     RewindPart { from_turn_id, } [] {}
     /// Of `turn_ended`.
     TurnEndPart { turn_id, } [] { status: TurnStatus, error: IgnoredAny, }
+    /// Of `tool_call_output`.
+    OutputPart { turn_id, call_id, } [] {}
     /// Of `text_delta`.
     DeltaPart { turn_id, text, } [model_call_id] {}
     /// Of `model_call_started`.

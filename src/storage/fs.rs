@@ -5,7 +5,7 @@ use rustix::fs::{Advice, OFlags};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -15,6 +15,11 @@ pub struct DiskStorage;
 
 /// Direct reads start, end and land in memory at multiples of this. No disk of today asks for more.
 const BLOCK: usize = 4096;
+
+/// File systems whose changes are often made by other machines, or by a process of their own, without the kernel telling:
+/// NFS, SMB, CIFS, FUSE, 9P, Ceph, Coda and AFS. The numbers are those of statfs(2).
+const SILENT: &[u32] =
+    &[0x6969, 0xFE53_4D42, 0xFF53_4D42, 0x6573_5546, 0x0102_1997, 0x00C3_6400, 0x7375_7245, 0x5346_414F];
 
 impl Storage for DiskStorage {
     fn create_dir(&self, path: &Path) -> io::Result<()> {
@@ -111,6 +116,12 @@ impl Storage for DiskStorage {
 
     fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
         std::fs::remove_dir_all(path)
+    }
+
+    fn tells_of_changes(&self, path: &Path) -> Option<PathBuf> {
+        let path = std::fs::canonicalize(path).ok()?;
+        let kind = rustix::fs::statfs(&path).ok()?.f_type as u32;
+        (!SILENT.contains(&kind)).then_some(path)
     }
 }
 

@@ -8,7 +8,7 @@ pub use fs::DiskStorage;
 
 use std::fmt::Debug;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A file or directory below a directory.
@@ -66,6 +66,11 @@ pub trait Storage: Debug + Send + Sync + 'static {
     fn remove_file(&self, path: &Path) -> io::Result<()>;
     /// Removes a directory and all in it, following no link.
     fn remove_dir_all(&self, path: &Path) -> io::Result<()>;
+    /// The directory's real path, if the system tells of changes in it; `None` if whoever waits for one must look.
+    fn tells_of_changes(&self, path: &Path) -> Option<PathBuf> {
+        let _ = path;
+        None
+    }
 }
 
 /// An open file. Reads and writes are positioned; there is no cursor.

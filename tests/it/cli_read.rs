@@ -254,7 +254,7 @@ fn tail_prints_the_last_entries_byte_for_byte_or_for_people() {
     assert_eq!(lines(&["--type", "nope"]), (Some(1), vec![]));
     let people = root.run(&["tail", "s-1"]).out;
     assert!(people.contains("¶ Looking at it\n"), "{people}");
-    assert!(people.contains("✗ c-1 ended: exit 101  5.3s\n"), "{people}");
+    assert!(people.contains("✗ bash ended: exit 101  5.3s\n"), "{people}");
     assert_eq!(people.lines().count(), 7, "{people}");
 }
 
@@ -393,6 +393,28 @@ fn ls_takes_the_counts_of_a_large_journal_from_its_ends() {
     assert_eq!((&closed["workspace_id"], &closed["first_prompt"]), (&"w-1".into(), &"Fix the build".into()));
     let glance = root.store.reader("s-1").unwrap().glance().unwrap();
     assert!(!glance.damaged && glance.closed);
+}
+
+/// Goal: counts are exact for a crashed session of middling size, and a last line larger than any window hides nothing.
+#[test]
+fn ls_counts_a_crashed_session_of_middling_size_exactly() {
+    let root = Root::new();
+    let journal = root.store.journal("s-1").unwrap();
+    for number in 0..60 {
+        turn(&journal, &format!("t-{number}"), "Fix the build");
+        journal.push(TextDelta::new(format!("t-{number}"), "x".repeat(1_000))).unwrap();
+    }
+    drop(journal);
+    let listed = &root.run(&["ls", "--json"]).json()[0];
+    assert!((32_000..256_000).contains(&listed["bytes"].as_u64().unwrap()), "{listed}");
+    assert_eq!((&listed["turns"], &listed["errors"]), (&60.into(), &60.into()));
+    assert_eq!((&listed["approximate"], &listed["state"]), (&false.into(), &"interrupted".into()));
+    let journal = root.store.journal("s-1").unwrap();
+    journal.push(TextDelta::new("t-1", "x".repeat(300_000))).unwrap();
+    drop(journal);
+    let listed = &root.run(&["ls", "--json"]).json()[0];
+    let last = root.store.reader("s-1").unwrap().verify().unwrap().last_seq;
+    assert_eq!((&listed["turns"], listed["last_seq"].as_u64()), (&60.into(), last.map(foldlog::Seq::get)));
 }
 
 #[test]

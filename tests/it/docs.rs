@@ -1,9 +1,10 @@
 //! The documents say what is true: the bytes of the worked example, the names in the tables, the example run.
 
+use crate::support::has;
 use foldlog::{Draft, EVENT_TYPES, GapKind, Item, Store, Timestamp, TurnStatus};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn read(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect(path)
@@ -142,4 +143,46 @@ fn the_example_run_folds_into_what_its_story_tells() {
 #[test]
 fn the_changelog_has_this_version() {
     assert!(read("docs/CHANGELOG.md").contains(&format!("\n## {}\n", env!("CARGO_PKG_VERSION"))));
+}
+
+/// Goal: the follower in the documents does what they say. Method: it runs beside a writer that rolls over, dies and comes
+/// back; what it prints is compared with the lines on disk.
+#[test]
+fn the_follower_in_python_misses_nothing() {
+    use foldlog::{JournalOptions, TextDelta};
+    use std::io::{BufRead, BufReader};
+    if !has("python3", "the follower in Python") {
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    let store = Store::open(root.path()).unwrap();
+    let dir = root.path().join("s-1");
+    std::fs::create_dir(&dir).unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/examples/follow.py");
+    let mut python = Command::new("python3").arg(script).arg(&dir).stdout(Stdio::piped()).spawn().unwrap();
+    let mut printed = BufReader::new(python.stdout.take().unwrap()).lines();
+    let options = JournalOptions::default().segment_bytes(3_000);
+    let mut last = 0;
+    for _ in 0..4 {
+        let journal = store.journal_with("s-1", options.clone()).unwrap();
+        for number in 0..60 {
+            last = journal.append(TextDelta::new("t-1", format!("{number} é"))).unwrap().wait().unwrap().get();
+        }
+        drop(journal);
+        // Half a line of a dead writer, which the next opening cuts.
+        let newest = std::fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path());
+        let newest = newest.filter(|path| path.extension().is_some_and(|end| end == "jsonl")).max().unwrap();
+        let whole = std::fs::read(&newest).unwrap();
+        std::fs::write(&newest, [&whole[..], b"{\"seq\":9"].concat()).unwrap();
+    }
+    let files: crate::support::Files = std::fs::read_dir(&dir)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|entry| (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap()))
+        .collect();
+    for (seq, line) in crate::support::entries_of(&files) {
+        assert_eq!(printed.next().unwrap().unwrap().as_bytes(), line, "{seq} of {last}");
+    }
+    python.kill().unwrap();
+    python.wait().unwrap();
 }

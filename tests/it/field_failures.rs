@@ -459,3 +459,20 @@ fn f37_nobody_else_can_read_the_log() {
         assert_eq!(mode(&file.unwrap().path()), 0o600);
     }
 }
+
+#[test]
+fn f39_nothing_goes_unless_it_was_named_and_what_goes_can_be_had_back() {
+    // An idle session that is still held stays; what is thrown away is whole; an abbreviation names nothing.
+    let root = tempfile::tempdir().unwrap();
+    let store = Store::open(root.path()).unwrap();
+    let journal = store.journal("session-1").unwrap();
+    journal.append(TextDelta::new("t", "x")).unwrap().wait().unwrap();
+    assert_eq!(store.trash("session-1").unwrap_err().kind(), ErrorKind::Locked);
+    drop(journal);
+    assert_eq!(store.trash("session").unwrap_err().kind(), ErrorKind::NotFound);
+    let record = store.get("session-1").unwrap();
+    let place = store.trash("session-1").unwrap();
+    assert!(store.session_ids().unwrap().is_empty());
+    std::fs::rename(place, root.path().join("session-1")).unwrap();
+    assert_eq!(store.get("session-1").unwrap(), record);
+}

@@ -7,13 +7,17 @@
 //! - `simulated`: power cuts on a simulated disk, by the thousand
 //! - `crash`: processes killed under load
 //! - `live`: readers beside a writer
+//! - `follow`, `follow_store`: followers of one journal, and of a whole store
+//! - `follow_torture`: sixteen followers beside a writer at full speed that dies and comes back
 //! - `lock`: the one writer's lock beside child processes
 //! - `writer`: group commit, tickets, back-pressure, closing, ten thousand journals at once
 //! - `failing_disks`: errors and full disks at any call and any byte
 //! - `one_writer`: locks, fences, links, hostile ids, the modes of files
 //! - `properties`: arbitrary bytes and arbitrary events
 //! - `docs`: the documents say what is true, and their examples run
-//! - `cli_read`: the commands that read
+//! - `cli_read`, `cli_tail`: the commands that read, and `tail -f`
+//! - `housekeeping`: throwing sessions away, and having them back
+//! - `stats`: sessions in numbers, against an independent count
 //! - `import`, `import_laws`: other recorders' logs as sessions; what holds for any file, however damaged
 //! - `doctor`: a corpus of damaged files, one for each way in which files are damaged in the field
 //! - `tidy`: layers, sizes, and what must be in one place only
@@ -35,11 +39,16 @@
 mod docs;
 mod doctor;
 mod cli_read;
+mod cli_tail;
 mod crash;
 mod failing_disks;
 mod faulty;
 mod field_failures;
+mod follow;
+mod follow_store;
+mod follow_torture;
 mod format;
+mod housekeeping;
 mod live;
 mod import;
 mod import_laws;
@@ -52,6 +61,7 @@ mod quotation;
 mod record;
 mod recovery;
 mod simulated;
+mod stats;
 mod support;
 mod tidy;
 mod transcripts;

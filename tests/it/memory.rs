@@ -55,6 +55,21 @@ impl Memory {
         tree.files.insert(path.to_owned(), Arc::new(inode));
     }
 
+    /// Adds to a file, which stays the same inode.
+    pub fn append(&self, path: &Path, bytes: &[u8]) {
+        let inode = Arc::clone(&self.tree().files[path]);
+        inode.bytes.lock().unwrap().extend_from_slice(bytes);
+    }
+
+    /// Gives a file other bytes; one that is there stays the same inode.
+    pub fn overwrite(&self, path: &Path, bytes: &[u8]) {
+        let inode = self.tree().files.get(path).cloned();
+        match inode {
+            Some(inode) => *inode.bytes.lock().unwrap() = bytes.to_vec(),
+            None => self.set(path, bytes),
+        }
+    }
+
     /// Every file below a directory, by name.
     pub fn files(&self, dir: &Path) -> BTreeMap<String, Vec<u8>> {
         let tree = self.tree();

@@ -47,7 +47,7 @@ impl<'a> Verdict<'a> {
             ended: ending.ended.as_ref().map(|(reason, _)| reason.as_str()),
             closed: ending.closed.as_ref().map(|(reason, _)| reason.as_str()),
             reopened: ending.reopened,
-            turns: shown.summary.turns.started,
+            turns: shown.summary.totals.turns.started,
             calls: calls(shown),
             last_error: ending.last_error.as_ref(),
             open: shown.left_open(),
@@ -58,7 +58,7 @@ impl<'a> Verdict<'a> {
 }
 
 fn calls(shown: &Shown) -> u64 {
-    shown.summary.tool_calls.values().map(|calls| calls.count).sum()
+    shown.summary.totals.tool_calls.values().map(|calls| calls.count).sum()
 }
 
 fn state(shown: &Shown, live: bool) -> SessionState {
@@ -103,7 +103,7 @@ fn what_it_is(shown: &Shown, live: bool, out: &Out) -> String {
     if let (Some(started), Some(last)) = (started, last.filter(|last| started.is_some_and(|began| began <= *last))) {
         parts.push(format!("lasted {}", look::duration(last.since(started))));
     }
-    let (turns, calls) = (shown.summary.turns.started, calls(shown));
+    let (turns, calls) = (shown.summary.totals.turns.started, calls(shown));
     parts.push(format!("{}, {}", look::count(turns, "turn"), look::count(calls, "call")));
     parts.join(" · ")
 }

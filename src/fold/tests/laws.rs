@@ -3,7 +3,7 @@
 
 use super::{Input, feed, fold, lines, origin};
 use crate::event::EVENT_TYPES;
-use crate::fold::{Reducer, SessionFold, SummaryFold, TimelineFold, TimelineKind};
+use crate::fold::{Reducer, SessionFold, SummaryFold, TimelineFold, TimelineKind, Totals};
 use crate::record::{SessionRecord, ToolCallStatus, TurnStatus};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -191,14 +191,14 @@ proptest! {
         prop_assert!(calls.all(|call| call.status != ToolCallStatus::Running));
         let items = fold::<TimelineFold>(&inputs).items;
         prop_assert!(items.iter().all(|item| item.status.as_deref() != Some("running")));
-        prop_assert_eq!(fold::<SummaryFold>(&inputs).turns.running, 0);
+        prop_assert_eq!(fold::<SummaryFold>(&inputs).totals.turns.running, 0);
     }
 
     /// The three reducers apply the same rules, each in its own way: they must agree on the turns.
     #[test]
     fn record_timeline_and_summary_agree(inputs in prop::collection::vec(sensible(), 0..40)) {
         let record = fold::<SessionFold>(&inputs).record;
-        let turns = fold::<SummaryFold>(&inputs).turns;
+        let turns = fold::<SummaryFold>(&inputs).totals.turns;
         let number = |status: TurnStatus| record.turns.iter().filter(|turn| turn.status == status).count() as u64;
         prop_assert_eq!(turns.running, number(TurnStatus::Running));
         prop_assert_eq!(turns.interrupted, number(TurnStatus::Interrupted));
@@ -214,6 +214,34 @@ proptest! {
                 record.turns.iter().map(|turn| (turn.turn_id.clone(), turn.status.to_string())).collect();
             prop_assert_eq!(of_items, of_record);
         }
+    }
+
+    /// The summary forgets what the record keeps, and still finds the same oddities.
+    #[test]
+    fn summary_and_record_find_the_same_oddities(inputs in prop::collection::vec(sensible(), 0..60)) {
+        let decodes = |(type_name, data): &Input| crate::event::Event::decode(type_name, data).is_ok();
+        let inputs: Vec<Input> = inputs.into_iter().filter(decodes).collect();
+        let mut of_record = std::collections::BTreeMap::new();
+        for anomaly in fold::<SessionFold>(&inputs).anomalies {
+            *of_record.entry(anomaly.kind).or_insert(0u64) += 1;
+        }
+        prop_assert_eq!(fold::<SummaryFold>(&inputs).totals.anomalies, of_record);
+    }
+
+    #[test]
+    fn totals_add_up_in_any_order(a in stream(), b in stream(), c in stream()) {
+        let [a, b, c] = [a, b, c].map(|inputs| fold::<SummaryFold>(&inputs).totals);
+        let sum = |parts: [&Totals; 3]| {
+            let mut sum = Totals::default();
+            parts.into_iter().for_each(|part| sum.merge(part));
+            sum
+        };
+        let all = sum([&a, &b, &c]);
+        prop_assert_eq!(&all, &sum([&c, &a, &b]));
+        let mut grouped = b.clone();
+        grouped.merge(&c);
+        prop_assert_eq!(&all, &sum([&Totals::default(), &grouped, &a]));
+        prop_assert_eq!(all.sessions, 3);
     }
 
     #[test]

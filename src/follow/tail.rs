@@ -1,0 +1,204 @@
+//! The tail of one journal: what there is to say about it now, without waiting for anything.
+
+use crate::cursor::{Cursor, Place};
+use crate::error::{ErrorKind, Result};
+use crate::files::{Files, Listed};
+use crate::items::{Growth, Item, Items};
+
+#[derive(Debug)]
+pub(super) struct Tail {
+    files: Files,
+    state: State,
+    caught_up: bool,
+    writer: Writer,
+    /// The last entry closed the journal, so that its writer is about to leave.
+    closed: bool,
+    /// Something at the end is neither a line nor a gap yet.
+    unsettled: bool,
+    /// What the directory held when there was nothing to do, one thorough poll before.
+    listed: Option<Vec<Listed>>,
+    /// Time has passed since the end was looked at.
+    polled: bool,
+    /// What was read was not there any more, and reading has begun anew.
+    restarted: bool,
+}
+
+/// Whether the files are open.
+#[derive(Debug)]
+enum State {
+    Open(Box<Items>),
+    /// Nobody records and all is told: no file is kept open. What the directory held then tells whether to look again.
+    Parked {
+        cursor: Cursor,
+        listed: Vec<Listed>,
+    },
+}
+
+/// Who records, as far as is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Writer {
+    Unknown,
+    AtWork,
+    /// The lock is free; that has not been told yet.
+    Gone,
+    ToldGone,
+}
+
+impl Tail {
+    pub(super) fn new(files: Files, start: &Cursor) -> Result<Tail> {
+        let mut items = Items::growing(files.clone(), start)?;
+        if start.0 == Place::End {
+            // "Now" is now, not when the first item is asked for.
+            while items.next()?.is_some() {}
+            items.arrive();
+        }
+        Ok(Tail {
+            files,
+            state: State::Open(Box::new(items)),
+            caught_up: false,
+            writer: Writer::Unknown,
+            closed: false,
+            unsettled: false,
+            listed: None,
+            polled: false,
+            restarted: false,
+        })
+    }
+
+    pub(super) fn cursor(&self) -> Cursor {
+        match &self.state {
+            State::Open(items) => items.cursor(),
+            State::Parked { cursor, .. } => cursor.clone(),
+        }
+    }
+
+    pub(super) fn keep_back_behind(&mut self, seq: u64) {
+        if let State::Open(items) = &mut self.state {
+            items.keep_back_behind(seq);
+        }
+    }
+
+    /// The next item; `None` if there is nothing to say until [`Tail::look`] has found more.
+    pub(super) fn next(&mut self) -> Result<Option<Item<'static>>> {
+        loop {
+            let State::Open(items) = &mut self.state else { return Ok(None) };
+            if let Some(item) = items.next()? {
+                let item = match item {
+                    Item::Entry(entry) => {
+                        self.closed = entry.type_name() == "journal_closed";
+                        Item::Entry(entry.into_owned())
+                    }
+                    Item::Gap(gap) => Item::Gap(gap),
+                    Item::Rewound(seq) => Item::Rewound(seq),
+                    Item::Replaced => Item::Replaced,
+                    Item::CaughtUp => Item::CaughtUp,
+                    Item::WriterGone => Item::WriterGone,
+                };
+                self.caught_up = false;
+                if self.writer != Writer::AtWork {
+                    self.writer = Writer::Unknown;
+                }
+                return Ok(Some(item));
+            }
+            items.arrive();
+            let abandoned = matches!(self.writer, Writer::Gone | Writer::ToldGone);
+            self.unsettled = items.settle_end(abandoned, std::mem::take(&mut self.polled));
+            if items.has_more() {
+                continue;
+            }
+            if self.writer == Writer::Unknown || (self.closed && self.writer == Writer::AtWork) {
+                // Once it is known that nobody writes, one more look finds the last that was written.
+                self.closed = false;
+                self.ask_for_writer()?;
+                if self.writer == Writer::Gone {
+                    self.grow(true)?;
+                    continue;
+                }
+            }
+            if !std::mem::replace(&mut self.caught_up, true) {
+                return Ok(Some(Item::CaughtUp));
+            }
+            if self.writer == Writer::Gone && !self.unsettled {
+                self.writer = Writer::ToldGone;
+                return Ok(Some(Item::WriterGone));
+            }
+            return Ok(None);
+        }
+    }
+
+    /// Looks at the files again. `poll`: time has passed since the last poll; `thorough`: also for what only others do.
+    pub(super) fn look(&mut self, hint: bool, poll: bool, thorough: bool) -> Result<()> {
+        if let State::Parked { cursor, listed } = &self.state {
+            if !hint && list(&self.files)? == *listed {
+                return Ok(());
+            }
+            self.state = State::Open(Box::new(Items::growing(self.files.clone(), cursor)?));
+            self.restarted = true;
+        }
+        if poll && self.writer != Writer::Gone {
+            let told = self.writer == Writer::ToldGone;
+            self.ask_for_writer()?;
+            if told && self.writer == Writer::Gone {
+                self.writer = Writer::ToldGone;
+            }
+        }
+        self.polled |= poll;
+        self.grow(thorough)
+    }
+
+    /// Whether the next poll should come soon.
+    pub(super) fn is_unsettled(&self) -> bool {
+        self.unsettled
+    }
+
+    /// Whether there is nothing to wait for but another writer.
+    pub(super) fn is_parked(&self) -> bool {
+        matches!(self.state, State::Parked { .. })
+    }
+
+    /// Whether the directory may be another one than before.
+    pub(super) fn take_restarted(&mut self) -> bool {
+        std::mem::take(&mut self.restarted)
+    }
+
+    /// Gives back memory, and the file if nobody records, while nothing happens.
+    pub(super) fn rest(&mut self) -> Result<()> {
+        let State::Open(items) = &mut self.state else { return Ok(()) };
+        if !items.rest() || !self.caught_up || self.writer != Writer::ToldGone {
+            self.listed = None;
+            return Ok(());
+        }
+        // What was there at the last rest has been read since: if it is the same now, nothing is left to be read.
+        let listed = list(&self.files)?;
+        if self.listed.as_ref() == Some(&listed) && !listed.is_empty() {
+            self.state = State::Parked { cursor: items.cursor(), listed };
+            self.listed = None;
+        } else {
+            self.listed = Some(listed);
+        }
+        Ok(())
+    }
+
+    fn ask_for_writer(&mut self) -> Result<()> {
+        self.writer = if self.files.is_locked()? { Writer::AtWork } else { Writer::Gone };
+        Ok(())
+    }
+
+    fn grow(&mut self, thorough: bool) -> Result<()> {
+        let State::Open(items) = &mut self.state else { return Ok(()) };
+        if items.grow(thorough)? == Growth::Intact {
+            return Ok(());
+        }
+        let cursor = items.cursor();
+        **items = Items::growing(self.files.clone(), &cursor)?;
+        self.restarted = true;
+        Ok(())
+    }
+}
+
+fn list(files: &Files) -> Result<Vec<Listed>> {
+    match files.list() {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        listed => listed.map(|(segments, _)| segments),
+    }
+}

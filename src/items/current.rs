@@ -1,0 +1,141 @@
+//! The segment that is being read.
+
+use super::growing::Unsettled;
+use crate::error::{Error, Result};
+use crate::files::{Files, Opened};
+use crate::line::{self, Decoded};
+use crate::scan::{Chunk, Ending, Scanner};
+use crate::segment::Seal;
+use crate::sift::{Flaw, Sifted, Sifter};
+use crate::storage::Access;
+use crate::verdict::Damage;
+use std::collections::VecDeque;
+
+#[derive(Debug)]
+pub(super) struct Current {
+    pub(super) opened: Opened,
+    pub(super) scanner: Scanner,
+    pub(super) sifter: Sifter,
+    pub(super) seal: Option<Seal>,
+    pub(super) end: u64,
+    /// Where half a line at the end of the file starts.
+    pub(super) half_line: Option<u64>,
+    /// The highest watermark that any of its lines states, once that was asked for.
+    evidence: Option<u64>,
+    /// Its end has been settled.
+    pub(super) done: bool,
+    /// A writer may still add to it.
+    pub(super) growing: bool,
+    /// In growing: what stood unsettled at the end one poll before, and what of that was told as a gap.
+    pub(super) suspect: Option<Unsettled>,
+    pub(super) told: Option<Unsettled>,
+}
+
+impl Current {
+    /// Begins a segment behind the number `last`.
+    pub(super) fn begin(files: &Files, opened: Opened, end: u64, last: u64, growing: bool) -> Result<Current> {
+        let file = files.open(opened.segment, Access::Read)?;
+        let from = opened.lines_from.min(end);
+        let sifter = Sifter::new(from, last, opened.is_compacted());
+        let mut scanner = Scanner::new(file, from, end);
+        scanner.wait_for_line_breaks(growing);
+        Ok(Current {
+            opened,
+            scanner,
+            sifter,
+            seal: None,
+            end,
+            half_line: None,
+            evidence: None,
+            done: false,
+            growing,
+            suspect: None,
+            told: None,
+        })
+    }
+
+    /// Sifts the next physical line; `false` if there is none.
+    pub(super) fn advance(&mut self, ready: &mut VecDeque<Sifted>) -> bool {
+        let Some(chunk) = self.scanner.next() else { return false };
+        self.note(chunk);
+        self.sifter.line(chunk, self.scanner.bytes(), ready);
+        true
+    }
+
+    fn note(&mut self, chunk: Chunk) {
+        if chunk.ending == Ending::EndOfFile {
+            self.half_line = Some(chunk.offset);
+        }
+    }
+
+    /// Settles its end against its seal.
+    pub(super) fn settle(&mut self, ready: &mut VecDeque<Sifted>) {
+        self.done = true;
+        let Current { opened, sifter, seal, end, .. } = self;
+        let compacted = opened.header.as_ref().and_then(|header| header.compacted);
+        let last = seal.map(|seal| seal.last_seq).or(compacted.map(|compacted| compacted.last_seq));
+        let flaws_before = ready.len();
+        sifter.end(last, *end, ready);
+        let bad = ready.len() > flaws_before;
+        if let Some(compacted) = compacted
+            && sifter.entries() < compacted.entries
+            && !bad
+        {
+            let flaw = Flaw { damage: Damage::NoBytes, offset: *end, bytes: 0, missing: None, at_end: false };
+            ready.push_back(Sifted::Flaw(flaw));
+        }
+        let Some(seal) = *seal else { return };
+        if opened.len < seal.bytes {
+            let short = match ready.pop_back() {
+                Some(Sifted::Flaw(flaw)) => Flaw { damage: Damage::Short, bytes: seal.bytes - flaw.offset, ..flaw },
+                other => {
+                    ready.extend(other);
+                    let (offset, bytes) = (opened.len, seal.bytes - opened.len);
+                    Flaw { damage: Damage::Short, offset, bytes, missing: None, at_end: false }
+                }
+            };
+            ready.push_back(Sifted::Flaw(short));
+        } else if opened.len > seal.bytes {
+            let (offset, bytes) = (seal.bytes, opened.len - seal.bytes);
+            let flaw = Flaw { damage: Damage::BehindSeal, offset, bytes, missing: None, at_end: false };
+            ready.push_back(Sifted::Flaw(flaw));
+        }
+    }
+
+    /// Reads an entry that was found inside a bad line.
+    pub(super) fn read_salvaged(&self, files: &Files, offset: u64, len: u64, out: &mut Vec<u8>) -> Result<()> {
+        out.resize(len as usize, 0);
+        let mut read = 0;
+        while read < out.len() {
+            let got = self.scanner.file().read_at(&mut out[read..], offset + read as u64);
+            match got.map_err(|error| Error::io("read", &files.path(self.opened.segment), error))? {
+                0 => break,
+                count => read += count,
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether any line of the segment states that the first missing number was synced. Lines before the gap cannot.
+    pub(super) fn proves_durable(&mut self, flaw: &Flaw) -> bool {
+        let Some((first_missing, _)) = flaw.missing else { return false };
+        let file = self.scanner.file().clone();
+        let (from, end) = (self.opened.lines_from, self.end);
+        let highest = *self.evidence.get_or_insert_with(|| {
+            let mut scanner = Scanner::new(file, from, end);
+            let mut highest = 0;
+            while scanner.next().is_some() {
+                if let Decoded::Entry(entry) = line::decode(scanner.bytes()) {
+                    highest = highest.max(entry.synced().get());
+                }
+            }
+            highest
+        });
+        highest >= first_missing
+    }
+
+    /// Forgets what was learnt from all its lines: there are more now.
+    pub(super) fn forget_evidence(&mut self) {
+        self.evidence = None;
+    }
+}

@@ -1,0 +1,217 @@
+//! Reading that waits at the end of a journal for more, while its writer writes, rolls over, dies and comes back, and
+//! while others compact, cut or replace the files.
+
+use super::Items;
+use super::current::Current;
+use super::walk::Walk;
+use crate::cursor::{Cursor, Place, Position};
+use crate::error::{Error, Result};
+use crate::files::Files;
+use crate::line::{self, SUFFIX};
+use crate::segment::Seal;
+use crate::seq::Seq;
+
+/// Bad lines at the end up to this size are read again when the file changes: their writer may yet replace them.
+const REREAD_MOST: u64 = 1 << 20;
+
+/// What has become of the files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Growth {
+    /// What was read is still there.
+    Intact,
+    /// What was read is not there any more: reading must start anew behind what has been seen.
+    Changed,
+}
+
+/// Bytes at the end that are neither a line nor, until they have stayed the same for a while, a gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unsettled {
+    offset: u64,
+    end: u64,
+    hashes: (u32, u32),
+}
+
+impl Items {
+    /// Items that wait at the end: `next` gives `None` for now, and goes on after [`Items::grow`]. The directory need not
+    /// be there yet.
+    pub(crate) fn growing(files: Files, from: &Cursor) -> Result<Items> {
+        let mut walk = Walk::new(files.clone(), true)?;
+        if let Place::After(Position { journal: Some(journal), .. }) = &from.0 {
+            walk.expect(journal);
+        }
+        let mut items = Items::begin(files, walk, false, from)?;
+        items.growing = true;
+        Ok(items)
+    }
+
+    /// Where reading goes on.
+    pub(crate) fn cursor(&self) -> Cursor {
+        Cursor(match (self.exact, self.known) {
+            (true, _) => {
+                let journal = self.walk.journal().map(str::to_owned);
+                Place::After(Position { journal, ..self.seen })
+            }
+            (false, 0) => Place::Start,
+            (false, known) => Place::From(Seq::new(known.saturating_add(1))),
+        })
+    }
+
+    /// Keeps back what stands behind this entry.
+    pub(crate) fn keep_back_behind(&mut self, seq: u64) {
+        self.limit = seq;
+    }
+
+    /// At the end for now: settles what the reader has seen. A notice may come of it.
+    pub(crate) fn arrive(&mut self) {
+        if self.passed >= self.known || !self.ready.is_empty() {
+            return;
+        }
+        if self.exact {
+            self.rewind_to(self.passed);
+        } else if self.known == u64::MAX {
+            (self.known, self.seen.seq, self.exact) = (self.passed, self.passed, true);
+        }
+    }
+
+    /// Whether there is something to be said without looking at the files again.
+    pub(crate) fn has_more(&self) -> bool {
+        !self.notices.is_empty() || (!self.ready.is_empty() && !self.held)
+    }
+
+    /// Looks at what has been written since. A `thorough` look finds also what only others do to files.
+    pub(crate) fn grow(&mut self, thorough: bool) -> Result<Growth> {
+        if !self.ready.is_empty() || !self.notices.is_empty() {
+            return Ok(Growth::Intact);
+        }
+        if let Some(current) = self.current.as_ref().filter(|current| current.growing)
+            && !current.is_intact(&self.files, thorough)?
+        {
+            return Ok(Growth::Changed);
+        }
+        // First whether there is a successor, then how long the file is: a segment with a successor is complete.
+        if self.walk.grow(thorough)? {
+            return Ok(Growth::Changed);
+        }
+        let Some(current) = self.current.as_mut().filter(|current| current.growing) else { return Ok(Growth::Intact) };
+        match self.walk.is_at_end() {
+            true => current.extend(&self.files)?,
+            false => {
+                let seal = self.walk.seal_of(&current.opened);
+                current.seal(&self.files, seal)?;
+            }
+        }
+        Ok(Growth::Intact)
+    }
+
+    /// Looks at what stands unsettled at the end; `abandoned` says that nobody is writing. If it is the same as one poll
+    /// before, it is told as a gap. Returns whether something is left to be settled.
+    pub(crate) fn settle_end(&mut self, abandoned: bool, poll: bool) -> bool {
+        let Some(current) = self.current.as_mut().filter(|current| current.growing) else { return false };
+        let unsettled = current.unsettled(abandoned);
+        if unsettled.is_none() || unsettled == current.told {
+            current.suspect = None;
+            return false;
+        }
+        if !poll {
+            return true;
+        }
+        if std::mem::replace(&mut current.suspect, unsettled) != unsettled {
+            return true;
+        }
+        current.told = unsettled;
+        if abandoned {
+            current.scanner.wait_for_line_breaks(false);
+            while current.advance(&mut self.ready) {}
+            current.scanner.wait_for_line_breaks(true);
+        }
+        current.sifter.end(None, current.end, &mut self.ready);
+        false
+    }
+
+    /// Gives back memory while nothing happens. Returns whether there is nothing here that a cursor does not hold.
+    pub(crate) fn rest(&mut self) -> bool {
+        if !self.ready.is_empty() || !self.notices.is_empty() {
+            return false;
+        }
+        let Some(current) = &mut self.current else { return true };
+        if !current.scanner.kept_back().is_empty() || current.sifter.waiting().is_some() {
+            return false;
+        }
+        current.scanner.release();
+        current.told.is_none()
+    }
+}
+
+impl Current {
+    /// Whether the last line that was read still ends where it did; if `thorough`, also whether the file is still in its
+    /// place.
+    fn is_intact(&self, files: &Files, thorough: bool) -> Result<bool> {
+        let path = files.path(self.opened.segment);
+        let file = self.scanner.file();
+        let io = |error| Error::io("look at", &path, error);
+        let end = self.sifter.entry_end();
+        if thorough && !file.is_at(&path).map_err(io)? {
+            return Ok(false);
+        }
+        let Some(crc) = self.sifter.entry_crc() else { return Ok(true) };
+        const WINDOW: usize = SUFFIX + 1;
+        let mut bytes = [0; WINDOW];
+        // Bytes that the disk refuses to give are damage, not a replacement.
+        let Ok(read) = file.read_at(&mut bytes, end.saturating_sub(WINDOW as u64)) else { return Ok(true) };
+        let line = bytes[..read].strip_suffix(b"\n").unwrap_or(&bytes[..read]);
+        Ok(line::stated_checksum(line) == Some(crc))
+    }
+
+    /// Reads on: the file has grown, or may have.
+    fn extend(&mut self, files: &Files) -> Result<()> {
+        let len = self.len(files)?;
+        (self.end, self.opened.len) = (len, len);
+        self.go_back();
+        self.scanner.read_on_to(len);
+        Ok(())
+    }
+
+    /// Nothing more will be written to it: it ends where the next header says.
+    fn seal(&mut self, files: &Files, seal: Option<Seal>) -> Result<()> {
+        let len = self.len(files)?;
+        (self.opened.len, self.seal, self.growing) = (len, seal, false);
+        self.end = seal.map_or(len, |seal| seal.bytes.min(len));
+        self.go_back();
+        if self.sifter.waiting().is_some_and(|(offset, ..)| offset >= self.end) {
+            self.sifter.forget_waiting();
+        }
+        self.scanner.wait_for_line_breaks(false);
+        self.scanner.read_on_to(self.end);
+        Ok(())
+    }
+
+    fn len(&mut self, files: &Files) -> Result<u64> {
+        self.forget_evidence();
+        let len = self.scanner.file().len();
+        len.map_err(|error| Error::io("look at", &files.path(self.opened.segment), error))
+    }
+
+    /// Bad lines at the end are read again, whether they were told or not.
+    fn go_back(&mut self) {
+        let waiting = self.sifter.waiting().map(|(offset, ..)| offset);
+        let told = self.told.map(|told| told.offset).filter(|offset| *offset >= self.sifter.entry_end());
+        let Some(offset) = waiting.or(told) else { return };
+        let position = self.scanner.position();
+        if offset < position && position - offset <= REREAD_MOST {
+            self.sifter.forget_waiting();
+            self.scanner.go_back_to(offset);
+        }
+    }
+
+    fn unsettled(&self, abandoned: bool) -> Option<Unsettled> {
+        let kept = if abandoned { self.scanner.kept_back() } else { &[] };
+        let waiting = self.sifter.waiting();
+        if waiting.is_none() && kept.is_empty() {
+            return None;
+        }
+        let position = self.scanner.position();
+        let (offset, hash) = waiting.map_or((position, 0), |(offset, _, hash)| (offset, hash));
+        let hashes = (hash, crc32fast::hash(kept));
+        Some(Unsettled { offset, end: position + kept.len() as u64, hashes })
+    }
+}

@@ -1,0 +1,71 @@
+//! The gap that a flaw is: by the table of verdicts, and by what the log itself says about it.
+
+use super::Items;
+use crate::event::{Event, Hole, JournalRecovered};
+use crate::gap::{Gap, GapKind};
+use crate::line;
+use crate::seq::Seq;
+use crate::sift::{Flaw, Sifted};
+
+impl Items {
+    /// The gap that a flaw is.
+    pub(super) fn judge(&mut self, flaw: Flaw) -> Gap {
+        let newest = self.walk.is_at_end();
+        let was_durable = self.was_durable(&flaw);
+        let segment = match &self.current {
+            Some(current) => current.opened.segment,
+            None => self.before.map_or(0, |(before, _)| before),
+        };
+        let mut gap = Flaw { at_end: flaw.at_end && newest, ..flaw }.judge(segment, was_durable);
+        let lost = self.explained_by_next_entry(&gap);
+        let own_report = self.current.as_ref().and_then(|current| current.opened.recovered.as_ref());
+        let recovered =
+            [own_report, self.walk.next_report()].into_iter().flatten().find(|report| explains(report, &gap));
+        if lost || recovered.is_some() {
+            gap.explained = true;
+            gap.acknowledged = None;
+        }
+        if let (Some(report), Some((before, _))) = (recovered, self.before)
+            && let Some(cut) = report.cuts.iter().find(|cut| cut.segment == before && gap.bytes == 0)
+        {
+            // The numbers that a crash tore off: shown where their bytes stood.
+            gap = Gap { segment: before, offset: cut.offset, bytes: cut.bytes, kind: GapKind::Torn, ..gap };
+        }
+        gap
+    }
+
+    /// Whether what a flaw took had been on disk: the fact that tells rot from a crash.
+    fn was_durable(&mut self, flaw: &Flaw) -> bool {
+        let next_epoch = self.walk.next_header().map(|header| header.epoch);
+        let Some(current) = &mut self.current else { return true };
+        let same_epoch = next_epoch.is_some_and(|epoch| epoch <= current.opened.segment);
+        same_epoch || current.opened.is_compacted() || current.proves_durable(flaw)
+    }
+
+    /// Whether the entry behind the gap says that these events were refused while the disk was full.
+    fn explained_by_next_entry(&self, gap: &Gap) -> bool {
+        let (Some(current), Some(Sifted::Entry)) = (&self.current, self.ready.front()) else { return false };
+        let Some(entry) = line::decode_verified(current.scanner.bytes()) else { return false };
+        match entry.event() {
+            Ok(Event::EventsLost(lost)) => {
+                covers(&Hole { first_seq: lost.first_seq, last_seq: lost.last_seq }, gap.first_seq, gap.last_seq)
+            }
+            _ => false,
+        }
+    }
+}
+
+fn explains(report: &JournalRecovered, gap: &Gap) -> bool {
+    let in_cut = report.cuts.iter().any(|cut| {
+        let inside = cut.offset <= gap.offset && gap.offset + gap.bytes <= cut.offset.saturating_add(cut.bytes);
+        cut.segment == gap.segment && gap.bytes > 0 && inside
+    });
+    in_cut || report.holes.iter().any(|hole| covers(hole, gap.first_seq, gap.last_seq))
+}
+
+fn covers(hole: &Hole, first: Option<Seq>, last: Option<Seq>) -> bool {
+    match (first, last) {
+        (Some(first), Some(last)) => hole.first_seq <= first.get() && last.get() <= hole.last_seq,
+        _ => false,
+    }
+}

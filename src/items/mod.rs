@@ -1,0 +1,327 @@
+//! Reading a journal from its first entry to its last: every entry once, in order, and every gap where it is.
+//!
+//! Never writes, needs no lock, never stops at damage. Memory stays bounded: by the longest line, and by 16 bytes for each
+//! entry of one segment.
+
+mod current;
+mod growing;
+mod judge;
+mod start;
+mod walk;
+
+pub(crate) use growing::Growth;
+
+use crate::cursor::{Cursor, Position};
+use crate::entry::Entry;
+use crate::error::Result;
+use crate::event::Event;
+use crate::files::{Files, Opened};
+use crate::gap::{Gap, GapKind};
+use crate::line;
+use crate::seq::Seq;
+use crate::sift::{Flaw, Sifted};
+use crate::verdict::Damage;
+use current::Current;
+use std::collections::VecDeque;
+use walk::Walk;
+
+/// What reading or following a journal yields.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Item<'a> {
+    /// An entry.
+    Entry(Entry<'a>),
+    /// Something between two entries that could not be read.
+    Gap(Gap),
+    /// From a follower: there is nothing more for now. What came before was history, what comes is news.
+    CaughtUp,
+    /// From a follower: entries behind this one were given out and are not in the journal any more. A power cut took them,
+    /// or somebody cut the file. What follows goes on behind it, and its numbers may come again.
+    Rewound(Seq),
+    /// From a follower: another journal stands under the same name. What follows is read from its beginning.
+    Replaced,
+    /// From a follower: nobody is recording, and all that was recorded has been given out. Another writer may come.
+    WriterGone,
+}
+
+/// The items of a journal, in order. Each borrows from the reader's buffer, so this is no `Iterator`: call `next`.
+#[derive(Debug)]
+pub struct Items {
+    files: Files,
+    walk: Walk,
+    current: Option<Current>,
+    /// The number and the end of the last segment that was read.
+    before: Option<(u64, u64)>,
+    ready: VecDeque<Sifted>,
+    salvage: Vec<u8>,
+    last: u64,
+    synced: u64,
+    segments: u64,
+    /// A writer is at work: half a line at the end is not a gap.
+    live: bool,
+    /// Whoever reads knows everything up to this entry already.
+    known: u64,
+    /// The last entry that was given out, or left out because it is known.
+    passed: u64,
+    /// Reading waits at the end for more.
+    growing: bool,
+    /// In growing: the last entry that the reader has seen, and the opening that wrote it.
+    seen: Position,
+    /// Whether `seen` is really known, and not only a place given in words.
+    exact: bool,
+    /// Entries behind this one are kept back, and one such is next.
+    limit: u64,
+    held: bool,
+    /// What is to be said before anything else.
+    notices: VecDeque<Item<'static>>,
+    /// A gap at the end, by segment and offset, that was told before more came behind it.
+    told: Option<(u64, u64)>,
+}
+
+/// What comes next, before it is borrowed.
+enum Next {
+    Notice(Item<'static>),
+    Entry { salvaged: bool },
+    Gap(Gap),
+}
+
+/// What becomes of an entry.
+enum Fate {
+    Give,
+    /// The reader knows it.
+    Skip,
+    /// Its time has not come.
+    Hold,
+    /// It says that the reader knows more than there is: say so first.
+    Rewind,
+}
+
+impl Items {
+    pub(crate) fn new(files: Files, live: bool, from: &Cursor) -> Result<Items> {
+        let walk = Walk::new(files.clone(), false)?;
+        Items::begin(files, walk, live, from)
+    }
+
+    /// How many segments have been read so far.
+    pub fn segments(&self) -> u64 {
+        self.segments
+    }
+
+    /// The highest durable watermark that the entries read so far state.
+    pub fn synced(&self) -> Seq {
+        let current = self.current.as_ref().map_or(0, |current| current.sifter.synced());
+        Seq::new(self.synced.max(current))
+    }
+
+    /// The next item; `None` at the end.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a segment cannot be opened at all. Bytes that cannot be read are gaps.
+    #[allow(clippy::should_implement_trait, reason = "a lending iterator: the trait cannot express it")]
+    pub fn next(&mut self) -> Result<Option<Item<'_>>> {
+        Ok(match self.find_next()? {
+            None => None,
+            Some(Next::Notice(item)) => Some(item),
+            Some(Next::Gap(gap)) => Some(Item::Gap(gap)),
+            Some(Next::Entry { salvaged }) => line::decode_verified(self.bytes(salvaged)).map(Item::Entry),
+        })
+    }
+
+    fn find_next(&mut self) -> Result<Option<Next>> {
+        self.held = false;
+        loop {
+            if let Some(notice) = self.notices.pop_front() {
+                return Ok(Some(Next::Notice(notice)));
+            }
+            let Some(sifted) = self.ready.pop_front() else {
+                match self.advance()? {
+                    true => continue,
+                    false => return Ok(None),
+                }
+            };
+            let salvaged = match sifted {
+                Sifted::Flaw(flaw) => match self.gap(flaw)? {
+                    Some(gap) => return Ok(Some(Next::Gap(gap))),
+                    None => continue,
+                },
+                Sifted::Salvaged { offset, len } => {
+                    if let Some(current) = &self.current {
+                        current.read_salvaged(&self.files, offset, len, &mut self.salvage)?;
+                    }
+                    true
+                }
+                Sifted::Entry => false,
+            };
+            match self.fate(salvaged) {
+                Fate::Give => return Ok(Some(Next::Entry { salvaged })),
+                Fate::Skip => {}
+                Fate::Rewind => self.ready.push_front(sifted),
+                Fate::Hold => {
+                    self.ready.push_front(sifted);
+                    self.held = true;
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    /// The line of the entry that is next.
+    fn bytes(&self, salvaged: bool) -> &[u8] {
+        match &self.current {
+            Some(current) if !salvaged => current.scanner.bytes(),
+            _ => &self.salvage,
+        }
+    }
+
+    /// What becomes of the entry that is next.
+    fn fate(&mut self, salvaged: bool) -> Fate {
+        if !self.growing && self.passed >= self.known {
+            return Fate::Give; // the reader knows nothing of it, and takes all
+        }
+        let Some(entry) = line::decode_verified(self.bytes(salvaged)) else { return Fate::Skip };
+        let seq = entry.seq().get();
+        if seq > self.limit {
+            return Fate::Hold;
+        }
+        let mut epoch = self.current.as_ref().and_then(|current| current.opened.header.as_ref()).map_or(0, |h| h.epoch);
+        if entry.type_name() == "journal_recovered"
+            && let Ok(Event::JournalRecovered(recovered)) = entry.event()
+        {
+            epoch = epoch.max(recovered.epoch);
+            if self.exact && epoch > self.seen.epoch && recovered.after < self.known && seq > recovered.after {
+                self.seen.epoch = epoch;
+                self.rewind_to(recovered.after);
+                return Fate::Rewind;
+            }
+        }
+        self.passed = seq;
+        if seq <= self.known {
+            if !self.exact {
+                self.seen.epoch = self.seen.epoch.max(epoch);
+            }
+            return Fate::Skip;
+        }
+        (self.seen.epoch, self.seen.seq, self.exact) = (epoch.max(self.seen.epoch), seq, true);
+        Fate::Give
+    }
+
+    /// The gap that a flaw is, unless the reader knows it.
+    fn gap(&mut self, flaw: Flaw) -> Result<Option<Gap>> {
+        let gap = self.judge(flaw);
+        let told = self.told == Some((gap.segment, gap.offset)) && (gap.explained || gap.first_seq.is_none());
+        if self.current.as_ref().is_some_and(|current| current.growing) && flaw.at_end {
+            self.told = Some((gap.segment, gap.offset));
+        }
+        let known = match gap.last_seq {
+            Some(last) => last.get() <= self.known,
+            None => self.passed < self.known,
+        };
+        if let Some(last) = gap.last_seq
+            && !known
+        {
+            self.seen.seq = self.seen.seq.max(last.get());
+        }
+        Ok((!told && !known).then_some(gap))
+    }
+
+    /// Whoever reads has seen more than there is.
+    fn rewind_to(&mut self, seq: u64) {
+        (self.known, self.passed, self.seen.seq) = (seq, seq, seq);
+        self.notices.push_back(Item::Rewound(Seq::new(seq)));
+    }
+
+    /// Sifts one more line, or goes on to the next segment; `false` at the end.
+    fn advance(&mut self) -> Result<bool> {
+        if let Some(current) = &mut self.current {
+            if current.advance(&mut self.ready) {
+                return Ok(true);
+            }
+            if current.growing {
+                return Ok(false);
+            }
+            if !current.done {
+                current.settle(&mut self.ready);
+                return Ok(true);
+            }
+            self.last = current.sifter.last();
+            self.passed = self.passed.max(self.last.min(self.known));
+            self.synced = self.synced.max(current.sifter.synced());
+            let (through, end) = (current.opened.stands_through(), current.end);
+            if self.current.take().is_some_and(|current| self.walk.is_ours(&current.opened)) {
+                self.before = Some((through, end));
+            }
+        }
+        self.start_segment()
+    }
+
+    fn start_segment(&mut self) -> Result<bool> {
+        let Some(opened) = self.walk.take()? else { return Ok(false) };
+        if self.walk.was_never_created(&opened)? {
+            return Ok(true);
+        }
+        if !self.walk.is_ours(&opened) {
+            let flaw = whole_file(&opened);
+            let mut current = Current::begin(&self.files, opened, 0, self.last, false)?;
+            current.done = true;
+            self.current = Some(current);
+            self.ready.push_back(Sifted::Flaw(flaw));
+            return Ok(true);
+        }
+        if let Some(lost) = self.find_lost(&opened) {
+            // Told while no segment is being read, so that it stands under the lost one's number.
+            self.ready.push_back(Sifted::Flaw(lost));
+            self.walk.put_back(opened);
+            return Ok(true);
+        }
+        self.meet(&opened);
+        let growing = self.growing && self.walk.is_at_end() && !opened.is_compacted();
+        let seal = self.walk.seal_of(&opened);
+        let end = seal.map_or(opened.len, |seal| seal.bytes.min(opened.len));
+        let mut current = Current::begin(&self.files, opened, end, self.last, growing)?;
+        current.seal = seal;
+        self.segments += 1;
+        self.current = Some(current);
+        Ok(true)
+    }
+
+    /// Compares what the reader has seen with where a segment begins.
+    fn meet(&mut self, opened: &Opened) {
+        let Some(header) = &opened.header else { return };
+        let before = header.first_seq.saturating_sub(1);
+        if before >= self.last {
+            return;
+        }
+        if header.compacted.is_some() {
+            // It has swallowed segments that were read already.
+            self.known = self.known.max(self.last);
+        } else if !self.growing {
+            return;
+        } else if self.passed > before {
+            self.seen.epoch = self.seen.epoch.max(header.epoch);
+            self.rewind_to(before);
+        }
+        self.last = before;
+    }
+
+    /// Segments that should stand before this one and do not.
+    fn find_lost(&mut self, opened: &Opened) -> Option<Flaw> {
+        let prev = opened.header.as_ref().and_then(|header| header.prev)?;
+        if self.before.is_some_and(|(before, _)| before >= prev.segment) || prev.last_seq <= self.last {
+            return None;
+        }
+        let missing = Some((self.last + 1, prev.last_seq));
+        self.before = Some((prev.segment, prev.bytes));
+        self.last = prev.last_seq;
+        Some(Flaw { damage: Damage::Short, offset: 0, bytes: prev.bytes, missing, at_end: false })
+    }
+
+    /// Whether a gap that was just yielded is only the half line that a writer at work has not finished: no damage.
+    pub fn is_half_line(&self, gap: &Gap) -> bool {
+        let half_line = self.current.as_ref().and_then(|current| current.half_line);
+        self.live && gap.kind == GapKind::Torn && half_line == Some(gap.offset)
+    }
+}
+
+fn whole_file(opened: &Opened) -> Flaw {
+    Flaw { damage: Damage::BadBytes, offset: 0, bytes: opened.len, missing: None, at_end: false }
+}

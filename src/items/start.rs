@@ -1,0 +1,161 @@
+//! Where reading starts: from a place given in words, or from what a follower has seen, to the segment to open first.
+
+use super::walk::Walk;
+use super::{Item, Items};
+use crate::cursor::{Cursor, Place, Position};
+use crate::error::Result;
+use crate::files::{Files, Listed, Opened};
+use crate::line::{self, Decoded};
+use crate::scan::{Ending, Scanner};
+use crate::seq::Seq;
+use crate::storage::Access;
+use crate::time::Timestamp;
+use std::collections::VecDeque;
+
+/// What whoever reads knows already.
+struct Known {
+    /// Everything up to this entry.
+    seq: u64,
+    /// The opening that wrote it, if it has been seen: a later one may have found less.
+    epoch: Option<u64>,
+}
+
+impl Items {
+    pub(super) fn begin(files: Files, mut walk: Walk, live: bool, from: &Cursor) -> Result<Items> {
+        let mut notices = VecDeque::new();
+        let known = match &from.0 {
+            Place::Start => Known { seq: 0, epoch: None },
+            Place::End => Known { seq: u64::MAX, epoch: None },
+            Place::From(seq) => Known { seq: seq.get().saturating_sub(1), epoch: None },
+            Place::Last(entries) => Known { seq: before_last(&files, &walk, *entries)?, epoch: None },
+            Place::Since(time) => Known { seq: before_time(&files, &walk, *time)?, epoch: None },
+            Place::After(position) => match (&position.journal, walk.journal()) {
+                (Some(seen), Some(found)) if seen != found => {
+                    notices.push_back(Item::Replaced);
+                    Known { seq: 0, epoch: Some(0) }
+                }
+                _ => Known { seq: position.seq, epoch: Some(position.epoch) },
+            },
+        };
+        let first = first_segment(&files, &walk, &known)?;
+        let (mut last, mut before) = (0, None);
+        if let Some(header) = first.and_then(|opened| opened.header) {
+            walk.start_at(header.segment);
+            last = header.first_seq.saturating_sub(1);
+            before = header.prev.map(|prev| (prev.segment, prev.bytes));
+        }
+        let seen = Position { journal: None, epoch: known.epoch.unwrap_or(0), seq: known.seq };
+        Ok(Items {
+            files,
+            walk,
+            current: None,
+            before,
+            ready: VecDeque::new(),
+            salvage: Vec::new(),
+            last,
+            synced: 0,
+            segments: 0,
+            live,
+            known: known.seq,
+            passed: last.min(known.seq),
+            growing: false,
+            seen,
+            exact: known.epoch.is_some(),
+            limit: Seq::MAX.get(),
+            held: false,
+            notices,
+            told: None,
+        })
+    }
+}
+
+/// The segment to open first; `None` to read all. One whose header is bad is never the first.
+fn first_segment(files: &Files, walk: &Walk, known: &Known) -> Result<Option<Opened>> {
+    if known.seq == 0 {
+        return Ok(None);
+    }
+    let mut first: Option<Opened> = None;
+    for listed in walk.listed().rev() {
+        let Some(opened) = files.peek(listed)?.filter(|opened| walk.is_ours(opened)) else { continue };
+        let Some(header) = &opened.header else { continue };
+        // A later opening that begins with numbers the reader knows has found less than the reader has seen.
+        let rewound = known.epoch.is_some_and(|epoch| header.epoch > epoch) && header.first_seq <= known.seq;
+        let starts_behind = header.first_seq <= known.seq.saturating_add(1);
+        let older_epoch = known.epoch.is_none_or(|epoch| header.epoch <= epoch);
+        if rewound || (starts_behind && first.is_none()) {
+            first = Some(opened);
+        }
+        if first.is_some() && older_epoch {
+            return Ok(first);
+        }
+    }
+    Ok(first)
+}
+
+/// The number before the last `count` entries.
+fn before_last(files: &Files, walk: &Walk, count: u64) -> Result<u64> {
+    if count == 0 {
+        return Ok(u64::MAX);
+    }
+    let (mut before, mut left) = (0, count);
+    for listed in walk.listed().rev() {
+        let mut seqs = VecDeque::new();
+        each_entry(files, walk, listed, &mut |seq, _| {
+            seqs.push_back(seq);
+            if seqs.len() as u64 > left {
+                seqs.pop_front();
+            }
+            true
+        })?;
+        if let Some(first) = seqs.front() {
+            before = first - 1;
+        }
+        left -= seqs.len() as u64;
+        if left == 0 {
+            return Ok(before);
+        }
+    }
+    Ok(0)
+}
+
+/// The number before the first entry of this time or later; the end, if there is none.
+fn before_time(files: &Files, walk: &Walk, time: Timestamp) -> Result<u64> {
+    // What stands before a segment was recorded before that was made.
+    let mut segments = VecDeque::new();
+    for listed in walk.listed().rev() {
+        segments.push_front(listed);
+        let Some(opened) = files.peek(listed)?.filter(|opened| walk.is_ours(opened)) else { continue };
+        if opened.header.is_some_and(|header| header.created <= time) {
+            break;
+        }
+    }
+    let mut found = u64::MAX;
+    for listed in segments {
+        each_entry(files, walk, listed, &mut |seq, at| {
+            if at >= time {
+                found = seq - 1;
+            }
+            found == u64::MAX
+        })?;
+        if found < u64::MAX {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// Calls `each` with the number and the time of every good line of a segment, until it says `false`.
+fn each_entry(files: &Files, walk: &Walk, listed: Listed, each: &mut dyn FnMut(u64, Timestamp) -> bool) -> Result<()> {
+    let Some(opened) = files.peek(listed)?.filter(|opened| walk.is_ours(opened)) else { return Ok(()) };
+    let file = files.open(listed.segment, Access::Read)?;
+    let mut scanner = Scanner::new(file, opened.lines_from, opened.len);
+    while let Some(chunk) = scanner.next() {
+        if chunk.ending == Ending::Newline
+            && let Decoded::Entry(entry) = line::decode(scanner.bytes())
+            && !each(entry.seq().get(), entry.time())
+        {
+            break;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,222 @@
+//! In which order the segments of a journal are read. A later header seals, explains or replaces what stands before it, so
+//! the first lines of some segments are read ahead.
+
+use crate::error::Result;
+use crate::event::JournalRecovered;
+use crate::files::{Files, Listed, Opened};
+use crate::scan::Scanner;
+use crate::segment::{Header, MAX_HEADER, Seal};
+use crate::sift::Sifter;
+use crate::storage::{Access, EntryKind};
+use std::collections::VecDeque;
+
+/// The segments that come next.
+#[derive(Debug)]
+pub(super) struct Walk {
+    pub(super) files: Files,
+    /// Segments not opened yet.
+    listed: VecDeque<Listed>,
+    /// Segments whose first lines are known: they seal and explain the ones before.
+    ahead: VecDeque<Opened>,
+    /// The id that every header must bear, once a good header was seen.
+    journal: Option<String>,
+    /// The highest number that was ever listed.
+    highest: u64,
+    /// What has been given out stands for all segments up to this one.
+    through: u64,
+    /// A writer may be making one more at this moment.
+    growing: bool,
+}
+
+impl Walk {
+    pub(super) fn new(files: Files, growing: bool) -> Result<Walk> {
+        let listed = list(&files, growing)?;
+        let journal = files.newest_header(&listed)?.map(|header| header.journal);
+        let highest = listed.last().map_or(0, |listed| listed.segment);
+        Ok(Walk { files, listed: listed.into(), ahead: VecDeque::new(), journal, highest, through: 0, growing })
+    }
+
+    pub(super) fn journal(&self) -> Option<&str> {
+        self.journal.as_deref()
+    }
+
+    /// The journal that has been seen here before, if there is none now.
+    pub(super) fn expect(&mut self, journal: &str) {
+        self.journal.get_or_insert_with(|| journal.to_owned());
+    }
+
+    /// Leaves out what stands before a segment.
+    pub(super) fn start_at(&mut self, segment: u64) {
+        self.listed.retain(|listed| listed.segment >= segment);
+        self.through = segment.saturating_sub(1);
+    }
+
+    /// The segments that were listed and not opened yet.
+    pub(super) fn listed(&self) -> impl DoubleEndedIterator<Item = Listed> {
+        self.listed.iter().copied()
+    }
+
+    /// Takes the next segment.
+    pub(super) fn take(&mut self) -> Result<Option<Opened>> {
+        self.look_ahead()?;
+        let Some(opened) = self.ahead.pop_front() else { return Ok(None) };
+        self.through = self.through.max(opened.stands_through());
+        self.look_ahead()?;
+        Ok(Some(opened))
+    }
+
+    /// Puts back what was just taken.
+    pub(super) fn put_back(&mut self, opened: Opened) {
+        self.ahead.push_front(opened);
+    }
+
+    /// Whether nothing comes behind what was taken.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.ahead.is_empty() && (self.growing || self.listed.is_empty())
+    }
+
+    /// The next good header of this journal.
+    pub(super) fn next_header(&self) -> Option<&Header> {
+        self.ahead.iter().filter(|next| self.is_ours(next)).find_map(|next| next.header.as_ref())
+    }
+
+    /// Where the next header says that this segment ends. A compacted one is complete in itself.
+    pub(super) fn seal_of(&self, opened: &Opened) -> Option<Seal> {
+        let seal = self.next_header().and_then(|next| next.prev);
+        seal.filter(|seal| seal.segment == opened.segment && !opened.is_compacted())
+    }
+
+    /// The next report of a recovery that begins a segment.
+    pub(super) fn next_report(&self) -> Option<&JournalRecovered> {
+        self.ahead.iter().filter(|next| self.is_ours(next)).find_map(|next| next.recovered.as_ref())
+    }
+
+    /// Whether a file is a segment of this journal, as far as its header can be read.
+    pub(super) fn is_ours(&self, opened: &Opened) -> bool {
+        opened.header.as_ref().is_none_or(|header| {
+            header.segment == opened.segment && self.journal.as_ref().is_none_or(|journal| *journal == header.journal)
+        })
+    }
+
+    /// A file that a crash left before its header was on disk: no gap, left where it is. It holds at most a part of a
+    /// header, since no entry is written before the header is synced; anything more is damage.
+    pub(super) fn was_never_created(&self, opened: &Opened) -> Result<bool> {
+        let named = self.next_header().and_then(|next| next.prev);
+        if opened.header.is_some()
+            || opened.len > MAX_HEADER
+            || named.is_some_and(|seal| seal.segment >= opened.segment)
+        {
+            return Ok(false);
+        }
+        let mut scanner = Scanner::new(self.files.open(opened.segment, Access::Read)?, 0, opened.len);
+        let (mut sifter, mut sifted) = (Sifter::new(0, 0, false), VecDeque::new());
+        let Some(chunk) = scanner.next() else { return Ok(true) };
+        sifter.line(chunk, scanner.bytes(), &mut sifted);
+        sifter.end(None, opened.len, &mut sifted);
+        Ok(sifter.entries() == 0 && scanner.next().is_none())
+    }
+
+    /// Finds segments that were not there before: by the number that comes next, or, if thorough, by listing all. Returns
+    /// whether another journal has taken this one's place.
+    pub(super) fn grow(&mut self, thorough: bool) -> Result<bool> {
+        if thorough {
+            let listed = list(&self.files, true)?;
+            if self.is_replaced(&listed)? {
+                return Ok(true);
+            }
+            self.listed.extend(listed.into_iter().filter(|listed| listed.segment > self.highest));
+            self.highest = self.highest.max(self.listed.back().map_or(0, |listed| listed.segment));
+        } else {
+            while self.exists(self.highest + 1) {
+                self.highest += 1;
+                self.listed.push_back(Listed { segment: self.highest, len: 0 });
+            }
+        }
+        self.look_ahead()?;
+        let foreign = self.ahead.iter().any(|next| !self.is_ours(next));
+        Ok(foreign && !thorough && self.is_replaced(&list(&self.files, true)?)?)
+    }
+
+    /// Whether these segments are those of another journal.
+    fn is_replaced(&self, listed: &[Listed]) -> Result<bool> {
+        let Some(ours) = &self.journal else { return Ok(false) };
+        Ok(self.files.newest_header(listed)?.is_some_and(|newest| newest.journal != *ours))
+    }
+
+    /// Whether a segment that a later one names is there and was not listed: a list of a directory in which files are
+    /// being made may show the later of two, and not the earlier.
+    fn was_left_out(&self, segment: u64) -> bool {
+        let looked_at = |ahead: &Opened| (ahead.segment..=ahead.stands_through()).contains(&segment);
+        segment > self.through && !self.ahead.iter().any(looked_at) && self.exists(segment)
+    }
+
+    fn exists(&self, segment: u64) -> bool {
+        matches!(self.files.storage.kind(&self.files.path(segment)), Ok(EntryKind::File))
+    }
+
+    /// Reads the first lines of the segments ahead, up to one with entries: it may explain what comes before it.
+    fn look_ahead(&mut self) -> Result<()> {
+        while !self.ahead.iter().any(|next| next.has_entries && next.header.is_some() && self.is_ours(next)) {
+            let Some(listed) = self.listed.pop_front() else { break };
+            let Some(opened) = self.files.peek(listed)? else {
+                self.list_again(listed.segment)?;
+                continue;
+            };
+            let is_last = self.growing && self.listed.is_empty() && !opened.has_entries;
+            if is_last && (opened.header.is_some() || self.was_never_created(&opened)?) {
+                // It is being made, or will never be finished: the next look tells. Its first entry may explain much.
+                self.listed.push_front(listed);
+                break;
+            }
+            if self.journal.is_none() {
+                self.journal = opened.header.as_ref().map(|header| header.journal.clone());
+            }
+            let header = opened.header.as_ref().filter(|_| self.is_ours(&opened));
+            if let Some(prev) = header.and_then(|header| header.prev)
+                && self.was_left_out(prev.segment)
+            {
+                self.listed.push_front(listed);
+                while self.ahead.back().is_some_and(|later| later.segment > prev.segment) {
+                    let later = self.ahead.pop_back().map(|later| Listed { segment: later.segment, len: later.len });
+                    self.listed.extend(later);
+                    self.listed.rotate_right(1);
+                }
+                self.listed.push_front(Listed { segment: prev.segment, len: 0 });
+                continue;
+            }
+            if let Some(compacted) = header.and_then(|header| header.compacted) {
+                self.highest = self.highest.max(compacted.through); // the next writer's segment comes behind that
+                while self.listed.front().is_some_and(|next| next.segment <= compacted.through) {
+                    self.listed.pop_front();
+                }
+            }
+            self.ahead.push_back(opened);
+        }
+        Ok(())
+    }
+
+    /// A segment that was listed is gone: compaction has merged it into an earlier one, or somebody has removed it.
+    fn list_again(&mut self, gone: u64) -> Result<()> {
+        let listed = list(&self.files, true)?;
+        let read = self.ahead.back().map_or(self.through, Opened::stands_through).max(self.through);
+        let (before, behind): (Vec<Listed>, Vec<Listed>) = listed.into_iter().partition(|listed| listed.segment < gone);
+        // A merged segment keeps the lowest number: the nearest one before the gap stands for what is gone, if any does.
+        let merged = match before.last() {
+            Some(last) => self.files.peek(*last)?.filter(|opened| opened.stands_through() > read).map(|_| *last),
+            None => None,
+        };
+        let behind =
+            behind.into_iter().filter(|listed| listed.segment > gone.max(read) && listed.segment <= self.highest);
+        self.listed = merged.into_iter().chain(behind).collect();
+        Ok(())
+    }
+}
+
+/// The segments; none, for a reader that waits for them, if the directory is not there.
+fn list(files: &Files, may_be_missing: bool) -> Result<Vec<Listed>> {
+    match files.list() {
+        Ok((listed, _)) => Ok(listed),
+        Err(error) if may_be_missing && error.kind() == crate::error::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}

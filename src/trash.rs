@@ -1,0 +1,213 @@
+//! Taking sessions out of a root: whole, by a rename, and never one that somebody is working on.
+//!
+//! Two places below the root take them in. The trash keeps them until somebody empties it; what lies in the other one
+//! is on its way out, and is swept up later if a crash leaves it there. Renames within one root are atomic, so no half
+//! of a session is ever seen.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::files::LOCK;
+use crate::id::SessionId;
+use crate::opening::{self, Taken};
+use crate::segment;
+use crate::storage::{EntryKind, Storage, StorageFile};
+use crate::time::Timestamp;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Where sessions wait until somebody empties it.
+pub(crate) const TRASH: &str = ".trash";
+/// Where a session goes before it is removed.
+pub(crate) const LEAVING: &str = ".leaving";
+/// The lock of whoever compacts a session.
+const COMPACT_LOCK: &str = "COMPACT.LOCK";
+
+/// A session in the trash. To have it back, move its directory to [`Store::path_of`](crate::Store::path_of) its id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Trashed {
+    /// Which session it was.
+    pub session_id: SessionId,
+    /// When it was thrown away.
+    pub trashed_at: Timestamp,
+    /// Its directory.
+    pub path: PathBuf,
+    /// How many bytes its files have.
+    pub bytes: u64,
+}
+
+/// Moves a session to a place below the root. Holds its locks meanwhile, so that nobody can start to write it.
+pub(crate) fn move_out(storage: &dyn Storage, root: &Path, session_id: &SessionId, place: &str) -> Result<PathBuf> {
+    let name = session_id.directory_name();
+    let dir = root.join(&name);
+    must_be_a_session(storage, &dir)?;
+    let _locks = hold(storage, &dir, session_id)?;
+    let target = free_name(storage, &shelter(storage, root, place)?, &name, Timestamp::now())?;
+    rename(storage, &dir, &target)?;
+    Ok(target)
+}
+
+/// What is in the trash, oldest first. Names there that are not ours are nobody's business.
+pub(crate) fn list(storage: &dyn Storage, root: &Path) -> Result<Vec<Trashed>> {
+    let trash = root.join(TRASH);
+    let io = |error| Error::io("list", &trash, error);
+    let entries = match storage.kind(&trash) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(io(error)),
+        Ok(EntryKind::Directory) => storage.list(&trash).map_err(io)?,
+        Ok(_) => return Err(not_a_directory(&trash)),
+    };
+    let mut found = Vec::new();
+    for entry in entries.into_iter().filter(|entry| entry.kind == EntryKind::Directory) {
+        let Some((session_id, trashed_at)) = parse(&entry.name) else { continue };
+        let path = trash.join(&entry.name);
+        let files = storage.list(&path).map_err(|error| Error::io("list", &path, error))?;
+        let bytes = files.iter().filter(|file| file.kind == EntryKind::File).map(|file| file.len).sum();
+        found.push(Trashed { session_id, trashed_at, path, bytes });
+    }
+    found.sort_by(|a, b| (a.trashed_at, &a.session_id).cmp(&(b.trashed_at, &b.session_id)));
+    Ok(found)
+}
+
+/// Removes one session from the trash for good.
+pub(crate) fn empty(storage: &dyn Storage, root: &Path, trashed: &Trashed) -> Result<()> {
+    let name = trashed.path.file_name().and_then(|name| name.to_str()).filter(|name| parse(name).is_some());
+    let Some(name) = name.filter(|_| trashed.path.parent() == Some(&root.join(TRASH))) else {
+        let message = format!("`{}` is not in the trash of `{}`", trashed.path.display(), root.display());
+        return Err(Error::new(ErrorKind::InvalidInput, message));
+    };
+    must_be_a_session(storage, &trashed.path)?;
+    let locks = hold(storage, &trashed.path, &trashed.session_id)?;
+    let target = free_name(storage, &shelter(storage, root, LEAVING)?, name, Timestamp::now())?;
+    rename(storage, &trashed.path, &target)?;
+    drop(locks);
+    remove(storage, &target)
+}
+
+/// Removes what is out of sight already, and with it what a crash has left of earlier removals.
+pub(crate) fn remove(storage: &dyn Storage, leaving: &Path) -> Result<()> {
+    let removed = storage.remove_dir_all(leaving).map_err(|error| Error::io("delete", leaving, error));
+    let Some(place) = leaving.parent() else { return removed };
+    // Whatever is here was to be removed, by us or by somebody who may still be at it: both may try. What resists is
+    // tried again next time.
+    for entry in storage.list(place).unwrap_or_default() {
+        if entry.kind == EntryKind::Directory {
+            let _ = storage.remove_dir_all(&place.join(&entry.name));
+        }
+    }
+    removed
+}
+
+/// A directory, no link to one, and with at least one segment in it: damaged or not, it is a session.
+fn must_be_a_session(storage: &dyn Storage, dir: &Path) -> Result<()> {
+    match storage.kind(dir) {
+        Ok(EntryKind::Directory) => {}
+        Ok(_) => return Err(not_a_directory(dir)),
+        Err(error) => return Err(Error::io("look at", dir, error)),
+    }
+    let entries = storage.list(dir).map_err(|error| Error::io("list", dir, error))?;
+    match entries.iter().any(|entry| segment::number_of(&entry.name).is_some()) {
+        true => Ok(()),
+        false => Err(Error::new(ErrorKind::NotFound, format!("there is no session in `{}`", dir.display()))),
+    }
+}
+
+/// Both locks of a session: nobody writes or compacts it while they are held. They go with the files, so whoever waits
+/// for them finds afterwards that the session is gone.
+fn hold(storage: &dyn Storage, dir: &Path, session_id: &SessionId) -> Result<[Arc<dyn StorageFile>; 2]> {
+    let take = |name: &str, doing: &str| match opening::take(storage, &dir.join(name))? {
+        Taken::Ours(file) => Ok(file),
+        Taken::Theirs(file) => {
+            let (id, holder) = (session_id.as_str(), opening::holder(&*file));
+            let message = format!("the session {id:?} is being {doing} ({holder}): it was left as it is");
+            Err(Error::new(ErrorKind::Locked, message))
+        }
+    };
+    Ok([take(LOCK, "recorded")?, take(COMPACT_LOCK, "compacted")?])
+}
+
+fn shelter(storage: &dyn Storage, root: &Path, place: &str) -> Result<PathBuf> {
+    let path = root.join(place);
+    match storage.kind(&path) {
+        Ok(EntryKind::Directory) => Ok(path),
+        Ok(_) => Err(not_a_directory(&path)),
+        Err(_) => storage.create_dir(&path).map_err(|error| Error::io("create", &path, error)).map(|()| path),
+    }
+}
+
+/// A name that nothing bears yet: the same id can be thrown away again and again.
+fn free_name(storage: &dyn Storage, shelter: &Path, name: &str, now: Timestamp) -> Result<PathBuf> {
+    let mut micros = now.micros();
+    loop {
+        let path = shelter.join(format!("{name}.{}", stamp(Timestamp::from_micros(micros))));
+        match storage.kind(&path) {
+            Ok(_) => micros += 1,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(path),
+            Err(error) => return Err(Error::io("look at", &path, error)),
+        }
+    }
+}
+
+/// Renames from one directory to another. The new name is made safe first: after a power cut it may be in both places
+/// or in one, but not in none.
+fn rename(storage: &dyn Storage, from: &Path, to: &Path) -> Result<()> {
+    storage.rename(from, to).map_err(|error| Error::io("move", from, error))?;
+    for dir in [to.parent(), from.parent()].into_iter().flatten() {
+        storage.sync_dir(dir).map_err(|error| Error::io("sync", dir, error))?;
+    }
+    Ok(())
+}
+
+/// A point in time as a part of a name: `20261122T184500123456Z`.
+fn stamp(time: Timestamp) -> String {
+    time.to_string().replace(['-', ':', '.'], "")
+}
+
+/// The session, and when it went, by a name in the trash.
+fn parse(name: &str) -> Option<(SessionId, Timestamp)> {
+    let (directory, when) = name.rsplit_once('.')?;
+    let part = |from: usize, to: usize| when.get(from..to);
+    let text = format!(
+        "{}-{}-{}:{}:{}.{}",
+        part(0, 4)?,
+        part(4, 6)?,
+        part(6, 11)?,
+        part(11, 13)?,
+        part(13, 15)?,
+        part(15, when.len())?
+    );
+    let time = Timestamp::parse_rfc3339(&text).filter(|time| stamp(*time) == when)?;
+    Some((SessionId::from_directory_name(directory)?, time))
+}
+
+fn not_a_directory(path: &Path) -> Error {
+    let message = format!("`{}` is not a directory: foldlog follows no links", path.display());
+    Error::new(ErrorKind::InvalidInput, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::DiskStorage;
+
+    #[test]
+    fn a_name_in_the_trash_says_what_it_was_and_when_it_went() {
+        let time = Timestamp::from_micros(1_795_373_100_123_456);
+        let id = SessionId::new("a.b/ü").expect("an id");
+        let name = format!("{}.{}", id.directory_name(), stamp(time));
+        assert_eq!(parse(&name), Some((id, time)));
+        for wrong in ["s-1", "s-1.", "s-1.20261122T184500", "s-1.20261322T184500123456Z", ".20261122T184500123456Z"] {
+            assert_eq!(parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_taken_is_not_given_again() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let now = Timestamp::from_micros(5);
+        for _ in 0..3 {
+            let name = free_name(&DiskStorage, dir.path(), "s-1", now).expect("a name");
+            DiskStorage.create_dir(&name).expect("it is free");
+        }
+        assert_eq!(DiskStorage.list(dir.path()).expect("a list").len(), 3);
+    }
+}

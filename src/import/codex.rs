@@ -318,7 +318,9 @@ impl Codex {
             true => self.turn(out),
             false => given.clone().unwrap_or_else(|| format!("turn-{}", out.offset())),
         };
-        self.end_model_call(None, out);
+        if kind != "turn_aborted" {
+            self.end_model_call(None, out); // of one that was stopped, the usage may still come
+        }
         let turn = given.filter(|given| self.turns.contains(given)).unwrap_or(running);
         self.end_calls(&turn, out);
         let mut ended = TurnEnded::new(turn);

@@ -64,6 +64,10 @@ pub(crate) fn run(args: &ImportArgs, store: &Store, out: &mut Out) -> Outcome {
     if args.follow && !args.dry_run {
         return follow::run(args, inputs, store, out).map(|followed| followed.max(exit));
     }
+    if inputs.is_empty() && exit == Exit::Fine {
+        words("there is no .jsonl or .json file to import");
+        exit = Exit::No;
+    }
     for input in inputs {
         exit = exit.max(told(import(args, &input, store, out))?);
     }

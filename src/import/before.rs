@@ -1,9 +1,8 @@
 //! What an earlier import of the same file has brought, from the id of its last event.
 //!
-//! An event's id is `<offset of its line>.<which of the line's events>`, with `.late` behind it for those that the line
-//! before had held back. What only the end of the file brought has
-//! `.end` behind that, and what a last line without a line break gave has `.torn.<its length>`: a file that goes on
-//! gives other events there.
+//! An event's id is `<offset of its line>.<which of the line's events>`, with `.late` behind it for those that the lines
+//! before had held back. What only the end of the file brought has `.end` behind it, and what a last line without a line
+//! break gave has `.torn.<its length>`: a file that goes on gives other events there.
 
 use crate::draft::Draft;
 use crate::import::out::Place;

@@ -354,6 +354,42 @@ fn damaged_segments_of_foldlog_become_a_new_session() {
     assert_eq!(root.fold("s-1.salvaged").turns.len(), root.fold(ID).turns.len());
 }
 
+/// Goal: an import may be killed at any moment and run again. Method: kill it after a growing while, until one comes to
+/// its end; the session must hold what one undisturbed import gives.
+#[test]
+fn an_import_that_is_killed_goes_on_where_it_was() {
+    let root = Root::new();
+    let mut file = Vec::new();
+    for turn in 0..6000 {
+        let line = |kind: &str, message: Value| {
+            serde_json::json!({"type": kind, "sessionId": "k-1", "uuid": format!("{kind}-{turn}"),
+                "timestamp": "2026-01-01T00:00:00Z", "message": message})
+        };
+        let said = serde_json::json!({"id": format!("m-{turn}"), "content": [{"type": "text", "text": "x".repeat(200)}],
+            "stop_reason": "end_turn", "usage": {"output_tokens": 1}});
+        writeln!(file, "{}", line("user", serde_json::json!({"content": format!("prompt {turn}")}))).unwrap();
+        writeln!(file, "{}", line("assistant", said)).unwrap();
+    }
+    let path = root.file("a.jsonl", &file);
+    let mut kills = 0;
+    for pause in 0.. {
+        let mut child =
+            root.command(&["--json"], &[&path]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(20 + 15 * pause));
+        if child.try_wait().unwrap().is_some_and(|status| status.success()) {
+            break;
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        kills += 1;
+    }
+    println!("killed {kills} times");
+    let events: Vec<_> = root.events("k-1").into_iter().map(|(name, _, data)| (name, data)).collect();
+    let expected = import(&file, SourceFormat::ClaudeCode).events();
+    assert_eq!(events.len(), expected.len());
+    assert!(events == expected, "the same events in another order");
+}
+
 struct Following(Child);
 
 impl Drop for Following {

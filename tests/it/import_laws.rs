@@ -144,6 +144,12 @@ proptest! {
     #[test]
     fn a_repaired_copy_needs_no_second_repair(transcript in 0..ALL.len(), spoils in prop::collection::vec(spoil(), 0..6)) {
         let (file, format) = (spoilt(transcript, &spoils), Some(ALL[transcript].1));
+        let told = examine(&file, format);
+        for (at, line) in physical_lines(&file).enumerate().filter(|(_, line)| !is_blank(line)) {
+            let whole = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line).is_ok();
+            let number = at as u64 + 1;
+            prop_assert!(whole || told.iter().any(|one| one.line == number), "not told: {}", line.escape_ascii());
+        }
         let once = repair(&file, format);
         for line in physical_lines(&once).filter(|line| !is_blank(line)) {
             let read = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line);

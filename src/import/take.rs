@@ -42,7 +42,10 @@ pub(super) struct Taker {
 impl Taker {
     pub(super) fn new(source: &Source) -> Taker {
         let row = source.format.row();
-        Taker { row, mapper: (row.mapper)(source), out: Out::default(), counts: ImportCounts::default() }
+        // Until a record says when it happened, the session has just begun.
+        let mut out = Out::default();
+        out.set_time(source.began);
+        Taker { row, mapper: (row.mapper)(source), out, counts: ImportCounts::default() }
     }
 
     /// Lets go of what was held back until the next record.

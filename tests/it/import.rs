@@ -123,6 +123,13 @@ fn claude_code_turns_calls_usage_and_sub_agents() {
         (Some(40), Some(90), Some(12_500))
     );
     assert_eq!(ended.len(), 6);
+    // The first lines have no time of their own: they did not happen at the time of the import.
+    let reader = root.store.reader("c-1").unwrap();
+    let mut items = reader.items().unwrap();
+    while let Some(Item::Entry(entry)) = items.next().unwrap() {
+        let in_the_run = entry.time().to_string().starts_with("2026-03-01T10:0");
+        assert!(in_the_run || entry.is_recorders_own(), "{}", entry.line());
+    }
 }
 
 #[test]

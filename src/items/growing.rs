@@ -215,3 +215,47 @@ impl Current {
         Some(Unsettled { offset, end: position + kept.len() as u64, hashes })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::line::Tail;
+    use crate::storage::DiskStorage;
+    use crate::time::Timestamp;
+    use std::sync::Arc;
+
+    /// Goal: a bad last line is a gap only if it is the same one poll later. Method: polls by hand.
+    #[test]
+    fn a_bad_last_line_gets_a_second_look() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let files = Files::new(Arc::new(DiskStorage), dir.path());
+        let write = |bytes: &[u8]| std::fs::write(files.path(1), bytes).expect("a file");
+        let mut good = Vec::new();
+        Tail::new("a", None, None, b"{}").write_line(&mut good, 1, 0, Timestamp::from_micros(0));
+        write(&[&good[..], b"bad\n"].concat());
+        let mut items = Items::growing(files.clone(), &Cursor::start()).expect("items");
+        let drain = |items: &mut Items| {
+            let mut yielded = Vec::new();
+            while let Some(item) = items.next().expect("an item") {
+                yielded.push(matches!(item, crate::items::Item::Entry(_)));
+            }
+            yielded
+        };
+        let look = |items: &mut Items| items.grow(true).expect("a look");
+        assert_eq!(drain(&mut items), [true]);
+        assert!(items.settle_end(false, false), "no poll has passed");
+        assert!(items.settle_end(false, true), "one poll");
+        // Its writer replaces it.
+        write(&[&good[..], b"bad, too\n"].concat());
+        assert_eq!(look(&mut items), Growth::Intact);
+        assert!(drain(&mut items).is_empty());
+        assert!(items.settle_end(false, true), "another line, seen for one poll");
+        look(&mut items);
+        assert!(drain(&mut items).is_empty());
+        assert!(!items.settle_end(false, true), "the same for two");
+        assert_eq!(drain(&mut items), [false], "a gap");
+        look(&mut items);
+        assert!(drain(&mut items).is_empty());
+        assert!(!items.settle_end(false, true), "told");
+    }
+}

@@ -65,6 +65,8 @@ struct Shared {
     gate: Gate,
     writes: AtomicU64,
     syncs: AtomicU64,
+    /// Names that lists leave out.
+    hidden: Mutex<Vec<String>>,
 }
 
 struct FaultyFile {
@@ -77,13 +79,18 @@ impl Faulty {
     pub fn new(inner: impl Storage) -> Faulty {
         let rule: Rule = Box::new(|_, _| Fate::Done);
         let (writes, syncs) = (AtomicU64::new(0), AtomicU64::new(0));
-        let shared = Shared { rule: Mutex::new(rule), gate: Gate::shut(), writes, syncs };
+        let shared = Shared { rule: Mutex::new(rule), gate: Gate::shut(), writes, syncs, hidden: Mutex::default() };
         Faulty { inner: Arc::new(inner), shared: Arc::new(shared) }
     }
 
     /// From now on, this decides about every call.
     pub fn rule(&self, rule: impl FnMut(Call, &Path) -> Fate + Send + 'static) {
         *self.shared.rule.lock().unwrap() = Box::new(rule);
+    }
+
+    /// From now on, lists of directories leave these names out: as if the files had been made while it was listed.
+    pub fn hide(&self, names: &[String]) {
+        *self.shared.hidden.lock().unwrap() = names.to_vec();
     }
 
     /// From now on, all is well.
@@ -128,8 +135,9 @@ impl Storage for Faulty {
 
     fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
         let most = self.shared.fate(Call::List, path)?.map_or(u64::MAX, |bytes| bytes as u64);
-        let entries = self.inner.list(path)?;
-        Ok(entries.into_iter().map(|entry| DirEntry { len: entry.len.min(most), ..entry }).collect())
+        let hidden = self.shared.hidden.lock().unwrap();
+        let entries = self.inner.list(path)?.into_iter().filter(|entry| !hidden.contains(&entry.name));
+        Ok(entries.map(|entry| DirEntry { len: entry.len.min(most), ..entry }).collect())
     }
 
     fn kind(&self, path: &Path) -> io::Result<EntryKind> {

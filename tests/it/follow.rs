@@ -1,5 +1,6 @@
 //! Followers of one journal: every entry once, in order and whole, whatever happens to the files meanwhile.
 
+use crate::faulty::Faulty;
 use crate::patience::{PATIENCE, delta};
 use crate::support::{Dice, ID, Lab, entries_of, holds, lines, reference, segment, segments, seq_of};
 use foldlog::{
@@ -570,6 +571,57 @@ fn a_follower_may_come_before_the_session() {
         append(&journal, 2);
         assert_eq!(news(follow_to(&mut follower, |seen| *seen == Seen::Entry(2))), entries(1..=2), "{how:?}");
     }
+}
+
+/// Goal: a list that shows a later segment and not the one before it loses nothing, for followers and for readers. Method:
+/// every set of one or two segments is hidden from lists.
+#[test]
+fn segments_that_a_list_leaves_out_are_found_all_the_same() {
+    let files = reference(1_500);
+    let names = segments(&files);
+    let lab = Lab::with(&files);
+    let disk = Faulty::new(lab.disk.clone());
+    let store = Store::open_on(disk.clone(), "/lab").unwrap();
+    let all = entries(entries_of(&files).into_keys());
+    for first in 0..names.len() - 1 {
+        for second in first..names.len() - 1 {
+            disk.hide(&[names[first].clone(), names[second].clone()]);
+            let follower = store.follow(ID, Cursor::start()).unwrap();
+            let seen = follow_to(&mut follower.poll_every(Duration::from_millis(1)), |seen| *seen == Seen::WriterGone);
+            assert_eq!(news(seen), all, "without {} and {}", names[first], names[second]);
+            assert!(store.reader(ID).unwrap().verify().unwrap().clean, "{} and {}", names[first], names[second]);
+        }
+    }
+}
+
+/// Goal: a recovery's report explains what it cut, also to a follower that looks while the report is being written.
+/// Method: the new segment appears header first, and with its report only later.
+#[test]
+fn a_segment_is_taken_with_its_first_entry() {
+    let lab = Lab::new();
+    let journal = lab.open();
+    append(&journal, 5);
+    drop(journal);
+    let mut files = lab.files();
+    let whole = files[&segment(1)].len();
+    files.get_mut(&segment(1)).unwrap().extend_from_slice(&[b'x'; 300]); // three numbers' worth of a torn tail
+    lab.put(&files);
+    let mut follower =
+        lab.store.reader(ID).unwrap().follow(Cursor::start()).unwrap().poll_every(Duration::from_secs(60));
+    assert_eq!(news(follow_to(&mut follower, |seen| *seen == Seen::Entry(5))), entries(1..=5));
+    let other = Lab::with(&files);
+    let last = other.append_one();
+    let second = &other.files()[&segment(2)];
+    let header = lines(second)[1].0;
+    lab.disk.overwrite(&lab.dir.join(segment(1)), &files[&segment(1)][..whole]);
+    lab.disk.set(&lab.dir.join(segment(2)), &second[..header]);
+    let mut follower = follower.poll_every(Duration::from_millis(1));
+    let early = follower.next_timeout(Duration::from_millis(200)).map(|item| Seen::of(&item.unwrap()));
+    assert!(matches!(early, None | Some(Seen::CaughtUp | Seen::WriterGone)), "{early:?}");
+    lab.disk.append(&lab.dir.join(segment(2)), &second[header..]);
+    let seen = news(follow_to(&mut follower, |seen| *seen == Seen::Entry(last)));
+    assert!(matches!(seen[..], [Seen::Explained(_, Some((6, _))), ..]), "{seen:?}");
+    assert!(!seen.iter().any(|seen| matches!(seen, Seen::Gap(..))), "{seen:?}");
 }
 
 /// Goal: memory and files do not grow with the number of segments that were followed.

@@ -22,6 +22,16 @@ const ROLLOVERS: usize = 120;
 /// After this, a follower is taken for hanging.
 const HANGING: Duration = Duration::from_secs(120);
 
+/// A process that does not outlive the test, however that ends.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// What a follower has been given: numbers and the checksums of lines.
 type Given = Vec<(u64, u32)>;
 
@@ -99,27 +109,27 @@ fn torture(how: How) {
     let root = tempfile::tempdir().unwrap();
     let dir = root.path().join(ID);
     let mut dice = Dice::new("follow torture");
-    let mut others: Vec<Child> = (0..7)
+    let mut others: Vec<Process> = (0..7)
         .map(|_| {
             let mut command = child("follow_torture::child_that_follows", root.path());
             command.stderr(Stdio::inherit()); // a child that fails says why
             if how == How::Polls {
                 command.env("FOLDLOG_TEST_POLLS", "1");
             }
-            command.spawn().unwrap()
+            Process(command.spawn().unwrap())
         })
         .collect();
     let printed = fs::File::create(root.path().join("printed")).unwrap();
     let polls: &[&str] = if how == How::Polls { &["--poll", "5ms"] } else { &[] };
-    let mut tail = Command::new(env!("CARGO_BIN_EXE_foldlog"))
+    let tail = Command::new(env!("CARGO_BIN_EXE_foldlog"))
         .arg("--root")
         .arg(root.path())
         .args(["tail", "-f", "--json", "--from", "1", ID])
         .args(polls)
         .stdout(printed)
         .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+        .spawn();
+    let mut tail = Process(tail.unwrap());
     let segments = || fs::read_dir(&dir).map_or(0, |entries| entries.count());
     let (given, deaths) = std::thread::scope(|scope| {
         let here: Vec<_> = (0..8)
@@ -139,7 +149,7 @@ fn torture(how: How) {
                 std::thread::sleep(Duration::from_millis(1));
             }
             if deaths == 1 {
-                stop_and_continue(&others[0], Duration::from_secs(2));
+                stop_and_continue(&others[0].0, Duration::from_secs(2));
             }
             if deaths == 2 {
                 stop_and_continue(&writer, Duration::from_millis(500)); // a silent writer is no dead one
@@ -164,15 +174,15 @@ fn torture(how: How) {
     let truth: Given = entries.range(..=end.0).map(|(seq, line)| (*seq, crc32(line))).collect();
     let mut all = given;
     for other in &mut others {
-        assert!(other.wait().unwrap().success());
-        let text = fs::read_to_string(root.path().join(format!("given.{}", other.id()))).unwrap();
+        assert!(other.0.wait().unwrap().success());
+        let text = fs::read_to_string(root.path().join(format!("given.{}", other.0.id()))).unwrap();
         let pairs = text.lines().map(|line| line.split_once(' ').unwrap());
         all.push(pairs.map(|(seq, crc)| (seq.parse().unwrap(), crc.parse().unwrap())).collect());
     }
     let printed = || fs::read_to_string(root.path().join("printed")).unwrap();
     until("the program has printed the end", || printed().contains(END));
-    kill_process(Pid::from_child(&tail), Signal::INT).unwrap();
-    assert!(tail.wait().unwrap().success());
+    kill_process(Pid::from_child(&tail.0), Signal::INT).unwrap();
+    assert!(tail.0.wait().unwrap().success());
     let printed = printed();
     let printed =
         printed.lines().map(|line| (crate::support::seq_of(line.as_bytes()).unwrap(), crc32(line.as_bytes())));

@@ -96,6 +96,13 @@ impl Draft {
         self.id.as_deref()
     }
 
+    /// What would keep it out of the log, as far as that shows before it is appended.
+    pub(crate) fn fault(&self) -> Option<Error> {
+        let room = MAX_LINE - line::MAX_HEAD - self.type_name.len() - 6 * MAX_ID - 256;
+        let too_large = || Error::new(ErrorKind::TooLarge, format!("the `{}` event is too large", self.type_name));
+        self.fault.clone().or_else(|| (self.data.len() > room).then(too_large))
+    }
+
     /// Checks it and makes the part of its line that needs no number.
     pub(crate) fn tail(&self) -> Result<Tail> {
         if let Some(fault) = &self.fault {

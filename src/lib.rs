@@ -37,6 +37,7 @@
 //! - [`Reader::items`] yields every [`Entry`] and every [`Gap`]; [`Reader::fold`] rebuilds the [`SessionRecord`];
 //!   [`Reader::reduce`] folds with a [`Reducer`] of your own.
 //! - [`Store::compact`] makes a journal smaller; it folds into the same.
+//! - [`Importer`] makes events of what other recorders wrote; [`Doctor`] finds what is wrong with their files.
 //! - [`Error`] says what failed and where; [`Error::outcome`] says what that means for the event.
 //!
 //! The format is open: see [`_documentation::format`]. Without the feature `cli`, which builds the program, the library
@@ -59,6 +60,9 @@ mod activity;
 mod cursor;
 mod line;
 mod draft;
+mod mend;
+mod import;
+mod doctor;
 mod watermark;
 mod options;
 mod pool;
@@ -89,6 +93,7 @@ mod store;
 
 pub use crate::compact::{CompactOptions, CompactReport, CompactSize, DroppedLines, LeftAlone, MergedSegments};
 pub use crate::cursor::Cursor;
+pub use crate::doctor::{Doctor, Examined, Finding, FindingKind, Mended};
 pub use crate::draft::{Draft, MAX_DEPTH, MAX_ID};
 pub use crate::entry::Entry;
 pub use crate::error::{Error, ErrorKind, Outcome, Result};
@@ -98,6 +103,10 @@ pub use crate::follow::{Follower, StoreCursor, StoreFollower};
 pub use crate::gap::{Gap, GapKind};
 pub use crate::glance::Glance;
 pub use crate::id::{MAX_DIRECTORY_NAME, SessionId, WorkspaceId};
+pub use crate::import::{
+    BrokenDocument, CaluteDocument, CaluteDocuments, ImportCounts, ImportStep, Importer, Source, SourceFormat,
+    SourceName,
+};
 pub use crate::items::{Item, Items};
 pub use crate::journal::{Journal, Refused, Room};
 pub use crate::json::{Json, Metadata, Text};
@@ -119,6 +128,8 @@ pub mod _documentation {
     pub mod readme {}
     #[doc = include_str!("../docs/FORMAT.md")]
     pub mod format {}
+    #[doc = include_str!("../docs/IMPORT.md")]
+    pub mod import {}
     #[doc = include_str!("../docs/DESIGN.md")]
     pub mod design {}
     #[doc = include_str!("../docs/ARCHITECTURE.md")]

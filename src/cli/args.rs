@@ -1,5 +1,7 @@
 //! The arguments, as they are typed. Only their shape: what a SESSION stands for is decided in `select`.
 
+use super::doctor::DoctorArgs;
+use super::import::ImportArgs;
 use super::prune::PruneArgs;
 use super::record::RecordArgs;
 use super::rm::RmArgs;
@@ -41,6 +43,10 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Print a session's lines, or a file of events, with their original spacing
     Replay(ReplayArgs),
+    /// Import what other agents recorded, into sessions
+    Import(ImportArgs),
+    /// Find what is wrong with files of JSON lines, and save what can be saved
+    Doctor(DoctorArgs),
     /// Sessions in numbers: turns, calls, durations, tokens, cost
     Stats(StatsArgs),
     /// Move sessions to the trash

@@ -7,8 +7,10 @@ mod clean;
 mod compact;
 mod completions;
 mod damage;
+mod doctor;
 mod doomed;
 mod fold;
+mod import;
 mod look;
 mod ls;
 mod out;
@@ -25,6 +27,7 @@ mod table;
 mod tail;
 mod values;
 mod verify;
+mod walk;
 
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
@@ -184,6 +187,8 @@ fn run(cli: Cli) -> Outcome {
         Command::Ls(args) => ls::run(&args, &store()?, &mut out),
         Command::Verify(args) => verify::run(&args, &store()?, &mut out),
         Command::Replay(args) => replay::run(&args, &store()?, &mut out),
+        Command::Import(args) => import::run(&args, &store()?, &mut out),
+        Command::Doctor(args) => doctor::run(&args, &mut out),
         Command::Stats(args) => stats::run(&args, &store()?, &mut out),
         Command::Rm(args) => rm::run(&args, &store()?, &mut out),
         Command::Prune(args) => prune::run(&args, &store()?, &mut out),

@@ -53,6 +53,53 @@ impl Drop for Progress {
     }
 }
 
+/// Shows how much of a file has been read.
+pub(crate) struct ByteProgress {
+    began: Instant,
+    message: String,
+    total: u64,
+    bar: Option<ProgressBar>,
+    looked: u64,
+}
+
+impl ByteProgress {
+    /// `what` is being done to a file of this many bytes.
+    pub(crate) fn new(what: &str, file: &str, total: u64) -> ByteProgress {
+        let message = format!("{what} {}", super::look::summary(file, 60));
+        ByteProgress { began: Instant::now(), message, total, bar: None, looked: 0 }
+    }
+
+    /// The file has been read so far.
+    pub(crate) fn at(&mut self, position: u64) {
+        self.looked += 1;
+        if !self.looked.is_multiple_of(STRIDE) || self.began.elapsed() < PATIENCE {
+            return;
+        }
+        let bar = self.bar.get_or_insert_with(|| {
+            let target = match std::io::stderr().is_terminal() {
+                true => ProgressDrawTarget::stderr(),
+                false => ProgressDrawTarget::hidden(),
+            };
+            let bar = ProgressBar::with_draw_target(Some(self.total), target);
+            let look = "{msg} {wide_bar} {bytes}/{total_bytes}, {bytes_per_sec}";
+            if let Ok(style) = ProgressStyle::with_template(look) {
+                bar.set_style(style);
+            }
+            bar.set_message(self.message.clone());
+            bar
+        });
+        bar.set_position(position);
+    }
+}
+
+impl Drop for ByteProgress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
 /// A reducer that shows how far it is.
 pub(crate) struct Watched<R> {
     inner: R,

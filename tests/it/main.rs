@@ -21,10 +21,12 @@
 //! - `compaction`: what may go, what must stay, and what becomes of the files
 //! - `compaction_laws`: the same over random histories, with rewinds, retries, crashes and recoveries in them
 //! - `compaction_crash`: compactions that are killed or fail at any step, beside writers and readers; the command
+//! - `import`, `import_laws`: other recorders' logs as sessions; what holds for any file, however damaged
+//! - `doctor`: a corpus of damaged files, one for each way in which files are damaged in the field
 //! - `tidy`: layers, sizes, and what must be in one place only
 //! - `field_failures`: one test for each class of failure seen in other recorders
 //!
-//! `memory`, `faulty`, `patience` and `support` hold no tests: a disk in memory, a storage that fails on demand, waits
+//! `memory`, `faulty`, `patience`, `support` and `transcripts` hold no tests: a disk in memory, a storage that fails on demand, waits
 //! that end, and what else the tests share. Tests whose names begin with `child_` are run again as child processes by
 //! others, and do nothing otherwise.
 
@@ -38,6 +40,7 @@
 )]
 
 mod docs;
+mod doctor;
 mod cli_read;
 mod cli_tail;
 mod compaction;
@@ -53,6 +56,8 @@ mod follow_torture;
 mod format;
 mod housekeeping;
 mod live;
+mod import;
+mod import_laws;
 mod lock;
 mod memory;
 mod one_writer;
@@ -65,4 +70,5 @@ mod simulated;
 mod stats;
 mod support;
 mod tidy;
+mod transcripts;
 mod writer;

@@ -138,7 +138,7 @@ pub(crate) fn by_path(path: &Path) -> Result<(Store, String), Failure> {
 }
 
 /// Every session takes two files.
-fn allow_many_files() {
+pub(crate) fn allow_many_files() {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;

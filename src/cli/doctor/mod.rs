@@ -1,0 +1,140 @@
+//! `foldlog doctor`: what is wrong with files of JSON lines, of any agent or of none.
+
+mod fix;
+mod report;
+
+use super::out::Out;
+use super::progress::ByteProgress;
+use super::walk::{files_below, has_extension};
+use super::{Exit, Failure, Outcome, words};
+use clap::Args;
+use foldlog::{CaluteDocuments, Doctor, Finding, FindingKind, SourceFormat};
+use report::Report;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+
+/// How much of a file is looked at to tell what it is.
+const HEAD: u64 = 1 << 20;
+/// How much is read at once.
+const BUFFER: usize = 256 << 10;
+
+/// Find what is wrong with files of JSON lines, of any agent or of none, and save what can be saved
+#[derive(Args, Debug)]
+pub(crate) struct DoctorArgs {
+    /// Files, or directories with .jsonl files below them
+    #[arg(required = true, value_name = "FILE|DIR")]
+    paths: Vec<PathBuf>,
+    /// One JSON object a finding, then one a file
+    #[arg(long)]
+    json: bool,
+    /// Write repaired copies of damaged files, and tell every change
+    #[arg(long, requires = "output")]
+    fix: bool,
+    /// Where the copies go; nothing there is overwritten
+    #[arg(long, value_name = "DIR", requires = "fix")]
+    output: Option<PathBuf>,
+}
+
+/// A file to examine.
+struct Patient {
+    path: PathBuf,
+    /// What its copy is called below the output directory.
+    name: PathBuf,
+}
+
+pub(crate) fn run(args: &DoctorArgs, out: &mut Out) -> Outcome {
+    let mut exit = Exit::Fine;
+    let mut patients = Vec::new();
+    for path in &args.paths {
+        let mut refuse = |path: &Path, why: &str| {
+            words(&format!("{}: {why}", path.display()));
+            exit = exit.max(Exit::Io);
+        };
+        if path.is_dir() {
+            let files = files_below(path, &mut refuse).into_iter().filter(|file| has_extension(file, &["jsonl"]));
+            patients.extend(files.map(|file| {
+                let name = file.strip_prefix(path).unwrap_or(&file).to_owned();
+                Patient { path: file, name }
+            }));
+        } else {
+            let name = path.file_name().map(PathBuf::from).unwrap_or_default();
+            patients.push(Patient { path: path.clone(), name });
+        }
+    }
+    for patient in patients {
+        let went = match examine(args, &patient, out) {
+            Err(failure @ Failure::Output(_)) => return Err(failure),
+            Err(failure) => failure.tell(),
+            Ok(went) => went,
+        };
+        exit = exit.max(went);
+    }
+    Ok(exit)
+}
+
+fn examine(args: &DoctorArgs, patient: &Patient, out: &mut Out) -> Outcome {
+    let path = &patient.path;
+    let mut file = open(path)?;
+    let mut head = Vec::new();
+    (&mut file).take(HEAD).read_to_end(&mut head).map_err(|error| failed("read", path, &error))?;
+    let format = SourceFormat::detect(&head);
+    let mut report = Report::new(path, format, args.json);
+    let mut broken = Vec::new();
+    if format == Some(SourceFormat::Calute) {
+        documents(path, &mut report, out)?;
+    } else {
+        let len = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+        let mut progress = ByteProgress::new("examining", &path.display().to_string(), len);
+        let mut doctor = Doctor::new(BufReader::with_capacity(BUFFER, open(path)?), format);
+        let mut find = |finding: Finding, out: &mut Out| {
+            if finding.kind == FindingKind::BrokenParent {
+                broken.push(finding);
+            }
+            report.finding(finding, out)
+        };
+        while let Some(line) = doctor.next().map_err(|error| failed("read", path, &error))? {
+            for finding in line.findings {
+                find(finding, out)?;
+            }
+            progress.at(doctor.position());
+        }
+        for finding in doctor.finish() {
+            find(finding, out)?;
+        }
+        report.counted(doctor.lines(), doctor.records(), doctor.position());
+    }
+    if let Some(output) = args.output.as_deref().filter(|_| report.is_worth_a_copy()) {
+        let doctor = Doctor::repairing(BufReader::with_capacity(BUFFER, open(path)?), format, &broken);
+        fix::write(doctor, patient, output, &mut report, out)?;
+    }
+    report.finish(out)
+}
+
+/// A file of documents rather than lines: session records as JSON.
+fn documents(path: &Path, report: &mut Report, out: &mut Out) -> Result<(), Failure> {
+    let mut bytes = Vec::new();
+    open(path)?.read_to_end(&mut bytes).map_err(|error| failed("read", path, &error))?;
+    let (mut count, mut whole) = (0, 0);
+    for document in CaluteDocuments::of(&bytes) {
+        count += 1;
+        match document {
+            Ok(_) => whole += 1,
+            Err(broken) => {
+                let line = 1 + memchr::memchr_iter(b'\n', &bytes[..broken.offset as usize]).count() as u64;
+                let kind = FindingKind::BrokenDocument;
+                report.finding(Finding { line, byte: broken.offset, bytes: broken.bytes, kind }, out)?;
+            }
+        }
+    }
+    report.counted(count, whole, bytes.len() as u64);
+    Ok(())
+}
+
+fn open(path: &Path) -> Result<File, Failure> {
+    File::open(path).map_err(|error| failed("open", path, &error))
+}
+
+fn failed(doing: &str, path: &Path, error: &std::io::Error) -> Failure {
+    Failure::Words(Exit::Io, format!("cannot {doing} `{}`: {error}", path.display()))
+}

@@ -1,0 +1,106 @@
+//! What became of a file: one line for people, or one JSON object.
+
+use super::files::Input;
+use crate::cli::out::Out;
+use crate::cli::{Exit, Failure, Outcome, clean, look, versioned, words};
+use foldlog::{ImportCounts, Source};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// How many damaged lines of a file are named one by one.
+const MOST_NAMED: u64 = 20;
+/// How many kinds of records that were not understood are named.
+const MOST_KINDS: usize = 12;
+
+#[derive(Serialize)]
+pub(crate) struct Report {
+    file: String,
+    format: &'static str,
+    session_id: String,
+    lines: u64,
+    mapped: u64,
+    kept_raw: u64,
+    damaged: u64,
+    salvaged: u64,
+    events: u64,
+    unknown: BTreeMap<String, u64>,
+    #[serde(skip)]
+    told: u64,
+}
+
+impl Report {
+    pub(crate) fn new(input: &Input, source: &Source) -> Report {
+        Report {
+            file: input.shown(),
+            format: source.format.name(),
+            session_id: source.session_id.to_string(),
+            lines: 0,
+            mapped: 0,
+            kept_raw: 0,
+            damaged: 0,
+            salvaged: 0,
+            events: 0,
+            unknown: BTreeMap::new(),
+            told: 0,
+        }
+    }
+
+    /// Names a damaged place.
+    pub(crate) fn damage(&mut self, line: u64, byte: u64, what: &str) {
+        self.told += 1;
+        match self.told {
+            0..=MOST_NAMED => words(&format!("{}: line {line}, byte {byte}: {what}", self.file)),
+            n if n == MOST_NAMED + 1 => words(&format!("{}: more such places are only counted", self.file)),
+            _ => {}
+        }
+    }
+
+    pub(crate) fn finish(&mut self, counts: &ImportCounts) {
+        self.lines = counts.lines;
+        self.mapped = counts.mapped;
+        self.kept_raw = counts.kept_raw;
+        self.damaged = counts.damaged;
+        self.salvaged = counts.salvaged;
+        self.events = counts.events;
+        self.unknown.clone_from(&counts.unknown);
+    }
+
+    /// Prints it; the exit code says whether anything was damaged.
+    pub(crate) fn print(&self, json: bool, out: &mut Out) -> Outcome {
+        match json {
+            true => out.json(&versioned(self)?)?,
+            false => self.print_words(out)?,
+        }
+        out.flush()?;
+        if !self.unknown.is_empty() {
+            let mut kinds: Vec<(&String, &u64)> = self.unknown.iter().collect();
+            kinds.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+            let named: Vec<String> =
+                kinds.iter().take(MOST_KINDS).map(|(kind, count)| format!("{kind} ({count})")).collect();
+            let more = if kinds.len() > MOST_KINDS { ", ..." } else { "" };
+            words(&format!("{}: not understood, and kept as it is: {}{more}", self.file, named.join(", ")));
+        }
+        Ok(if self.damaged > 0 { Exit::Damage } else { Exit::Fine })
+    }
+
+    fn print_words(&self, out: &mut Out) -> Result<(), Failure> {
+        let mut line = format!(
+            "{}  {} → session {}: {}, {} mapped, {} kept as they are",
+            clean::visible(&self.file),
+            self.format,
+            clean::visible(&self.session_id),
+            look::count(self.lines, "line"),
+            self.mapped,
+            self.kept_raw
+        );
+        if self.damaged > 0 {
+            line.push_str(&format!(
+                ", {} damaged ({} saved out of them)",
+                self.damaged,
+                look::count(self.salvaged, "record")
+            ));
+        }
+        line.push_str(&format!("; {}", look::count(self.events, "new event")));
+        out.line(&line)
+    }
+}

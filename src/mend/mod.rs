@@ -1,0 +1,19 @@
+//! Lines of files that others wrote: cutting them out, telling good from bad, and saving whole records out of bad ones.
+//!
+//! Pure: sees bytes, knows no file. A line is judged from its bytes alone; what a record means is up to `import` and
+//! `doctor`.
+
+mod judge;
+mod lines;
+mod object;
+mod whole;
+
+pub(crate) use judge::{Bad, Fault, Judged, Piece, judge};
+pub(crate) use lines::{Ending, RawLine, RawLines};
+pub(crate) use object::{Object, array, text, words};
+
+/// How deep a record may be nested: `serde_json` and others stop reading at 128 levels.
+pub(crate) const MAX_RECORD_DEPTH: usize = 127;
+
+/// Tells a record from other objects by its text. Whether it is in doubt: it stands where a nested object could.
+pub(crate) type IsRecord<'a> = &'a dyn Fn(&str, bool) -> bool;

@@ -41,6 +41,8 @@ pub(crate) struct Files {
 #[derive(Clone, Debug)]
 pub(crate) struct Opened {
     pub(crate) segment: u64,
+    /// The file these lines were read from: compaction may put another one in its place at any moment.
+    pub(crate) file: Arc<dyn StorageFile>,
     pub(crate) len: u64,
     pub(crate) header: Option<Header>,
     /// Where its entries begin; 0 if the header is bad, so that it is read as a bad line.
@@ -145,8 +147,8 @@ impl Files {
 
 fn peek_at(listed: Listed, file: Arc<dyn StorageFile>) -> Opened {
     let Listed { segment, len } = listed;
-    let mut opened = Opened { segment, len, header: None, lines_from: 0, recovered: None, has_entries: false };
-    let mut scanner = Scanner::new(file, 0, len);
+    let mut scanner = Scanner::new(Arc::clone(&file), 0, len);
+    let mut opened = Opened { segment, file, len, header: None, lines_from: 0, recovered: None, has_entries: false };
     let Some(first) = scanner.next() else { return opened };
     if first.ending == Ending::Newline {
         opened.header = Header::decode(scanner.bytes());

@@ -7,7 +7,7 @@ use crate::activity::{Activity, Change};
 use crate::entry::Entry;
 use crate::error::Result;
 use crate::event::{Event, OpenTurn};
-use crate::files::{Files, Listed};
+use crate::files::{Files, Listed, Opened};
 use crate::fold::SessionState;
 use crate::id::{SessionId, WorkspaceId};
 use crate::items::Item;
@@ -15,9 +15,9 @@ use crate::line::{self, Decoded};
 use crate::reader::Reader;
 use crate::scan::{Ending, Scanner};
 use crate::seq::Seq;
-use crate::storage::Access;
 use crate::time::Timestamp;
 use serde::Serialize;
+use std::sync::Arc;
 
 /// Journals up to this size are read whole.
 const WHOLE: u64 = 32 << 10;
@@ -114,15 +114,19 @@ impl Reader {
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a file cannot be opened. Damage is no error.
     pub fn glance(&self) -> Result<Glance> {
         let live = self.is_live()?;
-        let (listed, _) = self.files.list()?;
-        let bytes = listed.iter().map(|listed| listed.len).sum();
+        let (mut listed, _) = self.files.list()?;
         let mut notes = Notes::default();
-        if bytes <= WHOLE {
+        if bytes_of(&listed) <= WHOLE {
             self.read_whole(&mut notes)?;
         } else {
             read_head(&self.files, &listed, &mut notes)?;
-            read_tail(&self.files, &listed, live, &mut notes)?;
+            if !read_tail(&self.files, &listed, live, &mut notes)? {
+                // Compaction has merged the newest segments in this very moment: another list shows what they became.
+                listed = self.files.list()?.0;
+                read_tail(&self.files, &listed, live, &mut notes)?;
+            }
         }
+        let bytes = bytes_of(&listed);
         let closed = notes.close.is_some();
         let (turns, errors, open) = match notes.close {
             Some(close) => close,
@@ -181,9 +185,9 @@ fn read_head(files: &Files, listed: &[Listed], notes: &mut Notes) -> Result<()> 
     let mut window = HEAD;
     loop {
         let end = opened.len.min(opened.lines_from + window);
-        let stretch = read(files, *first, opened.lines_from, end, &mut |entry| {
+        let stretch = read(&opened, opened.lines_from, end, &mut |entry| {
             notes.head(entry, entry.event().ok().as_ref());
-        })?;
+        });
         // A later recovery may account for bad lines here: only what no opening came after is sure to be damage.
         notes.damaged |= opened.header.is_none() || (stretch.bad_lines > 0 && listed.len() == 1);
         let found = notes.first_prompt.is_some() || (!stretch.cuts_turn && window >= WINDOW);
@@ -194,11 +198,21 @@ fn read_head(files: &Files, listed: &[Listed], notes: &mut Notes) -> Result<()> 
     }
 }
 
-/// The newest segment: how it stands. If it holds no event, the segments before say what the last one was.
-fn read_tail(files: &Files, listed: &[Listed], live: bool, notes: &mut Notes) -> Result<()> {
+fn bytes_of(listed: &[Listed]) -> u64 {
+    listed.iter().map(|listed| listed.len).sum()
+}
+
+/// The newest segment: how it stands. If it holds no event, the segments before say what the last one was. `false` if the
+/// newest is gone.
+fn read_tail(files: &Files, listed: &[Listed], live: bool, notes: &mut Notes) -> Result<bool> {
     let mut newest = true;
     for segment in listed.iter().rev().take(1 + OLDER) {
-        let Some(opened) = files.peek(*segment)? else { continue };
+        let Some(opened) = files.peek(*segment)? else {
+            if newest {
+                return Ok(false);
+            }
+            continue;
+        };
         let Some(header) = &opened.header else { continue };
         let from = opened.lines_from;
         let mut found = Notes { approximate: opened.len - from > NEWEST, ..Notes::default() };
@@ -207,9 +221,9 @@ fn read_tail(files: &Files, listed: &[Listed], live: bool, notes: &mut Notes) ->
         loop {
             found.activity = header.activity();
             let start = from.max(opened.len.saturating_sub(window));
-            let stretch = read(files, *segment, start, opened.len, &mut |entry| {
+            let stretch = read(&opened, start, opened.len, &mut |entry| {
                 found.tail(entry, entry.event().ok().as_ref());
-            })?;
+            });
             let cut_front = u64::from(start > from);
             found.damaged = stretch.bad_lines > cut_front || (stretch.half_line && !live);
             // A clean close says how it stands; without one the segment must. The last line may be larger than any window.
@@ -229,12 +243,12 @@ fn read_tail(files: &Files, listed: &[Listed], live: bool, notes: &mut Notes) ->
         }
         newest = false;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Reads the lines of a stretch. One that starts within a line counts its rest as a bad line.
-fn read(files: &Files, segment: Listed, from: u64, end: u64, each: &mut dyn FnMut(&Entry<'_>)) -> Result<Stretch> {
-    let mut scanner = Scanner::new(files.open(segment.segment, Access::Read)?, from, end);
+fn read(opened: &Opened, from: u64, end: u64, each: &mut dyn FnMut(&Entry<'_>)) -> Stretch {
+    let mut scanner = Scanner::new(Arc::clone(&opened.file), from, end);
     let mut stretch = Stretch::default();
     while let Some(chunk) = scanner.next() {
         let bytes = scanner.bytes();
@@ -252,7 +266,7 @@ fn read(files: &Files, segment: Listed, from: u64, end: u64, each: &mut dyn FnMu
             _ => stretch.bad_lines += 1,
         }
     }
-    Ok(stretch)
+    stretch
 }
 
 impl Notes {

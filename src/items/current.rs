@@ -7,9 +7,9 @@ use crate::line::{self, Decoded};
 use crate::scan::{Chunk, Ending, Scanner};
 use crate::segment::Seal;
 use crate::sift::{Flaw, Sifted, Sifter};
-use crate::storage::Access;
 use crate::verdict::Damage;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 #[derive(Debug)]
 pub(super) struct Current {
@@ -33,13 +33,12 @@ pub(super) struct Current {
 
 impl Current {
     /// Begins a segment behind the number `last`.
-    pub(super) fn begin(files: &Files, opened: Opened, end: u64, last: u64, growing: bool) -> Result<Current> {
-        let file = files.open(opened.segment, Access::Read)?;
+    pub(super) fn begin(opened: Opened, end: u64, last: u64, growing: bool) -> Current {
         let from = opened.lines_from.min(end);
         let sifter = Sifter::new(from, last, opened.is_compacted());
-        let mut scanner = Scanner::new(file, from, end);
+        let mut scanner = Scanner::new(Arc::clone(&opened.file), from, end);
         scanner.wait_for_line_breaks(growing);
-        Ok(Current {
+        Current {
             opened,
             scanner,
             sifter,
@@ -51,7 +50,7 @@ impl Current {
             growing,
             suspect: None,
             told: None,
-        })
+        }
     }
 
     /// Sifts the next physical line; `false` if there is none.

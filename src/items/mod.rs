@@ -256,12 +256,12 @@ impl Items {
 
     fn start_segment(&mut self) -> Result<bool> {
         let Some(opened) = self.walk.take()? else { return Ok(false) };
-        if self.walk.was_never_created(&opened)? {
+        if self.walk.was_never_created(&opened) {
             return Ok(true);
         }
         if !self.walk.is_ours(&opened) {
             let flaw = whole_file(&opened);
-            let mut current = Current::begin(&self.files, opened, 0, self.last, false)?;
+            let mut current = Current::begin(opened, 0, self.last, false);
             current.done = true;
             self.current = Some(current);
             self.ready.push_back(Sifted::Flaw(flaw));
@@ -277,7 +277,7 @@ impl Items {
         let growing = self.growing && self.walk.is_at_end() && !opened.is_compacted();
         let seal = self.walk.seal_of(&opened);
         let end = seal.map_or(opened.len, |seal| seal.bytes.min(opened.len));
-        let mut current = Current::begin(&self.files, opened, end, self.last, growing)?;
+        let mut current = Current::begin(opened, end, self.last, growing);
         current.seal = seal;
         self.segments += 1;
         self.current = Some(current);

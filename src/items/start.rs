@@ -8,7 +8,6 @@ use crate::files::{Files, Listed, Opened};
 use crate::line::{self, Decoded};
 use crate::scan::{Ending, Scanner};
 use crate::seq::Seq;
-use crate::storage::Access;
 use crate::time::Timestamp;
 use std::collections::VecDeque;
 
@@ -147,8 +146,7 @@ fn before_time(files: &Files, walk: &Walk, time: Timestamp) -> Result<u64> {
 /// Calls `each` with the number and the time of every good line of a segment, until it says `false`.
 fn each_entry(files: &Files, walk: &Walk, listed: Listed, each: &mut dyn FnMut(u64, Timestamp) -> bool) -> Result<()> {
     let Some(opened) = files.peek(listed)?.filter(|opened| walk.is_ours(opened)) else { return Ok(()) };
-    let file = files.open(listed.segment, Access::Read)?;
-    let mut scanner = Scanner::new(file, opened.lines_from, opened.len);
+    let mut scanner = Scanner::new(opened.file, opened.lines_from, opened.len);
     while let Some(chunk) = scanner.next() {
         if chunk.ending == Ending::Newline
             && let Decoded::Entry(entry) = line::decode(scanner.bytes())

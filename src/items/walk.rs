@@ -7,8 +7,9 @@ use crate::files::{Files, Listed, Opened};
 use crate::scan::Scanner;
 use crate::segment::{Header, MAX_HEADER, Seal};
 use crate::sift::Sifter;
-use crate::storage::{Access, EntryKind};
+use crate::storage::EntryKind;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// The segments that come next.
 #[derive(Debug)]
@@ -100,20 +101,20 @@ impl Walk {
 
     /// A file that a crash left before its header was on disk: no gap, left where it is. It holds at most a part of a
     /// header, since no entry is written before the header is synced; anything more is damage.
-    pub(super) fn was_never_created(&self, opened: &Opened) -> Result<bool> {
+    pub(super) fn was_never_created(&self, opened: &Opened) -> bool {
         let named = self.next_header().and_then(|next| next.prev);
         if opened.header.is_some()
             || opened.len > MAX_HEADER
             || named.is_some_and(|seal| seal.segment >= opened.segment)
         {
-            return Ok(false);
+            return false;
         }
-        let mut scanner = Scanner::new(self.files.open(opened.segment, Access::Read)?, 0, opened.len);
+        let mut scanner = Scanner::new(Arc::clone(&opened.file), 0, opened.len);
         let (mut sifter, mut sifted) = (Sifter::new(0, 0, false), VecDeque::new());
-        let Some(chunk) = scanner.next() else { return Ok(true) };
+        let Some(chunk) = scanner.next() else { return true };
         sifter.line(chunk, scanner.bytes(), &mut sifted);
         sifter.end(None, opened.len, &mut sifted);
-        Ok(sifter.entries() == 0 && scanner.next().is_none())
+        sifter.entries() == 0 && scanner.next().is_none()
     }
 
     /// Finds segments that were not there before: by the number that comes next, or, if thorough, by listing all. Returns
@@ -143,11 +144,26 @@ impl Walk {
         Ok(self.files.newest_header(listed)?.is_some_and(|newest| newest.journal != *ours))
     }
 
-    /// Whether a segment that a later one names is there and was not listed: a list of a directory in which files are
-    /// being made may show the later of two, and not the earlier.
-    fn was_left_out(&self, segment: u64) -> bool {
+    /// What stands for a segment that a later one names and that was not listed. A list of a directory in which files are
+    /// being made may show the later of two, and not the earlier; or compaction has merged it into an earlier one since.
+    fn left_out(&self, segment: u64) -> Result<Option<Listed>> {
         let looked_at = |ahead: &Opened| (ahead.segment..=ahead.stands_through()).contains(&segment);
-        segment > self.through && !self.ahead.iter().any(looked_at) && self.exists(segment)
+        if segment <= self.through || self.ahead.iter().any(looked_at) {
+            return Ok(None);
+        }
+        if self.exists(segment) {
+            return Ok(Some(Listed { segment, len: 0 }));
+        }
+        let listed = list(&self.files, true)?;
+        self.merged(&listed, segment)
+    }
+
+    /// The segment, among these, into which a missing one was merged: a merged segment keeps the lowest number, so that it
+    /// is the nearest one before.
+    fn merged(&self, listed: &[Listed], missing: u64) -> Result<Option<Listed>> {
+        let Some(nearest) = listed.iter().rev().find(|listed| listed.segment < missing) else { return Ok(None) };
+        let opened = self.files.peek(*nearest)?.filter(|opened| opened.stands_through() >= missing);
+        Ok(opened.map(|_| *nearest))
     }
 
     fn exists(&self, segment: u64) -> bool {
@@ -163,7 +179,7 @@ impl Walk {
                 continue;
             };
             let is_last = self.growing && self.listed.is_empty() && !opened.has_entries;
-            if is_last && (opened.header.is_some() || self.was_never_created(&opened)?) {
+            if is_last && (opened.header.is_some() || self.was_never_created(&opened)) {
                 // It is being made, or will never be finished: the next look tells. Its first entry may explain much.
                 self.listed.push_front(listed);
                 break;
@@ -173,7 +189,7 @@ impl Walk {
             }
             let header = opened.header.as_ref().filter(|_| self.is_ours(&opened));
             if let Some(prev) = header.and_then(|header| header.prev)
-                && self.was_left_out(prev.segment)
+                && let Some(left_out) = self.left_out(prev.segment)?
             {
                 self.listed.push_front(listed);
                 while self.ahead.back().is_some_and(|later| later.segment > prev.segment) {
@@ -181,7 +197,7 @@ impl Walk {
                     self.listed.extend(later);
                     self.listed.rotate_right(1);
                 }
-                self.listed.push_front(Listed { segment: prev.segment, len: 0 });
+                self.listed.push_front(left_out);
                 continue;
             }
             if let Some(compacted) = header.and_then(|header| header.compacted) {
@@ -199,14 +215,9 @@ impl Walk {
     fn list_again(&mut self, gone: u64) -> Result<()> {
         let listed = list(&self.files, true)?;
         let read = self.ahead.back().map_or(self.through, Opened::stands_through).max(self.through);
-        let (before, behind): (Vec<Listed>, Vec<Listed>) = listed.into_iter().partition(|listed| listed.segment < gone);
-        // A merged segment keeps the lowest number: the nearest one before the gap stands for what is gone, if any does.
-        let merged = match before.last() {
-            Some(last) => self.files.peek(*last)?.filter(|opened| opened.stands_through() > read).map(|_| *last),
-            None => None,
-        };
+        let merged = self.merged(&listed, gone)?;
         let behind =
-            behind.into_iter().filter(|listed| listed.segment > gone.max(read) && listed.segment <= self.highest);
+            listed.into_iter().filter(|listed| listed.segment > gone.max(read) && listed.segment <= self.highest);
         self.listed = merged.into_iter().chain(behind).collect();
         Ok(())
     }

@@ -217,8 +217,7 @@ fn a_kill_at_any_system_call_of_a_compaction_harms_nothing() {
 
 #[test]
 fn compaction_beside_a_writer_and_readers() {
-    // Goal: nobody notices. Method: one journal, written, read and compacted at the same time for two seconds. A reader
-    // whose list of segments has become old meanwhile may miss one that was merged; it looks again.
+    // Goal: nobody notices. Method: one journal, written, read and compacted at the same time for two seconds.
     let root = tempfile::tempdir().unwrap();
     let store = Store::open(root.path()).unwrap();
     let journal = store.journal_with(ID, JournalOptions::default().segment_bytes(8_000)).unwrap();
@@ -238,11 +237,10 @@ fn compaction_beside_a_writer_and_readers() {
         for _ in 0..2 {
             scope.spawn(|| {
                 while !done.load(Ordering::SeqCst) {
-                    let looks_whole = || {
-                        let reader = Reader::open(root.path().join(ID)).unwrap();
-                        reader.verify().is_ok_and(|report| report.clean)
-                    };
-                    assert!((0..50).any(|_| looks_whole()), "a reader sees damage that does not go away");
+                    let reader = Reader::open(root.path().join(ID)).unwrap();
+                    let report = reader.verify().unwrap();
+                    assert!(report.clean, "{report:?}");
+                    assert!(!reader.glance().unwrap().damaged);
                 }
             });
         }

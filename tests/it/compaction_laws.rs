@@ -120,7 +120,7 @@ impl History {
 }
 
 /// A journal of several openings: closed, dropped, or left with a torn end.
-fn random_journal(dice: &mut Dice) -> Lab {
+pub fn random_journal(dice: &mut Dice) -> Lab {
     let lab = Lab::new();
     let mut history = History::default();
     for _ in 0..=dice.below(5) {

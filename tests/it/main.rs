@@ -8,6 +8,7 @@
 //! - `crash`: processes killed under load
 //! - `live`: readers beside a writer
 //! - `follow`, `follow_store`: followers of one journal, and of a whole store
+//! - `follow_compacted`: followers and compaction
 //! - `follow_torture`: sixteen followers beside a writer at full speed that dies and comes back
 //! - `lock`: the one writer's lock beside child processes
 //! - `writer`: group commit, tickets, back-pressure, closing, ten thousand journals at once
@@ -51,6 +52,7 @@ mod failing_disks;
 mod faulty;
 mod field_failures;
 mod follow;
+mod follow_compacted;
 mod follow_store;
 mod follow_torture;
 mod format;

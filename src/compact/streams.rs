@@ -102,7 +102,10 @@ impl Streams {
                         turn.model_call_says(&delta.text);
                         push(&mut turn.model_call(id)[TEXT], &delta.text, place, marks);
                     }
-                    None => push(&mut turn.loose, &delta.text, place, marks),
+                    None => {
+                        turn.says_between(&delta.text);
+                        push(&mut turn.loose, &delta.text, place, marks);
+                    }
                 }
             }
             Event::ReasoningDelta(delta) => {
@@ -225,6 +228,14 @@ impl Turn {
     fn model_call_says(&mut self, text: &str) {
         if !text.is_empty() {
             self.loose = None;
+        }
+    }
+
+    /// The turn says something outside of its model calls. Of those that have begun to speak, the words before and behind
+    /// it stay where they are, for the same reason.
+    fn says_between(&mut self, text: &str) {
+        for call in self.model_calls.values_mut().filter(|_| !text.is_empty()) {
+            let _ = call[TEXT].take_if(|stream| !stream.spans.is_empty());
         }
     }
 }

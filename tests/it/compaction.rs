@@ -128,6 +128,20 @@ fn what_no_ending_event_repeats_stays() {
 }
 
 #[test]
+fn what_a_model_call_said_around_other_text_stays_where_it_is() {
+    let events = vec![
+        start("t"),
+        call("t", "m"),
+        delta("t", "before ", "m"),
+        delta("t", "between", ""),
+        delta("t", "after", "m"),
+        answer("t", "m", "before after"),
+        end("t", "between"),
+    ];
+    assert_eq!(left(events), [1, 2, 3, 4, 5, 6, 7, 8]);
+}
+
+#[test]
 fn text_beside_the_text_of_a_model_call_stays_where_it_is() {
     let before = vec![start("t"), delta("t", "x", ""), call("t", "m"), answer("t", "m", "a"), end("t", "x")];
     assert_eq!(left(before).len(), 6);

@@ -80,15 +80,48 @@ impl Entry<'_> {
 
     /// The same entry with a line of its own, to keep beyond the reader's buffer.
     pub fn into_owned(self) -> Entry<'static> {
+        self.keep_in(&mut None)
+    }
+
+    /// Keeps it, where it has a line of its own, in the memory of what was kept there before.
+    pub(crate) fn keep(self, kept: &mut Option<Entry<'static>>) {
+        let entry = self.keep_in(kept);
+        *kept = Some(entry);
+    }
+
+    fn keep_in(self, kept: &mut Option<Entry<'static>>) -> Entry<'static> {
+        let line = match self.line {
+            Cow::Owned(line) => line,
+            Cow::Borrowed(text) => {
+                let mut line = kept.take().map_or_else(String::new, |entry| entry.line.into_owned());
+                line.clear();
+                line.push_str(text);
+                line
+            }
+        };
         Entry {
             id: self.id.map(|id| Cow::Owned(id.into_owned())),
-            line: Cow::Owned(self.line.into_owned()),
+            line: Cow::Owned(line),
             seq: self.seq,
             synced: self.synced,
             time: self.time,
             observed: self.observed,
             type_name: self.type_name,
             data: self.data,
+        }
+    }
+
+    /// The same entry, its line borrowed from this one.
+    pub(crate) fn borrowed(&self) -> Entry<'_> {
+        Entry {
+            id: self.id.as_deref().map(Cow::Borrowed),
+            line: Cow::Borrowed(&self.line),
+            seq: self.seq,
+            synced: self.synced,
+            time: self.time,
+            observed: self.observed,
+            type_name: self.type_name.clone(),
+            data: self.data.clone(),
         }
     }
 

@@ -134,6 +134,8 @@ pub mod _documentation {
     pub mod design {}
     #[doc = include_str!("../docs/ARCHITECTURE.md")]
     pub mod architecture {}
+    #[doc = include_str!("../docs/PERFORMANCE.md")]
+    pub mod performance {}
     #[doc = include_str!("../docs/CHANGELOG.md")]
     pub mod changelog {}
 }

@@ -176,7 +176,7 @@ pub(crate) fn decode(line: &[u8]) -> Decoded<'_> {
     if !checksum_holds(line) {
         return Decoded::Bad;
     }
-    let Ok(text) = std::str::from_utf8(line) else { return Decoded::Foreign };
+    let Ok(text) = simdutf8::basic::from_utf8(line) else { return Decoded::Foreign };
     if line.starts_with(HEADER_START) {
         return Decoded::Header(text);
     }
@@ -188,7 +188,7 @@ pub(crate) fn decode(line: &[u8]) -> Decoded<'_> {
 
 /// Decodes a line whose checksum has been verified before.
 pub(crate) fn decode_verified(line: &[u8]) -> Option<Entry<'_>> {
-    parse_envelope(std::str::from_utf8(line).ok()?)
+    parse_envelope(simdutf8::basic::from_utf8(line).ok()?)
 }
 
 /// The checksum a line ends with, if it ends with one.

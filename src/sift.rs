@@ -3,6 +3,7 @@
 //! Pure: sees lines one by one, decides from their bytes and numbers. A bad line is held until its good neighbours are
 //! known; whole entries inside it are found then ("salvage"). What a gap means is up to `verdict`.
 
+use crate::entry::Entry;
 use crate::gap::Gap;
 use crate::line::{self, Decoded, ENTRY_START};
 use crate::scan::{Chunk, Ending};
@@ -149,15 +150,19 @@ impl Sifter {
         self.entry_crc
     }
 
-    /// Sifts the next line.
-    pub(crate) fn line(&mut self, chunk: Chunk, bytes: &[u8], out: &mut VecDeque<Sifted>) {
+    /// Sifts the next line. Returns the entry that it is, if that is the last thing that was sifted.
+    pub(crate) fn line<'a>(&mut self, chunk: Chunk, bytes: &'a [u8], out: &mut VecDeque<Sifted>) -> Option<Entry<'a>> {
         let whole = chunk.starts_line && chunk.ending == Ending::Newline;
         match line::decode(bytes) {
             Decoded::Entry(entry) if whole => {
                 let (seq, synced) = (entry.seq().get(), entry.synced().get());
-                self.good_line(chunk, seq, synced, line::stated_checksum(bytes).unwrap_or_default(), out);
+                let crc = line::stated_checksum(bytes).unwrap_or_default();
+                self.good_line(chunk, seq, synced, crc, out).then_some(entry)
             }
-            _ => self.bad_line(chunk, bytes, out),
+            _ => {
+                self.bad_line(chunk, bytes, out);
+                None
+            }
         }
     }
 
@@ -170,7 +175,8 @@ impl Sifter {
         self.note_missing(next, offset, out);
     }
 
-    fn good_line(&mut self, chunk: Chunk, seq: u64, synced: u64, crc: u32, out: &mut VecDeque<Sifted>) {
+    /// Whether it is the next entry.
+    fn good_line(&mut self, chunk: Chunk, seq: u64, synced: u64, crc: u32, out: &mut VecDeque<Sifted>) -> bool {
         if seq <= self.last {
             // Never delivered late. A copy of what was given out is no loss.
             if !self.was_seen(seq, crc) {
@@ -181,7 +187,7 @@ impl Sifter {
             if self.bad.is_none() {
                 (self.good_end, self.entry_end, self.entry_crc) = (chunk.end(), chunk.end(), Some(crc));
             }
-            return;
+            return false;
         }
         if self.bad.is_some() {
             self.settle(Some(seq), out);
@@ -190,6 +196,7 @@ impl Sifter {
         self.give_out(seq, crc, synced);
         (self.good_end, self.entry_end, self.entry_crc) = (chunk.end(), chunk.end(), Some(crc));
         out.push_back(Sifted::Entry);
+        true
     }
 
     fn was_seen(&self, seq: u64, crc: u32) -> bool {

@@ -154,7 +154,7 @@ fn survey(files: &Files, opened: Opened, before: u64) -> Result<Survey> {
     loop {
         let chunk = scanner.next();
         match chunk {
-            Some(chunk) => sifter.line(chunk, scanner.bytes(), &mut sifted),
+            Some(chunk) => drop(sifter.line(chunk, scanner.bytes(), &mut sifted)),
             None => sifter.end(compacted.map(|compacted| compacted.last_seq), len, &mut sifted),
         }
         for sifted in sifted.drain(..) {

@@ -23,24 +23,38 @@ impl Gate {
 
     /// The files are about to be looked at.
     pub(super) fn look(&mut self) {
+        self.find_mark();
         self.looked = self.mark.reached(self.level);
     }
 
     /// The last entry that may be given out.
     pub(super) fn limit(&mut self) -> u64 {
-        if let Some(writer) = self.writer.upgrade() {
-            self.mark = writer.mark(); // another one after a reopening
+        if self.level == Durability::Written {
+            return Seq::MAX.get(); // asked for every entry: to ask the writer would be to disturb it
         }
-        match (self.level, self.mark.closed()) {
-            // All is synced; what comes behind it is another opening's.
-            (_, Some(Ok(()))) | (Durability::Written, _) => Seq::MAX.get(),
-            (Durability::Synced, _) => self.mark.reached(Durability::Synced),
+        self.find_mark();
+        match self.mark.closed() {
+            Some(Ok(())) => Seq::MAX.get(), // all is synced; what comes behind it is another opening's
+            _ => self.mark.reached(Durability::Synced),
         }
     }
 
-    /// Has a waker woken when the journal gets further; `true` if it has got further since the last look.
-    pub(super) fn attend(&self, waker: &Waker) -> bool {
+    /// Has a waker woken when the journal gets further or is closed; `true` if it has got further since the last look.
+    pub(super) fn attend(&mut self, waker: &Waker) -> bool {
+        self.find_mark();
         self.mark.watch_past(self.level, self.looked, waker)
+    }
+
+    /// Whether the journal is closed, so that it will tell nothing more.
+    pub(super) fn is_over(&self) -> bool {
+        self.writer.strong_count() == 0 || self.mark.closed().is_some()
+    }
+
+    /// After a reopening it is another one.
+    fn find_mark(&mut self) {
+        if let Some(writer) = self.writer.upgrade() {
+            self.mark = writer.mark();
+        }
     }
 }
 

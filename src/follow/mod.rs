@@ -75,6 +75,8 @@ pub struct Follower {
     bell: Arc<Bell>,
     watch: Option<Watch>,
     gate: Option<Gate>,
+    /// The journal itself tells of what it writes, sooner than the system does: no notices are needed meanwhile.
+    told_by_writer: bool,
     /// How often to look, if the system's notices are not to be used.
     interval: Option<Duration>,
     /// When the clock rings next.
@@ -89,7 +91,9 @@ pub struct Follower {
 impl Follower {
     pub(crate) fn new(files: Files, from: &Cursor, gate: Option<Gate>) -> Result<Follower> {
         let bell = Arc::new(Bell::default());
-        let watch = watch(&files, &bell); // first, so that nothing is missed after the first look
+        let told_by_writer = gate.as_ref().is_some_and(|gate| !gate.is_over());
+        // First, so that nothing is missed after the first look.
+        let watch = if told_by_writer { None } else { watch(&files, &bell) };
         let tail = Tail::new(files.clone(), from)?;
         Ok(Follower {
             files,
@@ -97,6 +101,7 @@ impl Follower {
             bell,
             watch,
             gate,
+            told_by_writer,
             interval: None,
             next_poll: None,
             thorough_at: Instant::now(),
@@ -112,9 +117,10 @@ impl Follower {
         self
     }
 
-    /// Whether the system tells of changes. If not, the follower looks for them ten times a second.
+    /// Whether it is told of changes, by the system or by the journal it follows in its own process. If not, it looks for
+    /// them ten times a second.
     pub fn is_watching(&self) -> bool {
-        self.watch.is_some()
+        self.watch.is_some() || self.told_by_writer
     }
 
     /// Where the next item stands: everything before it has been given out. Resuming there yields no entry twice and
@@ -178,26 +184,31 @@ impl Follower {
     /// Has itself woken by whatever comes first. Returns what came meanwhile.
     fn wait(&mut self, waker: &Waker) -> u8 {
         self.bell.attend(waker);
-        let passed = self.gate.as_ref().is_some_and(|gate| gate.attend(waker));
-        let interval = match (self.interval, &self.watch) {
+        let passed = self.gate.as_mut().is_some_and(|gate| gate.attend(waker));
+        let over = self.told_by_writer && self.gate.as_ref().is_some_and(Gate::is_over);
+        let interval = match (self.interval, self.is_watching()) {
             (Some(interval), _) => interval,
-            (None, Some(_)) if self.tail.is_parked() => PARKED,
-            (None, None) if self.tail.is_parked() => WATCHED,
-            (None, Some(_)) if self.tail.is_unsettled() => UNSETTLED,
-            (None, Some(_)) => WATCHED,
-            (None, None) => UNWATCHED,
+            (None, true) if self.tail.is_parked() => PARKED,
+            (None, false) if self.tail.is_parked() => WATCHED,
+            (None, true) if self.tail.is_unsettled() => UNSETTLED,
+            (None, true) => WATCHED,
+            (None, false) => UNWATCHED,
         };
         let at = Instant::now() + interval;
         if self.next_poll.is_none_or(|planned| planned > at) {
             self.next_poll = Some(at);
             self.bell.ring_at(at);
         }
-        self.bell.answer() | if passed { wake::HINT } else { 0 }
+        let told = if passed { wake::HINT } else { 0 } | if over { wake::HINT | wake::LOCK_CLOSED } else { 0 };
+        self.bell.answer() | told
     }
 
     fn look(&mut self, rung: u8) -> Result<()> {
         if let Some(gate) = &mut self.gate {
             gate.look();
+            if std::mem::replace(&mut self.told_by_writer, !gate.is_over()) && !self.told_by_writer {
+                self.find_watch(); // before the files are looked at: others may write from now on
+            }
         }
         let poll = rung & wake::POLL > 0;
         let now = Instant::now();
@@ -212,11 +223,15 @@ impl Follower {
         self.tail.look(rung & wake::HINT > 0, poll || rung & wake::LOCK_CLOSED > 0, thorough)?;
         if self.tail.take_restarted() || (thorough && self.watch.is_none()) {
             self.watch = None; // perhaps of a directory that is gone
-            if self.interval.is_none() {
-                self.watch = watch(&self.files, &self.bell);
-            }
+            self.find_watch();
         }
         Ok(())
+    }
+
+    fn find_watch(&mut self) {
+        if self.interval.is_none() && !self.told_by_writer {
+            self.watch = watch(&self.files, &self.bell);
+        }
     }
 }
 

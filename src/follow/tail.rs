@@ -82,18 +82,10 @@ impl Tail {
     pub(super) fn next(&mut self) -> Result<Option<Item<'static>>> {
         loop {
             let State::Open(items) = &mut self.state else { return Ok(None) };
-            if let Some(item) = items.next()? {
-                let item = match item {
-                    Item::Entry(entry) => {
-                        self.closed = entry.type_name() == "journal_closed";
-                        Item::Entry(entry.into_owned())
-                    }
-                    Item::Gap(gap) => Item::Gap(gap),
-                    Item::Rewound(seq) => Item::Rewound(seq),
-                    Item::Replaced => Item::Replaced,
-                    Item::CaughtUp => Item::CaughtUp,
-                    Item::WriterGone => Item::WriterGone,
-                };
+            if let Some(item) = items.next_owned()? {
+                if let Item::Entry(entry) = &item {
+                    self.closed = entry.type_name() == "journal_closed";
+                }
                 self.caught_up = false;
                 if self.writer != Writer::AtWork {
                     self.writer = Writer::Unknown;

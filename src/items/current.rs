@@ -1,6 +1,7 @@
 //! The segment that is being read.
 
 use super::growing::Unsettled;
+use crate::entry::Entry;
 use crate::error::{Error, Result};
 use crate::files::{Files, Opened};
 use crate::line::{self, Decoded};
@@ -16,6 +17,8 @@ pub(super) struct Current {
     pub(super) opened: Opened,
     pub(super) scanner: Scanner,
     pub(super) sifter: Sifter,
+    /// The entry that the scanner's line is, if that is what was sifted last.
+    pub(super) entry: Option<Entry<'static>>,
     pub(super) seal: Option<Seal>,
     pub(super) end: u64,
     /// Where half a line at the end of the file starts.
@@ -42,6 +45,7 @@ impl Current {
             opened,
             scanner,
             sifter,
+            entry: None,
             seal: None,
             end,
             half_line: None,
@@ -57,7 +61,10 @@ impl Current {
     pub(super) fn advance(&mut self, ready: &mut VecDeque<Sifted>) -> bool {
         let Some(chunk) = self.scanner.next() else { return false };
         self.note(chunk);
-        self.sifter.line(chunk, self.scanner.bytes(), ready);
+        if let Some(entry) = self.sifter.line(chunk, self.scanner.bytes(), ready) {
+            // Kept, and not decoded again: to check once more that a line is text costs more than to copy it.
+            entry.keep(&mut self.entry);
+        }
         true
     }
 
@@ -102,8 +109,8 @@ impl Current {
     }
 
     /// Reads an entry that was found inside a bad line.
-    pub(super) fn read_salvaged(&self, files: &Files, offset: u64, len: u64, out: &mut Vec<u8>) -> Result<()> {
-        out.resize(len as usize, 0);
+    pub(super) fn read_salvaged(&self, files: &Files, offset: u64, len: u64) -> Result<Option<Entry<'static>>> {
+        let mut out = vec![0; len as usize];
         let mut read = 0;
         while read < out.len() {
             let got = self.scanner.file().read_at(&mut out[read..], offset + read as u64);
@@ -112,7 +119,7 @@ impl Current {
                 count => read += count,
             }
         }
-        Ok(())
+        Ok(line::decode_verified(&out).map(Entry::into_owned))
     }
 
     /// Whether any line of the segment states that the first missing number was synced. Lines before the gap cannot.

@@ -138,6 +138,7 @@ impl Items {
             return false;
         }
         current.scanner.release();
+        current.entry = None;
         current.told.is_none()
     }
 }

@@ -3,7 +3,6 @@
 use super::Items;
 use crate::event::{Event, Hole, JournalRecovered};
 use crate::gap::{Gap, GapKind};
-use crate::line;
 use crate::seq::Seq;
 use crate::sift::{Flaw, Sifted};
 
@@ -45,7 +44,7 @@ impl Items {
     /// Whether the entry behind the gap says that these events were refused while the disk was full.
     fn explained_by_next_entry(&self, gap: &Gap) -> bool {
         let (Some(current), Some(Sifted::Entry)) = (&self.current, self.ready.front()) else { return false };
-        let Some(entry) = line::decode_verified(current.scanner.bytes()) else { return false };
+        let Some(entry) = &current.entry else { return false };
         match entry.event() {
             Ok(Event::EventsLost(lost)) => {
                 covers(&Hole { first_seq: lost.first_seq, last_seq: lost.last_seq }, gap.first_seq, gap.last_seq)

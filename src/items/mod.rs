@@ -17,7 +17,6 @@ use crate::error::Result;
 use crate::event::Event;
 use crate::files::{Files, Opened};
 use crate::gap::{Gap, GapKind};
-use crate::line;
 use crate::seq::Seq;
 use crate::sift::{Flaw, Sifted};
 use crate::verdict::Damage;
@@ -53,7 +52,8 @@ pub struct Items {
     /// The number and the end of the last segment that was read.
     before: Option<(u64, u64)>,
     ready: VecDeque<Sifted>,
-    salvage: Vec<u8>,
+    /// The entry that was read out of a bad line.
+    salvaged: Option<Entry<'static>>,
     last: u64,
     synced: u64,
     segments: u64,
@@ -123,7 +123,20 @@ impl Items {
             None => None,
             Some(Next::Notice(item)) => Some(item),
             Some(Next::Gap(gap)) => Some(Item::Gap(gap)),
-            Some(Next::Entry { salvaged }) => line::decode_verified(self.bytes(salvaged)).map(Item::Entry),
+            Some(Next::Entry { salvaged }) => self.entry(salvaged).map(|entry| Item::Entry(entry.borrowed())),
+        })
+    }
+
+    /// The next item, to keep.
+    pub(crate) fn next_owned(&mut self) -> Result<Option<Item<'static>>> {
+        Ok(match self.find_next()? {
+            None => None,
+            Some(Next::Notice(item)) => Some(item),
+            Some(Next::Gap(gap)) => Some(Item::Gap(gap)),
+            Some(Next::Entry { salvaged: true }) => self.salvaged.take().map(Item::Entry),
+            Some(Next::Entry { salvaged: false }) => {
+                self.current.as_mut().and_then(|current| current.entry.take()).map(Item::Entry)
+            }
         })
     }
 
@@ -146,7 +159,7 @@ impl Items {
                 },
                 Sifted::Salvaged { offset, len } => {
                     if let Some(current) = &self.current {
-                        current.read_salvaged(&self.files, offset, len, &mut self.salvage)?;
+                        self.salvaged = current.read_salvaged(&self.files, offset, len)?;
                     }
                     true
                 }
@@ -165,11 +178,11 @@ impl Items {
         }
     }
 
-    /// The line of the entry that is next.
-    fn bytes(&self, salvaged: bool) -> &[u8] {
-        match &self.current {
-            Some(current) if !salvaged => current.scanner.bytes(),
-            _ => &self.salvage,
+    /// The entry that is next.
+    fn entry(&self, salvaged: bool) -> Option<&Entry<'static>> {
+        match salvaged {
+            true => self.salvaged.as_ref(),
+            false => self.current.as_ref()?.entry.as_ref(),
         }
     }
 
@@ -178,7 +191,7 @@ impl Items {
         if !self.growing && self.passed >= self.known {
             return Fate::Give; // the reader knows nothing of it, and takes all
         }
-        let Some(entry) = line::decode_verified(self.bytes(salvaged)) else { return Fate::Skip };
+        let Some(entry) = self.entry(salvaged) else { return Fate::Skip };
         let seq = entry.seq().get();
         if seq > self.limit {
             return Fate::Hold;

@@ -50,7 +50,7 @@ impl Items {
             current: None,
             before,
             ready: VecDeque::new(),
-            salvage: Vec::new(),
+            salvaged: None,
             last,
             synced: 0,
             segments: 0,

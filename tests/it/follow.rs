@@ -532,6 +532,23 @@ fn a_durable_follower_stops_at_the_watermark_and_a_live_one_does_not() {
     assert_eq!(news(follow_to(&mut durable, |seen| *seen == Seen::Entry(9))), entries([9]));
 }
 
+/// A journal tells the followers in its own process what it writes; when it is closed, the system tells of others.
+#[test]
+fn a_journal_that_is_closed_leaves_its_followers_to_the_systems_notices() {
+    let place = Place::new();
+    let journal = place.journal();
+    let mut follower = journal.follow(Cursor::start(), Durability::Written).unwrap();
+    assert!(follower.is_watching());
+    append(&journal, 1);
+    assert_eq!(news(follow_to(&mut follower, |seen| *seen == Seen::Entry(1))), entries([1]));
+    journal.close().wait().unwrap();
+    assert_eq!(news(follow_to(&mut follower, |seen| *seen == Seen::WriterGone)), entries([2]));
+    assert!(follower.is_watching());
+    let another = place.journal();
+    append(&another, 1);
+    assert_eq!(news(follow_to(&mut follower, |seen| *seen == Seen::Entry(3))), entries([3]));
+}
+
 #[test]
 fn a_next_that_was_dropped_has_taken_nothing() {
     let place = Place::new();

@@ -1,0 +1,226 @@
+//! How long a line takes from its writer to whoever follows, at 100 events a second.
+//!
+//! The writer is a foldlog journal (`push`, level `Written`), in another process unless the row says otherwise, and the
+//! same one for all rows. Its storage notes the time right before each `write(2)`; the follower notes the time when it
+//! has the whole line, or the whole entry, in its hands. Both times are of one clock of the machine.
+
+use crate::readers::{self, Course};
+use crate::stamped::{Stamp, Stamped, now};
+use crate::{Options, Result, SEED, SESSION, push, runtime, table, tell, workload};
+use foldlog::{Cursor, Durability, Item, Journal, JournalOptions, SessionId, Store};
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::time::Duration;
+
+/// How long a follower is given to settle down before the first event. The programs do not say when they are ready.
+const SETTLE: Duration = Duration::from_millis(150);
+
+type Follow = fn(&Path, &Course<'_>) -> Result<Vec<Stamp>>;
+
+const CASES: [(&str, Option<Follow>); 10] = [
+    ("raw inotify + read, blocking thread", Some(readers::inotify_blocking)),
+    ("raw inotify + read, tokio `AsyncFd`", Some(readers::inotify_async)),
+    ("**foldlog, `Store::follow`, blocking**", Some(foldlog_blocking)),
+    ("**foldlog, `Store::follow`, async**", Some(foldlog_async)),
+    ("**foldlog, `Store::follow_all`, blocking**", Some(foldlog_all)),
+    ("**foldlog, `Journal::follow`, same process**", None),
+    ("notify crate + read", Some(readers::notify_crate)),
+    ("GNU `tail -f`, pipe", Some(readers::tail)),
+    ("linemux", Some(readers::linemux)),
+    ("a look every 10 ms + read", Some(readers::polling)),
+];
+
+pub(crate) fn measure(options: &Options, dir: &Path) -> Result<()> {
+    let mut cases: Vec<(Vec<f64>, Vec<f64>)> = vec![Default::default(); CASES.len()];
+    for round in 0..options.rounds {
+        for ((name, follow), (medians, all)) in CASES.iter().zip(&mut cases) {
+            let root = tempfile::tempdir_in(dir)?;
+            let (written, arrived) = match follow {
+                Some(follow) => beside_another_process(root.path(), options.events, round, *follow)?,
+                None => in_one_process(root.path(), options.events, round)?,
+            };
+            let times = differences(&written, &arrived, options.events).map_err(|error| format!("{name}: {error}"))?;
+            medians.push(table::median(&times));
+            all.extend(times);
+        }
+    }
+    let limits = cases[0].0.clone();
+    let mut rows = vec![table::words(&["follower", "p50, us", "÷ raw inotify", "p99, us", "max, us", "n"])];
+    for ((name, _), (medians, all)) in CASES.iter().zip(&cases) {
+        let (p99, most) = (table::share(all, 99), table::share(all, 100));
+        let row = [table::spread(medians, 1), table::ratio(medians, &limits)].into_iter();
+        let row = row.chain([format!("{p99:.0}"), format!("{most:.0}"), all.len().to_string()]);
+        rows.push([(*name).to_owned()].into_iter().chain(row).collect());
+    }
+    table::print("Latency at 100 events/s, from right before `write(2)` to the whole line or entry", &rows);
+    Ok(())
+}
+
+/// Microseconds from being written to being had.
+fn differences(written: &[Stamp], arrived: &[Stamp], events: usize) -> Result<Vec<f64>> {
+    let written: HashMap<u64, u64> = written.iter().copied().collect();
+    let times = arrived.iter().filter_map(|(seq, at)| Some(at.saturating_sub(*written.get(seq)?) as f64 / 1e3));
+    let times: Vec<f64> = times.collect();
+    match times.len() == events {
+        true => Ok(times),
+        false => Err(format!("{} of {events} lines have come", times.len()).into()),
+    }
+}
+
+fn beside_another_process(
+    root: &Path,
+    events: usize,
+    round: usize,
+    follow: Follow,
+) -> Result<(Vec<Stamp>, Vec<Stamp>)> {
+    let mut child = Command::new(std::env::current_exe()?)
+        .arg("write")
+        .arg(root)
+        .args([events, round].map(|number| number.to_string()))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let stdin = Mutex::new(child.stdin.take().ok_or("no pipe")?);
+    let mut told = BufReader::new(child.stdout.take().ok_or("no pipe")?).lines();
+    let first: u64 = told.next().ok_or("the writer says nothing")??.parse()?;
+    let ready = || {
+        std::thread::sleep(SETTLE);
+        Ok(stdin.lock().map_err(|_| "a panic elsewhere")?.write_all(b"go\n")?)
+    };
+    let arrived = follow(&segment(root)?, &Course { last: first + events as u64, ready: &ready })?;
+    let mut written = Vec::new();
+    for line in told {
+        let line = line?;
+        let (seq, at) = line.split_once(' ').ok_or("no stamp")?;
+        let seq: u64 = seq.parse()?;
+        if seq > first {
+            written.push((seq, at.parse()?));
+        }
+    }
+    child.wait()?;
+    Ok((written, arrived))
+}
+
+/// The writer in another process: opens, waits for the word, writes, and tells when it wrote what.
+pub(crate) fn write_for_parent(mut args: impl Iterator<Item = String>) -> Result<()> {
+    let mut next = || args.next().ok_or("an argument is missing");
+    let (root, events, round) = (PathBuf::from(next()?), next()?.parse()?, next()?.parse()?);
+    let (journal, stamped) = journal(&root)?;
+    tell(&journal.last_seq().to_string())?;
+    std::io::stdin().lock().read_line(&mut String::new())?;
+    write(&journal, events, round)?;
+    let told: Vec<String> = stamped.stamps().iter().map(|(seq, at)| format!("{seq} {at}")).collect();
+    tell(&told.join("\n"))
+}
+
+fn in_one_process(root: &Path, events: usize, round: usize) -> Result<(Vec<Stamp>, Vec<Stamp>)> {
+    let (journal, stamped) = journal(root)?;
+    let first = journal.last_seq().get();
+    let mut follower = journal.follow(Cursor::end(), Durability::Written)?;
+    let arrived = std::thread::scope(|scope| {
+        let following = scope.spawn(move || {
+            let take = |timeout| follower.next_timeout(timeout).transpose();
+            until(take, first + events as u64, &|| Ok(()))
+        });
+        std::thread::sleep(SETTLE);
+        write(&journal, events, round)?;
+        following.join().map_err(|_| "the follower has panicked")?
+    })?;
+    Ok((stamped.stamps().into_iter().filter(|(seq, _)| *seq > first).collect(), arrived))
+}
+
+fn journal(root: &Path) -> Result<(Journal, Stamped)> {
+    let stamped = Stamped::default();
+    let options = JournalOptions::default().durability(Durability::Written);
+    let journal = Store::open_on(stamped.clone(), root)?.journal_with(SESSION, options)?;
+    // The first event makes the segment, which no steady state does.
+    journal.append(workload::steps(1, SEED)[0].event())?.wait()?;
+    Ok((journal, stamped))
+}
+
+/// Pauses of 5 to 15 ms, so that nobody who looks every 10 ms falls into step.
+fn write(journal: &Journal, events: usize, round: usize) -> Result<()> {
+    let mut random = SEED + round as u64;
+    for step in workload::steps(events + 1, SEED + round as u64).iter().skip(1) {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        std::thread::sleep(Duration::from_micros(5_000 + (random >> 33) % 10_000));
+        push(journal, step.event())?;
+    }
+    journal.sync()?.wait()?;
+    Ok(())
+}
+
+fn segment(root: &Path) -> Result<PathBuf> {
+    let session = Store::open(root)?.path_of(&SessionId::new(SESSION)?);
+    let paths = std::fs::read_dir(session)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    paths.into_iter().find(|path| path.extension().is_some_and(|is| is == "jsonl")).ok_or_else(|| "no segment".into())
+}
+
+/// The store's root, from the path of a segment.
+fn store_of(segment: &Path) -> Result<Store> {
+    let root = segment.parent().and_then(Path::parent).ok_or("no root")?;
+    Ok(Store::open(root)?)
+}
+
+/// Takes items until an entry has come; says that it is ready when it has caught up.
+fn until(
+    mut take: impl FnMut(Duration) -> foldlog::Result<Option<Item<'static>>>,
+    last: u64,
+    ready: &dyn Fn() -> Result<()>,
+) -> Result<Vec<Stamp>> {
+    let (mut arrived, mut caught_up) = (Vec::new(), false);
+    loop {
+        match take(Duration::from_secs(10))? {
+            Some(Item::Entry(entry)) => {
+                arrived.push((entry.seq().get(), now()));
+                if entry.seq().get() >= last {
+                    return Ok(arrived);
+                }
+            }
+            Some(Item::CaughtUp) if !caught_up => {
+                caught_up = true;
+                ready()?;
+            }
+            Some(Item::Gap(gap)) => return Err(format!("a gap: {gap}").into()),
+            Some(_) => {}
+            None => return Err("nothing has come for ten seconds".into()),
+        }
+    }
+}
+
+fn foldlog_blocking(segment: &Path, course: &Course<'_>) -> Result<Vec<Stamp>> {
+    let mut follower = store_of(segment)?.follow(SESSION, Cursor::end())?;
+    until(|timeout| follower.next_timeout(timeout).transpose(), course.last, course.ready)
+}
+
+fn foldlog_all(segment: &Path, course: &Course<'_>) -> Result<Vec<Stamp>> {
+    let mut follower = store_of(segment)?.follow_all(Cursor::end())?;
+    let take = |timeout| Ok(follower.next_timeout(timeout).transpose()?.map(|(_, item)| item));
+    until(take, course.last, course.ready)
+}
+
+fn foldlog_async(segment: &Path, course: &Course<'_>) -> Result<Vec<Stamp>> {
+    let runtime = runtime()?;
+    let mut follower = store_of(segment)?.follow(SESSION, Cursor::end())?;
+    runtime.block_on(async {
+        let mut arrived = Vec::new();
+        let mut caught_up = false;
+        while let Some(item) = follower.next().await {
+            match item? {
+                Item::Entry(entry) => {
+                    arrived.push((entry.seq().get(), now()));
+                    if entry.seq().get() >= course.last {
+                        break;
+                    }
+                }
+                Item::CaughtUp if !std::mem::replace(&mut caught_up, true) => (course.ready)()?,
+                Item::Gap(gap) => return Err(format!("a gap: {gap}").into()),
+                _ => {}
+            }
+        }
+        Ok(arrived)
+    })
+}

@@ -1,5 +1,6 @@
 //! The arguments, as they are typed. Only their shape: what a SESSION stands for is decided in `select`.
 
+use super::export::ExportArgs;
 use super::prune::PruneArgs;
 use super::record::RecordArgs;
 use super::rm::RmArgs;
@@ -39,6 +40,8 @@ pub(crate) enum Command {
     Ls(LsArgs),
     /// Check every byte of sessions
     Verify(VerifyArgs),
+    /// Write a session in another format: to read, to hand on, for other tools
+    Export(ExportArgs),
     /// Print a session's lines, or a file of events, with their original spacing
     Replay(ReplayArgs),
     /// Sessions in numbers: turns, calls, durations, tokens, cost

@@ -7,6 +7,7 @@ mod clean;
 mod completions;
 mod damage;
 mod doomed;
+mod export;
 mod fold;
 mod look;
 mod ls;
@@ -182,6 +183,7 @@ fn run(cli: Cli) -> Outcome {
         Command::Tail(args) => tail::run(&args, &store()?, &mut out),
         Command::Ls(args) => ls::run(&args, &store()?, &mut out),
         Command::Verify(args) => verify::run(&args, &store()?, &mut out),
+        Command::Export(args) => export::run(&args, &store()?, &mut out),
         Command::Replay(args) => replay::run(&args, &store()?, &mut out),
         Command::Stats(args) => stats::run(&args, &store()?, &mut out),
         Command::Rm(args) => rm::run(&args, &store()?, &mut out),

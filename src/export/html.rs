@@ -6,7 +6,7 @@
 use super::ExportOptions;
 use super::story::{Span, Step, Story, ToolCall, Turn, What, has_failed, is_unfinished};
 use super::words::{self, Fence};
-use crate::json::Json;
+use crate::json::{Json, Metadata};
 use crate::record::TurnRecord;
 use std::io::{self, Write};
 
@@ -67,7 +67,7 @@ fn write_contents(story: &Story, out: &mut dyn Write) -> io::Result<()> {
         if failed > 0 {
             facts.push(format!("{failed} failed"));
         }
-        let prompt = escaped(&words::summary(&record.prompt, 90));
+        let prompt = escaped(&words::summary(&record.prompt, 140));
         let (number, facts) = (turn.number, facts.join(" · "));
         let status = status_word(&turn.status);
         writeln!(out, "<li><a href=\"#turn-{number}\">{number}. {prompt}</a> <small>{facts}</small>{status}</li>")?;
@@ -93,6 +93,7 @@ fn write_turn(turn: &Turn, record: &TurnRecord, out: &mut dyn Write) -> io::Resu
     if let Some(error) = &record.error {
         writeln!(out, "<p class=\"bad\">The turn failed:</p>\n<pre dir=\"auto\">{}</pre>", escaped(error))?;
     }
+    write_metadata(&record.metadata, out)?;
     if !turn.span.finished {
         writeln!(out, "<p class=\"warn\">The turn has no end: it is {}.</p>", escaped(&turn.status))?;
     }
@@ -213,7 +214,7 @@ fn write_call(step: &Step, call: &ToolCall, record: Option<&TurnRecord>, out: &m
         "<details id=\"e{}\"{open}>\n<summary><span class=\"{class}\">{sign}</span> <b>{}</b> <code>{}</code> <small>{took}</small>{}</summary>",
         step.seq,
         escaped(&words::summary(&call.name, 60)),
-        escaped(&words::summary(arguments, 120)),
+        escaped(&words::summary(arguments, 160)),
         status_word(&call.status)
     )?;
     match record.and_then(|record| call.record(record)) {
@@ -231,6 +232,7 @@ fn write_call(step: &Step, call: &ToolCall, record: Option<&TurnRecord>, out: &m
             if !recorded.result.is_null() {
                 write_json("Result", &recorded.result, out)?;
             }
+            write_metadata(&recorded.metadata, out)?;
         }
         None => writeln!(out, "<p class=\"dim\">It was tried again; the session's record has the last try.</p>")?,
     }
@@ -240,6 +242,13 @@ fn write_call(step: &Step, call: &ToolCall, record: Option<&TurnRecord>, out: &m
 fn write_json(title: &str, json: &Json, out: &mut dyn Write) -> io::Result<()> {
     let (text, _) = words::readable(json);
     writeln!(out, "<p class=\"label\">{title}</p>\n<pre dir=\"auto\">{}</pre>", escaped(&text))
+}
+
+fn write_metadata(metadata: &Metadata, out: &mut dyn Write) -> io::Result<()> {
+    match metadata.is_empty() {
+        true => Ok(()),
+        false => writeln!(out, "<p class=\"label\">Metadata: <code>{}</code></p>", escaped(&words::metadata(metadata))),
+    }
 }
 
 /// How something stands, where it did not simply succeed.

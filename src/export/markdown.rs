@@ -6,7 +6,7 @@
 use super::ExportOptions;
 use super::story::{Step, Story, ToolCall, Turn, What, has_failed};
 use super::words::{self, Fence};
-use crate::json::Json;
+use crate::json::{Json, Metadata};
 use crate::record::{ToolCallRecord, TurnRecord};
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -57,6 +57,7 @@ fn write_turn(turn: &Turn, record: &TurnRecord, out: &mut dyn Write) -> io::Resu
         writeln!(out, "\n**The turn failed:**\n")?;
         write_block("", error, out)?;
     }
+    write_metadata(&record.metadata, out)?;
     if !turn.span.finished {
         writeln!(out, "\n*The turn has no end: it is {}.*", plain(&turn.status))?;
     }
@@ -126,6 +127,7 @@ fn write_call(call: &ToolCall, recorded: Option<&ToolCallRecord>, out: &mut dyn 
                 writeln!(out, "\nError:\n")?;
                 write_block("", error, out)?;
             }
+            write_metadata(&recorded.metadata, out)?;
         }
         None => writeln!(out, "\nIt was tried again; the session's record has the last try.")?,
     }
@@ -136,6 +138,13 @@ fn write_json(title: &str, json: &Json, out: &mut dyn Write) -> io::Result<()> {
     let (text, is_json) = words::readable(json);
     writeln!(out, "\n{title}:\n")?;
     write_block(if is_json { "json" } else { "" }, &text, out)
+}
+
+fn write_metadata(metadata: &Metadata, out: &mut dyn Write) -> io::Result<()> {
+    match metadata.is_empty() {
+        true => Ok(()),
+        false => writeln!(out, "\nMetadata: {}", code(&words::metadata(metadata))),
+    }
 }
 
 /// Text in a fence that nothing in it can end.
@@ -175,20 +184,13 @@ fn without_html(line: &str) -> Cow<'_, str> {
         rest = &rest[at..];
         let length = match rest.as_bytes()[0] {
             b'<' => {
-                // Not a backslash: one that stands before would take it for itself.
                 out.push_str("&lt;");
                 rest = &rest[1..];
                 continue;
             }
             b'`' => code_span(rest),
-            _ => {
-                1 + rest[1..]
-                    .chars()
-                    .next()
-                    .filter(char::is_ascii_punctuation)
-                    .filter(|c| *c != '<')
-                    .map_or(0, char::len_utf8)
-            }
+            // A backslash and the sign that it takes the meaning of, a `<` as well.
+            _ => 1 + usize::from(rest.as_bytes().get(1).is_some_and(u8::is_ascii_punctuation)),
         };
         out.push_str(&rest[..length]);
         rest = &rest[length..];

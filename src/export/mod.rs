@@ -279,8 +279,8 @@ impl<'o> Exporter<'o> {
         let way = match format.0.way {
             Way::Streamed { entry, gap } => Under::Streamed(entry, gap),
             Way::Told(tell) => {
-                let first = selection.as_ref().map_or(1, Selection::first_number);
-                Under::Told(Box::new(StoryFold::new(&origin, live, first)), tell)
+                let part = selection.as_ref().map(Selection::first_number).zip(count);
+                Under::Told(Box::new(StoryFold::new(&origin, live, part)), tell)
             }
         };
         let outline = count.map_or_else(|| Outline::Learning(OutlineFold::default()), Outline::Known);

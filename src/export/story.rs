@@ -20,6 +20,8 @@ pub(super) struct Story {
     pub(super) prelude: Vec<Step>,
     /// One for each turn of the record.
     pub(super) turns: Vec<Turn>,
+    /// How many turns the session has, if these are not all.
+    pub(super) out_of: Option<usize>,
     /// The first and the last entry's time.
     pub(super) began: Timestamp,
     pub(super) last: Timestamp,

@@ -17,6 +17,7 @@ pub(super) struct StoryFold {
     origin: Origin,
     live: bool,
     first_number: usize,
+    out_of: Option<usize>,
     session: SessionFold,
     timeline: TimelineFold,
     outline: OutlineFold,
@@ -47,12 +48,14 @@ struct End {
 }
 
 impl StoryFold {
-    /// `live`: what runs may run. `first_number`: that of the first turn that will be seen.
-    pub(super) fn new(origin: &Origin, live: bool, first_number: usize) -> StoryFold {
+    /// `live`: what runs may run. `part`: the number of the first turn that will be seen, and how many there are, if not
+    /// all of them will be seen.
+    pub(super) fn new(origin: &Origin, live: bool, part: Option<(usize, usize)>) -> StoryFold {
         let mut fold = StoryFold {
             origin: origin.clone(),
             live,
-            first_number,
+            first_number: part.map_or(1, |(first, _)| first),
+            out_of: part.map(|(_, count)| count),
             session: SessionFold::new(),
             timeline: TimelineFold::new(),
             outline: OutlineFold::default(),
@@ -102,6 +105,7 @@ impl Reducer for StoryFold {
             anomalies: session.anomalies,
             prelude: Vec::new(),
             turns,
+            out_of: self.out_of,
             began,
             last,
             gaps: self.gaps.len(),

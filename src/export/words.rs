@@ -2,6 +2,7 @@
 
 use super::story::{ModelCall, Story};
 use crate::event::Usage;
+use crate::json::{Json, Metadata};
 use std::borrow::Cow;
 
 /// The most bytes of JSON that are indented.
@@ -81,7 +82,7 @@ pub(super) fn facts(story: &Story) -> Vec<(&'static str, String)> {
     facts.extend(record.agent_id.clone().map(|id| ("agent", id)));
     facts.push(("began", record.created_at.clone()));
     facts.push(("last change", record.updated_at.clone()));
-    facts.push(("turns", number(record.turns.len() as u64)));
+    facts.push(("turns", turns(story)));
     let calls = record.turns.iter().map(|turn| turn.tool_calls.len() as u64).sum();
     facts.push(("tool calls", number(calls)));
     let mut models: Vec<&str> = story.model_calls().filter_map(|call| call.model.as_deref()).collect();
@@ -93,7 +94,24 @@ pub(super) fn facts(story: &Story) -> Vec<(&'static str, String)> {
     let (usage, spent) = story.spent();
     facts.extend(tokens(&usage).map(|tokens| ("tokens", tokens)));
     facts.extend(spent.map(|micros| ("cost", cost(micros))));
+    if !record.metadata.is_empty() {
+        facts.push(("metadata", summary(&metadata(&record.metadata), 400)));
+    }
     facts
+}
+
+/// `55`, or `10 to 12 of 55`
+fn turns(story: &Story) -> String {
+    match (story.out_of, story.turns.as_slice()) {
+        (Some(count), [one]) => format!("{} of {count}", one.number),
+        (Some(count), [first, .., last]) => format!("{} to {} of {count}", first.number, last.number),
+        _ => number(story.turns.len() as u64),
+    }
+}
+
+/// Metadata as one JSON object.
+pub(super) fn metadata(metadata: &Metadata) -> String {
+    serde_json::to_string(metadata).unwrap_or_default()
 }
 
 /// Recorded text as a page can show it: line breaks and tabs stay, what would be obeyed or would turn text around is
@@ -143,7 +161,7 @@ pub(super) fn summary(text: &str, most: usize) -> String {
 }
 
 /// JSON to be read: a string as its text, an object or array indented, anything else as it is. Tokens stay as they are.
-pub(super) fn readable(json: &crate::json::Json) -> (Cow<'_, str>, bool) {
+pub(super) fn readable(json: &Json) -> (Cow<'_, str>, bool) {
     match json.to_text() {
         Some(text) => (Cow::Owned(text), false),
         // Deep nesting makes indented JSON many times as long: what is large anyhow is not made larger.

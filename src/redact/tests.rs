@@ -167,7 +167,7 @@ fn a_long_stream_is_settled_in_passing() {
         events.push(delta(&"word ".repeat(100)));
         if at % 100 == 50 {
             let (a, b) = secret.split_at(10);
-            events.extend([delta(a), delta(b)]);
+            events.extend([delta(a), delta(b), delta(" ")]);
         }
     }
     let (texts, count) = stream(&events);

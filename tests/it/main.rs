@@ -16,6 +16,7 @@
 //! - `properties`: arbitrary bytes and arbitrary events
 //! - `docs`: the documents say what is true, and their examples run
 //! - `cli_read`, `cli_tail`: the commands that read, and `tail -f`
+//! - `export`: sessions in other formats
 //! - `housekeeping`: throwing sessions away, and having them back
 //! - `stats`: sessions in numbers, against an independent count
 //! - `tidy`: layers, sizes, and what must be in one place only
@@ -38,6 +39,7 @@ mod docs;
 mod cli_read;
 mod cli_tail;
 mod crash;
+mod export;
 mod failing_disks;
 mod faulty;
 mod field_failures;

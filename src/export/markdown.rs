@@ -158,23 +158,57 @@ fn write_block(language: &str, text: &str, out: &mut dyn Write) -> io::Result<()
 /// Text with its own Markdown, in a quotation of its own and without live HTML.
 fn write_quotation(text: &str, out: &mut dyn Write) -> io::Result<()> {
     let text = words::visible(text);
-    let mut fence: Option<Fence> = None;
+    let mut reading = Reading { fence: None, trusts_fences: true, trusts_spans: true };
     for line in text.strip_suffix('\n').unwrap_or(&text).split('\n') {
-        let in_code = fence.is_some();
-        fence = match fence {
-            Some(fence) if fence.is_closed_by(line) => None,
-            Some(fence) => Some(fence),
-            None => Fence::opened_by(line),
-        };
-        let line = if in_code { Cow::Borrowed(line) } else { without_html(line) };
+        let line = reading.line(line);
         writeln!(out, ">{}{line}", if line.is_empty() { "" } else { " " })?;
     }
     Ok(())
 }
 
-/// A line of Markdown in which no HTML begins. Code between backticks on the same line stays as it is.
-fn without_html(line: &str) -> Cow<'_, str> {
-    if !line.contains('<') {
+/// What is known of Markdown that is read line by line. Where it is code for certain, a `<` stays; everywhere else it is
+/// taken for the beginning of HTML. A sign too many in odd code does no harm; a tag would.
+struct Reading {
+    fence: Option<Fence>,
+    /// No fence has been seen that may begin or end elsewhere than at first sight, as those in lists do.
+    trusts_fences: bool,
+    /// No backticks are open since an earlier line of this paragraph.
+    trusts_spans: bool,
+}
+
+impl Reading {
+    fn line<'l>(&mut self, line: &'l str) -> Cow<'l, str> {
+        if let Some(fence) = &self.fence {
+            if fence.is_closed_by(line) {
+                self.fence = None;
+            }
+            return Cow::Borrowed(line);
+        }
+        if line.trim().is_empty() {
+            self.trusts_spans = true;
+        }
+        if self.trusts_fences {
+            self.fence = Fence::opened_by(line);
+            if self.fence.is_some() {
+                return without_html(line, &mut false);
+            }
+            self.trusts_fences = !line.contains("```") && !line.contains("~~~");
+        }
+        // In a table a bar ends a cell, and with it whatever code stands there.
+        match line.contains('|') {
+            true => {
+                self.trusts_spans &= !line.contains('`');
+                without_html(line, &mut false)
+            }
+            false => without_html(line, &mut self.trusts_spans),
+        }
+    }
+}
+
+/// A line of Markdown in which no HTML begins. While `spans` holds, code between backticks stays as it is; it ends with
+/// backticks that nothing closes on this line.
+fn without_html<'l>(line: &'l str, spans: &mut bool) -> Cow<'l, str> {
+    if !line.contains(['<', '`']) {
         return Cow::Borrowed(line);
     }
     let mut out = String::with_capacity(line.len() + 8);
@@ -188,9 +222,15 @@ fn without_html(line: &str) -> Cow<'_, str> {
                 rest = &rest[1..];
                 continue;
             }
-            b'`' => code_span(rest),
-            // A backslash and the sign that it takes the meaning of, a `<` as well.
-            _ => 1 + usize::from(rest.as_bytes().get(1).is_some_and(u8::is_ascii_punctuation)),
+            b'`' => {
+                let ticks = rest.len() - rest.trim_start_matches('`').len();
+                let closed = span_end(rest, ticks);
+                *spans &= closed.is_some();
+                closed.filter(|_| *spans).unwrap_or(ticks)
+            }
+            // A backslash and the sign that it takes the meaning of, a `<` as well. Within code it takes none.
+            _ if *spans => 1 + usize::from(rest.as_bytes().get(1).is_some_and(u8::is_ascii_punctuation)),
+            _ => 1,
         };
         out.push_str(&rest[..length]);
         rest = &rest[length..];
@@ -199,19 +239,18 @@ fn without_html(line: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// How long the code is that begins with these backticks; if they begin none, how many they are.
-fn code_span(text: &str) -> usize {
-    let ticks = text.len() - text.trim_start_matches('`').len();
+/// Where the code ends that so many backticks begin; none if no other so many follow.
+fn span_end(text: &str, ticks: usize) -> Option<usize> {
     let mut at = ticks;
     while let Some(next) = text[at..].find('`') {
         let start = at + next;
         let length = text[start..].len() - text[start..].trim_start_matches('`').len();
         at = start + length;
         if length == ticks {
-            return at;
+            return Some(at);
         }
     }
-    ticks
+    None
 }
 
 /// A word or two as code.

@@ -134,14 +134,18 @@ struct Attribute {
 }
 
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
 enum Value {
-    StringValue(String),
-    BoolValue(bool),
+    #[serde(rename = "stringValue")]
+    String(String),
+    #[serde(rename = "boolValue")]
+    Bool(bool),
     /// 64 bits, which JSON numbers do not hold everywhere.
-    IntValue(String),
-    DoubleValue(f64),
-    ArrayValue(Values),
+    #[serde(rename = "intValue")]
+    Int(String),
+    #[serde(rename = "doubleValue")]
+    Double(f64),
+    #[serde(rename = "arrayValue")]
+    Array(Values),
 }
 
 #[derive(Serialize)]
@@ -157,21 +161,21 @@ impl Attributes {
 
     fn text(self, key: &'static str, text: Option<impl Into<String>>) -> Attributes {
         match text {
-            Some(text) => self.value(key, Value::StringValue(text.into())),
+            Some(text) => self.value(key, Value::String(text.into())),
             None => self,
         }
     }
 
     fn int(self, key: &'static str, number: Option<impl ToString>) -> Attributes {
         match number {
-            Some(number) => self.value(key, Value::IntValue(number.to_string())),
+            Some(number) => self.value(key, Value::Int(number.to_string())),
             None => self,
         }
     }
 
     fn double(self, key: &'static str, number: Option<f64>) -> Attributes {
         match number.filter(|number| number.is_finite()) {
-            Some(number) => self.value(key, Value::DoubleValue(number)),
+            Some(number) => self.value(key, Value::Double(number)),
             None => self,
         }
     }
@@ -181,7 +185,7 @@ impl Attributes {
         let with = self.text(names::STATUS, Some(status));
         match (time.finished, has_failed(status)) {
             (false, _) => with
-                .value(names::INCOMPLETE, Value::BoolValue(true))
+                .value(names::INCOMPLETE, Value::Bool(true))
                 .text(names::ERROR_TYPE, (status == "interrupted").then_some("incomplete")),
             (true, true) => with.text(names::ERROR_TYPE, Some(status)),
             (true, false) => with,
@@ -288,8 +292,8 @@ impl<'s> Trace<'s> {
             .status(&call.status, call.span)
             .text(names::OUTPUT_MESSAGES, text.map(|text| message("assistant", &text)));
         if let Some(reason) = reason {
-            let values = Values { values: vec![Value::StringValue(reason)] };
-            attributes = attributes.value(names::FINISH_REASONS, Value::ArrayValue(values));
+            let values = Values { values: vec![Value::String(reason)] };
+            attributes = attributes.value(names::FINISH_REASONS, Value::Array(values));
         }
         let name = titled("chat", call.requested.as_deref().or(call.model.as_deref()));
         let status = status(&call.status, call.error.as_deref());

@@ -237,7 +237,8 @@ impl Fence {
     }
 
     pub(super) fn is_closed_by(&self, line: &str) -> bool {
-        let line = line.trim();
-        line.len() >= self.length && line.chars().all(|c| c == self.sign)
+        let inner = line.trim_start_matches(' ');
+        let signs = inner.trim_end_matches([' ', '\t']);
+        line.len() - inner.len() <= 3 && signs.len() >= self.length && signs.chars().all(|c| c == self.sign)
     }
 }

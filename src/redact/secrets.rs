@@ -137,7 +137,7 @@ fn find_at(text: &str, at: usize) -> Option<Found> {
         let end = run(bytes, body, token.body);
         let fits = (token.least..=token.most).contains(&(end - body));
         let is_one = fits && (!token.needs_digit || bytes[body..end].iter().any(u8::is_ascii_digit));
-        is_one.then(|| Found { range: at..end, kind: token.kind })
+        is_one.then_some(Found { range: at..end, kind: token.kind })
     })
 }
 
@@ -189,7 +189,7 @@ fn authorization(text: &str, at: usize) -> Option<Found> {
     let is_secret = match scheme {
         "bearer" => value.len() >= 12 && value.iter().any(u8::is_ascii_digit),
         // base64 of `name:password`, and not a word
-        _ => value.len() >= 8 && value.len() % 4 == 0 && value.iter().any(u8::is_ascii_uppercase),
+        _ => value.len() >= 8 && value.len().is_multiple_of(4) && value.iter().any(u8::is_ascii_uppercase),
     };
     is_secret.then_some(Found { range: from..end, kind: "authorization" })
 }

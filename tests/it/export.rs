@@ -223,6 +223,10 @@ fn prompts_keep_their_markdown_and_lose_their_html() {
         ("- x\n  ```\n<b>", "> - x\n>   ```\n> &lt;b>"),
         ("``` a`b\n<b>", "> ``` a`b\n> &lt;b>"),
         ("~~~\n```\n<b>\n~~~~\n<b>", "> ~~~\n> ```\n> <b>\n> ~~~~\n> &lt;b>"),
+        ("```a ``b\n<b>`` `<i>`\n\n`<i>`", "> ```a ``b\n> &lt;b>`` `&lt;i>`\n>\n> `<i>`"),
+        ("   ```\nx\n```\n<b>", ">    ```\n> x\n> ```\n> &lt;b>"),
+        ("```\n    ```\n```\n<b>", "> ```\n>     ```\n> ```\n> &lt;b>"),
+        ("`a | <b>`", "> `a | &lt;b>`"),
         ("# head\n\n```\nopen", "> # head\n>\n> ```\n> open"),
     ];
     for (prompt, expected) in cases {

@@ -58,11 +58,11 @@ mod tests {
             let mut out = Vec::new();
             let mut terminal = Harmless::new(&mut out, is_json);
             for piece in text.as_bytes().chunks(3) {
-                terminal.write_all(piece).unwrap();
+                terminal.write_all(piece).expect("memory takes all");
             }
-            terminal.flush().unwrap();
+            terminal.flush().expect("memory takes all");
             drop(terminal);
-            assert_eq!(String::from_utf8(out).unwrap(), expected);
+            assert_eq!(String::from_utf8(out).expect("text"), expected);
         }
     }
 }

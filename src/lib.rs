@@ -35,7 +35,7 @@
 //!   [`Journal::push`] is for what nobody waits for; [`Journal::sync`] is the barrier.
 //! - [`Event`] lists what can happen; [`Draft`] carries the caller's own id and time beside an event.
 //! - [`Reader::items`] yields every [`Entry`] and every [`Gap`]; [`Reader::fold`] rebuilds the [`SessionRecord`];
-//!   [`Reader::reduce`] folds with a [`Reducer`] of your own.
+//!   [`Reader::reduce`] folds with a [`Reducer`] of your own; [`Reader::export`] writes other formats.
 //! - [`Error`] says what failed and where; [`Error::outcome`] says what that means for the event.
 //!
 //! The format is open: see [`_documentation::format`]. Without the feature `cli`, which builds the program, the library
@@ -120,6 +120,8 @@ pub mod _documentation {
     pub mod readme {}
     #[doc = include_str!("../docs/FORMAT.md")]
     pub mod format {}
+    #[doc = include_str!("../docs/EXPORT.md")]
+    pub mod export {}
     #[doc = include_str!("../docs/DESIGN.md")]
     pub mod design {}
     #[doc = include_str!("../docs/ARCHITECTURE.md")]

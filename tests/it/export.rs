@@ -316,6 +316,27 @@ fn a_trace_has_what_a_viewer_needs_and_no_overlap_on_a_track() {
 }
 
 #[test]
+fn calls_that_overlap_are_on_tracks_of_their_own() {
+    let root = Root::new();
+    let journal = root.store.journal("golden").unwrap();
+    let at = |event: Draft, second: i64| event.time(Timestamp::from_micros(1_800_000_000_000_000 + second * 1_000_000));
+    journal.push(at(TurnStarted::new("t", "all at once").into(), 0)).unwrap();
+    for (call, begins) in [("a", 1), ("b", 2), ("c", 3)] {
+        journal.push(at(foldlog::ToolCallStarted::new("t", call, "bash").into(), begins)).unwrap();
+    }
+    for (call, ends) in [("b", 4), ("a", 5), ("c", 6)] {
+        journal.push(at(foldlog::ToolCallEnded::new("t", call).into(), ends)).unwrap();
+    }
+    journal.push(at(foldlog::ToolCallStarted::new("t", "d", "bash").into(), 7)).unwrap();
+    journal.close().wait().unwrap();
+    let trace: Value = serde_json::from_str(&root.export("chrome", &ExportOptions::default()).0).unwrap();
+    let calls = trace["traceEvents"].as_array().unwrap().iter().filter(|event| event["cat"] == "tool_call");
+    let tracks: Vec<_> =
+        calls.map(|call| (call["args"]["id"].as_str().unwrap(), call["tid"].as_u64().unwrap())).collect();
+    assert_eq!(tracks, [("a", 2_000_001), ("b", 2_000_002), ("c", 2_000_003), ("d", 2_000_001)]);
+}
+
+#[test]
 fn a_trajectory_numbers_its_steps_and_keeps_agents_fields_to_agents() {
     let root = Root::golden();
     let (text, _) = root.export("atif", &ExportOptions::default());

@@ -336,6 +336,67 @@ fn calls_that_overlap_are_on_tracks_of_their_own() {
     assert_eq!(tracks, [("a", 2_000_001), ("b", 2_000_002), ("c", 2_000_003), ("d", 2_000_001)]);
 }
 
+/// An id that comes again after a success is another call, one that comes again after a failure is the same call.
+#[test]
+fn every_try_is_told_and_the_record_is_that_of_the_last() {
+    let root = Root::new();
+    let journal = root.store.journal("golden").unwrap();
+    journal.push(TurnStarted::new("t", "again and again")).unwrap();
+    for (result, error) in [("first", None), ("no", Some("it broke")), ("second", None)] {
+        journal.push(foldlog::ToolCallStarted::new("t", "c", "bash")).unwrap();
+        let ended = foldlog::ToolCallEnded::new("t", "c").result(foldlog::Json::string(result));
+        journal.push(if let Some(error) = error { ended.error(error) } else { ended }).unwrap();
+    }
+    journal.close().wait().unwrap();
+    assert_eq!(root.store.get("golden").unwrap().turns[0].tool_calls.len(), 2);
+    let told = |span: &Value| {
+        let result = attribute(span, "gen_ai.tool.call.result").map(|result| result["stringValue"].clone());
+        (attribute(span, "foldlog.status").unwrap()["stringValue"].clone(), result)
+    };
+    let spans = spans(&root.export("otlp", &ExportOptions::default().content(true)).0);
+    let calls: Vec<_> = spans.iter().filter(|span| span["name"] == "execute_tool bash").map(told).collect();
+    let text = |text: &str| Value::from(text);
+    let expected = [
+        (text("success"), Some(text("\"first\""))),
+        (text("error"), None),
+        (text("success"), Some(text("\"second\""))),
+    ];
+    assert_eq!(calls, expected);
+}
+
+/// A turn that came whole is one entry: its spans share a number, and its calls have no times of their own.
+#[test]
+fn a_turn_that_came_whole_is_told_whole() {
+    let root = Root::new();
+    let journal = root.store.journal("golden").unwrap();
+    let mut turn = foldlog::TurnRecord::new("t");
+    turn.prompt = "all of it".to_owned();
+    turn.response_content = Some("the answer".to_owned());
+    turn.started_at = "2026-01-01T00:00:00Z".to_owned();
+    turn.ended_at = Some("2026-01-01T00:01:00Z".to_owned());
+    for (id, result) in [("c", "one"), ("c", "two"), ("d", "three")] {
+        let mut call = foldlog::ToolCallRecord::new(id, "bash");
+        call.result = foldlog::Json::string(result);
+        call.duration_ms = Some(1500.0);
+        turn.tool_calls.push(call);
+    }
+    journal.record_turn(turn).unwrap().wait().unwrap();
+    journal.close().wait().unwrap();
+    for format in ["markdown", "html", "otlp", "atif", "chrome"] {
+        let (page, _) = root.export(format, &ExportOptions::default().content(true));
+        for text in ["all of it", "the answer", "one", "two", "three"] {
+            assert!(page.contains(text), "{format}: {text}");
+        }
+    }
+    let spans = spans(&root.export("otlp", &ExportOptions::default()).0);
+    let ids: std::collections::BTreeSet<&str> = spans.iter().map(|span| span["spanId"].as_str().unwrap()).collect();
+    assert_eq!((spans.len(), ids.len()), (5, 5));
+    for call in spans.iter().filter(|span| span["name"] == "execute_tool bash") {
+        assert_eq!(call["startTimeUnixNano"], "1767225600000000000");
+        assert_eq!(call["endTimeUnixNano"], "1767225601500000000");
+    }
+}
+
 #[test]
 fn a_trajectory_numbers_its_steps_and_keeps_agents_fields_to_agents() {
     let root = Root::golden();
@@ -458,7 +519,7 @@ fn noise(length: usize) -> String {
 }
 
 #[test]
-fn secrets_leave_every_format_and_are_counted() {
+fn f38_secrets_leave_every_format_and_are_counted() {
     let root = Root::golden();
     let secrets =
         [format!("ghp_{}", noise(36)), format!("sk-ant-api03-{}", noise(40)), format!("eyJ{0}.eyJ{0}.{0}", noise(20))];

@@ -125,6 +125,22 @@ impl Entry<'_> {
         }
     }
 
+    /// The same entry with other data and another id. It is no line of the log any more.
+    pub(crate) fn with_data(&self, data: &str, id: Option<String>) -> Entry<'static> {
+        let line = format!("{}{data}", self.type_name());
+        let (middle, end) = (self.type_name().len() as u32, line.len() as u32);
+        Entry {
+            seq: self.seq,
+            synced: self.synced,
+            time: self.time,
+            id: id.map(Cow::Owned),
+            observed: self.observed,
+            line: Cow::Owned(line),
+            type_name: 0..middle,
+            data: middle..end,
+        }
+    }
+
     fn part(&self, range: &Range<u32>) -> &str {
         &self.line[range.start as usize..range.end as usize]
     }

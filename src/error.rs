@@ -83,6 +83,17 @@ impl Error {
         }))
     }
 
+    /// What was being written out of the log could not be written; the source says why.
+    pub(crate) fn output(source: io::Error) -> Error {
+        Error(Arc::new(Inner {
+            kind: ErrorKind::Io,
+            outcome: Outcome::Refused,
+            message: format!("cannot write the export: {source}"),
+            path: None,
+            source: Some(source),
+        }))
+    }
+
     /// The same error for an event that may already have reached the disk.
     pub(crate) fn with_unknown_outcome(&self) -> Error {
         Error(Arc::new(Inner {

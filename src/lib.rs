@@ -35,7 +35,7 @@
 //!   [`Journal::push`] is for what nobody waits for; [`Journal::sync`] is the barrier.
 //! - [`Event`] lists what can happen; [`Draft`] carries the caller's own id and time beside an event.
 //! - [`Reader::items`] yields every [`Entry`] and every [`Gap`]; [`Reader::fold`] rebuilds the [`SessionRecord`];
-//!   [`Reader::reduce`] folds with a [`Reducer`] of your own.
+//!   [`Reader::reduce`] folds with a [`Reducer`] of your own; [`Reader::export`] writes other formats.
 //! - [`Store::compact`] makes a journal smaller; it folds into the same.
 //! - [`Importer`] makes events of what other recorders wrote; [`Doctor`] finds what is wrong with their files.
 //! - [`Error`] says what failed and where; [`Error::outcome`] says what that means for the event.
@@ -68,6 +68,8 @@ mod options;
 mod pool;
 
 mod fold;
+mod redact;
+mod export;
 mod segment;
 mod scan;
 mod verdict;
@@ -76,6 +78,7 @@ mod sift;
 mod files;
 mod items;
 mod reader;
+mod exporting;
 mod glance;
 mod survey;
 mod recovery;
@@ -98,6 +101,7 @@ pub use crate::draft::{Draft, MAX_DEPTH, MAX_ID};
 pub use crate::entry::Entry;
 pub use crate::error::{Error, ErrorKind, Outcome, Result};
 pub use crate::event::*;
+pub use crate::export::{ExportOptions, Exported, Format, TurnRange};
 pub use crate::fold::*;
 pub use crate::follow::{Follower, StoreCursor, StoreFollower};
 pub use crate::gap::{Gap, GapKind};
@@ -130,6 +134,8 @@ pub mod _documentation {
     pub mod format {}
     #[doc = include_str!("../docs/IMPORT.md")]
     pub mod import {}
+    #[doc = include_str!("../docs/EXPORT.md")]
+    pub mod export {}
     #[doc = include_str!("../docs/DESIGN.md")]
     pub mod design {}
     #[doc = include_str!("../docs/ARCHITECTURE.md")]

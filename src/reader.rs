@@ -42,6 +42,8 @@ use std::sync::Arc;
 pub struct Reader {
     pub(crate) files: Files,
     session_id: SessionId,
+    /// The journal's id, if a header can be read.
+    journal: Option<String>,
     pub(crate) created: Timestamp,
     /// When the newest segment was begun, if that can be read.
     pub(crate) newest_created: Option<Timestamp>,
@@ -99,10 +101,11 @@ impl Reader {
         };
         let first = listed.first().map(|first| files.peek(*first)).transpose()?.flatten();
         let created = first.and_then(|first| first.header).or_else(|| header.clone()).map(|header| header.created);
+        let journal = header.as_ref().map(|header| header.journal.clone());
         let newest_created = header.as_ref().map(|header| header.created);
         let unsupported = header.and_then(|header| header.unsupported());
         let created = created.unwrap_or(Timestamp::from_micros(0));
-        Ok(Reader { files, session_id, created, newest_created, unsupported })
+        Ok(Reader { files, session_id, journal, created, newest_created, unsupported })
     }
 
     /// The session.
@@ -204,7 +207,7 @@ impl Reader {
 
     /// Where the journal comes from, for a fold.
     pub fn origin(&self) -> Origin {
-        Origin { session_id: self.session_id.clone(), created: self.created }
+        Origin { session_id: self.session_id.clone(), journal: self.journal.clone(), created: self.created }
     }
 
     /// Checks every byte.

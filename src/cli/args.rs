@@ -1,6 +1,7 @@
 //! The arguments, as they are typed. Only their shape: what a SESSION stands for is decided in `select`.
 
 use super::doctor::DoctorArgs;
+use super::export::ExportArgs;
 use super::import::ImportArgs;
 use super::prune::PruneArgs;
 use super::record::RecordArgs;
@@ -41,6 +42,8 @@ pub(crate) enum Command {
     Ls(LsArgs),
     /// Check every byte of sessions
     Verify(VerifyArgs),
+    /// Write a session in another format: to read, to hand on, for other tools
+    Export(ExportArgs),
     /// Print a session's lines, or a file of events, with their original spacing
     Replay(ReplayArgs),
     /// Import what other agents recorded, into sessions

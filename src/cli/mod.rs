@@ -9,6 +9,7 @@ mod completions;
 mod damage;
 mod doctor;
 mod doomed;
+mod export;
 mod fold;
 mod import;
 mod look;
@@ -186,6 +187,7 @@ fn run(cli: Cli) -> Outcome {
         Command::Tail(args) => tail::run(&args, &store()?, &mut out),
         Command::Ls(args) => ls::run(&args, &store()?, &mut out),
         Command::Verify(args) => verify::run(&args, &store()?, &mut out),
+        Command::Export(args) => export::run(&args, &store()?, &mut out),
         Command::Replay(args) => replay::run(&args, &store()?, &mut out),
         Command::Import(args) => import::run(&args, &store()?, &mut out),
         Command::Doctor(args) => doctor::run(&args, &mut out),

@@ -7,6 +7,7 @@ mod anomaly;
 mod call;
 mod durations;
 mod ledger;
+mod outline;
 mod rules;
 mod session;
 mod summary;
@@ -26,6 +27,7 @@ mod tests;
 
 pub use anomaly::{Anomaly, AnomalyKind};
 pub use durations::Durations;
+pub(crate) use outline::{OutlineFold, OutlineTurn};
 pub use session::{Session, SessionFold};
 pub use summary::{SessionState, SessionSummary};
 pub use summary_fold::SummaryFold;
@@ -42,6 +44,8 @@ use crate::time::Timestamp;
 pub struct Origin {
     /// The session the journal records.
     pub session_id: SessionId,
+    /// The journal's id: 32 hexadecimal digits, drawn when it was begun. Absent if no header can be read.
+    pub journal: Option<String>,
     /// When the journal was begun.
     pub created: Timestamp,
 }

@@ -17,6 +17,7 @@
 //! - `properties`: arbitrary bytes and arbitrary events
 //! - `docs`: the documents say what is true, and their examples run
 //! - `cli_read`, `cli_tail`: the commands that read, and `tail -f`
+//! - `export`: sessions in other formats
 //! - `housekeeping`: throwing sessions away, and having them back
 //! - `stats`: sessions in numbers, against an independent count
 //! - `compaction`: what may go, what must stay, and what becomes of the files
@@ -48,6 +49,7 @@ mod compaction;
 mod compaction_crash;
 mod compaction_laws;
 mod crash;
+mod export;
 mod failing_disks;
 mod faulty;
 mod field_failures;

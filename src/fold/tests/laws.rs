@@ -3,7 +3,7 @@
 
 use super::{Input, feed, fold, lines, origin};
 use crate::event::EVENT_TYPES;
-use crate::fold::{Reducer, SessionFold, SummaryFold, TimelineFold, TimelineKind, Totals};
+use crate::fold::{OutlineFold, Reducer, SessionFold, SummaryFold, TimelineFold, TimelineKind, Totals};
 use crate::record::{SessionRecord, ToolCallStatus, TurnStatus};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -157,6 +157,7 @@ proptest! {
         splits::<SessionFold>(&inputs);
         splits::<TimelineFold>(&inputs);
         splits::<SummaryFold>(&inputs);
+        splits::<OutlineFold>(&inputs);
     }
 
     #[test]
@@ -164,6 +165,7 @@ proptest! {
         idempotent::<SessionFold>(&inputs);
         idempotent::<TimelineFold>(&inputs);
         idempotent::<SummaryFold>(&inputs);
+        idempotent::<OutlineFold>(&inputs);
     }
 
     #[test]
@@ -213,6 +215,22 @@ proptest! {
             let of_record: Vec<_> =
                 record.turns.iter().map(|turn| (turn.turn_id.clone(), turn.status.to_string())).collect();
             prop_assert_eq!(of_items, of_record);
+        }
+    }
+
+    /// The nth turn of the outline is the nth turn of the record, and a turn of the timeline began where it says.
+    #[test]
+    fn record_timeline_and_outline_agree(inputs in stream()) {
+        let outline = fold::<OutlineFold>(&inputs);
+        let of_outline: Vec<&str> = outline.iter().map(|turn| turn.turn_id.as_str()).collect();
+        let record = fold::<SessionFold>(&inputs).record;
+        let of_record: Vec<&str> = record.turns.iter().map(|turn| turn.turn_id.as_str()).collect();
+        prop_assert_eq!(of_outline, of_record);
+        let items = fold::<TimelineFold>(&inputs).items;
+        for turn in &outline {
+            let began = |item: &&crate::fold::TimelineItem| item.kind == TimelineKind::Turn && item.seq == turn.began;
+            let item = items.iter().find(began);
+            prop_assert_eq!(item.and_then(|item| item.turn_id.as_deref()), Some(turn.turn_id.as_str()));
         }
     }
 

@@ -49,7 +49,8 @@ fn feed(reducer: &mut impl Reducer, line: &[u8]) {
 }
 
 fn origin() -> Origin {
-    Origin { session_id: SessionId::new("s").expect("an id"), created: Timestamp::from_micros(MIDNIGHT) }
+    let session_id = SessionId::new("s").expect("an id");
+    Origin { session_id, journal: None, created: Timestamp::from_micros(MIDNIGHT) }
 }
 
 fn fold<R: Reducer + Default>(inputs: &[Input]) -> R::Output {

@@ -1,0 +1,189 @@
+//! A session as the exports tell it: its record, and beside each turn what happened in it, in its true order.
+//!
+//! Everything that the record has is told once; what the record does not keep (text as it came, model calls, calls that
+//! were tried again) stands between. Unfinished things are what they are.
+
+use crate::event::Usage;
+use crate::fold::{Anomaly, Origin};
+use crate::gap::Gap;
+use crate::record::{AgentTransitionRecord, SessionRecord, ToolCallRecord, TurnRecord};
+use crate::seq::Seq;
+use crate::time::Timestamp;
+
+/// A session.
+#[derive(Debug)]
+pub(super) struct Story {
+    pub(super) origin: Origin,
+    pub(super) record: SessionRecord,
+    pub(super) anomalies: Vec<Anomaly>,
+    /// What belongs to no turn and came before the first one.
+    pub(super) prelude: Vec<Step>,
+    /// One for each turn of the record.
+    pub(super) turns: Vec<Turn>,
+    /// How many turns the session has, if these are not all.
+    pub(super) out_of: Option<usize>,
+    /// The first and the last entry's time.
+    pub(super) began: Timestamp,
+    pub(super) last: Timestamp,
+    /// How many gaps there are that the log does not explain.
+    pub(super) gaps: usize,
+}
+
+/// A turn, beside its record.
+#[derive(Debug)]
+pub(super) struct Turn {
+    /// Its number in the record, from 1.
+    pub(super) number: usize,
+    pub(super) seq: Seq,
+    pub(super) span: Span,
+    /// As it is to be told: nothing runs in a journal that nobody writes.
+    pub(super) status: String,
+    pub(super) duration_ms: Option<f64>,
+    pub(super) steps: Vec<Step>,
+}
+
+/// From when to when something went on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Span {
+    pub(super) begin: Timestamp,
+    /// The end, or if there is none the last time that is known.
+    pub(super) end: Timestamp,
+    /// It has an end.
+    pub(super) finished: bool,
+}
+
+/// Something that happened.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) seq: Seq,
+    pub(super) time: Timestamp,
+    pub(super) what: What,
+}
+
+#[derive(Debug)]
+pub(super) enum What {
+    /// With the model call that it came from.
+    Text(String, Option<String>),
+    Reasoning(String, Option<String>),
+    ModelCall(Box<ModelCall>),
+    ToolCall(Box<ToolCall>),
+    Transition(AgentTransitionRecord),
+    Note(String),
+    /// Something is missing here.
+    Gap(Gap),
+}
+
+#[derive(Debug)]
+pub(super) struct ModelCall {
+    pub(super) id: String,
+    pub(super) provider: Option<String>,
+    pub(super) requested: Option<String>,
+    pub(super) answered: Option<String>,
+    /// The model that answered, else the one that was asked.
+    pub(super) model: Option<String>,
+    pub(super) status: String,
+    pub(super) span: Span,
+    pub(super) duration_ms: Option<f64>,
+    pub(super) finish_reason: Option<String>,
+    pub(super) usage: Usage,
+    pub(super) cost_usd_micros: Option<i64>,
+    pub(super) error: Option<String>,
+}
+
+#[derive(Debug)]
+pub(super) struct ToolCall {
+    pub(super) id: String,
+    pub(super) name: String,
+    /// The tool and its arguments on one line.
+    pub(super) title: String,
+    pub(super) status: String,
+    pub(super) span: Span,
+    pub(super) duration_ms: Option<f64>,
+    /// Which of the turn's calls it is. None for a call that failed and was tried again: the record has the last try.
+    pub(super) at: Option<usize>,
+}
+
+impl Story {
+    /// Each turn with its record.
+    pub(super) fn turns(&self) -> impl Iterator<Item = (&Turn, &TurnRecord)> {
+        self.turns.iter().zip(&self.record.turns)
+    }
+
+    /// Every step, with its turn.
+    pub(super) fn steps(&self) -> impl Iterator<Item = (Option<&Turn>, &Step)> {
+        let prelude = self.prelude.iter().map(|step| (None, step));
+        prelude.chain(self.turns.iter().flat_map(|turn| turn.steps.iter().map(move |step| (Some(turn), step))))
+    }
+
+    /// Every model call.
+    pub(super) fn model_calls(&self) -> impl Iterator<Item = &ModelCall> {
+        self.steps().filter_map(|(_, step)| match &step.what {
+            What::ModelCall(call) => Some(&**call),
+            _ => None,
+        })
+    }
+
+    /// What all model calls come to: tokens, and cost in millionths of a US dollar. None of what none of them says.
+    pub(super) fn spent(&self) -> (Usage, Option<i64>) {
+        let add = |sum: &mut Option<u64>, more: Option<u64>| {
+            if let Some(more) = more {
+                *sum = Some(sum.unwrap_or(0).saturating_add(more));
+            }
+        };
+        let (mut usage, mut cost) = (Usage::default(), None);
+        for call in self.model_calls() {
+            add(&mut usage.input_tokens, call.usage.input_tokens);
+            add(&mut usage.output_tokens, call.usage.output_tokens);
+            add(&mut usage.cache_read_input_tokens, call.usage.cache_read_input_tokens);
+            add(&mut usage.cache_write_input_tokens, call.usage.cache_write_input_tokens);
+            add(&mut usage.reasoning_output_tokens, call.usage.reasoning_output_tokens);
+            if let Some(more) = call.cost_usd_micros {
+                cost = Some(cost.unwrap_or(0i64).saturating_add(more));
+            }
+        }
+        (usage, cost)
+    }
+}
+
+impl ToolCall {
+    /// The call's record, if it is the last try.
+    pub(super) fn record<'r>(&self, turn: &'r TurnRecord) -> Option<&'r ToolCallRecord> {
+        turn.tool_calls.get(self.at?)
+    }
+}
+
+impl Span {
+    /// What went on from `began` in this status. `last`: when its turn was last heard of.
+    pub(super) fn new(
+        began: Timestamp,
+        ended: Option<Timestamp>,
+        duration_ms: Option<f64>,
+        status: &str,
+        last: Timestamp,
+    ) -> Span {
+        let micros = duration_ms.map_or(0.0, |ms| (ms * 1000.0).max(0.0)) as i64;
+        let finished = !is_unfinished(status);
+        let (begin, end) = match ended {
+            // Only its end is known, and how long it took.
+            Some(end) if end <= began => (Timestamp::from_micros(end.micros().saturating_sub(micros)), end),
+            Some(end) => (began, end),
+            None if finished => (began, Timestamp::from_micros(began.micros().saturating_add(micros))),
+            None => (began, last.max(began)),
+        };
+        Span { begin, end, finished }
+    }
+
+    pub(super) fn micros(self) -> i64 {
+        self.end.micros() - self.begin.micros()
+    }
+}
+
+/// Whether something in this status has no end.
+pub(super) fn is_unfinished(status: &str) -> bool {
+    matches!(status, "running" | "interrupted")
+}
+
+/// Whether something in this status went wrong.
+pub(super) fn has_failed(status: &str) -> bool {
+    matches!(status, "error" | "timeout")
+}

@@ -1,6 +1,5 @@
 //! The segment that is being read.
 
-use super::growing::Unsettled;
 use crate::entry::Entry;
 use crate::error::{Error, Result};
 use crate::files::{Files, Opened};
@@ -32,6 +31,14 @@ pub(super) struct Current {
     /// In growing: what stood unsettled at the end one poll before, and what of that was told as a gap.
     pub(super) suspect: Option<Unsettled>,
     pub(super) told: Option<Unsettled>,
+}
+
+/// Bytes at the end that are neither a line nor, until they have stayed the same for a while, a gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unsettled {
+    pub(super) offset: u64,
+    pub(super) end: u64,
+    pub(super) hashes: (u32, u32),
 }
 
 impl Current {

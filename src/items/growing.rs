@@ -2,7 +2,7 @@
 //! while others compact, cut or replace the files.
 
 use super::Items;
-use super::current::Current;
+use super::current::{Current, Unsettled};
 use super::walk::Walk;
 use crate::cursor::{Cursor, Place, Position};
 use crate::error::{Error, Result};
@@ -21,14 +21,6 @@ pub(crate) enum Growth {
     Intact,
     /// What was read is not there any more: reading must start anew behind what has been seen.
     Changed,
-}
-
-/// Bytes at the end that are neither a line nor, until they have stayed the same for a while, a gap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Unsettled {
-    offset: u64,
-    end: u64,
-    hashes: (u32, u32),
 }
 
 impl Items {

@@ -83,36 +83,41 @@ const TOKENS: &[Token] = &[
 /// A form that needs a look around: what is secret in it, if it begins at this place.
 type Form = fn(&str, usize) -> Option<Found>;
 
-/// By the bytes that each can begin with.
-const FORMS: &[(&[u8], Form)] =
-    &[(b"-", private_key), (b"e", jwt), (b"aA", authorization), (b"aA", aws_secret), (b":", url_password)];
+/// By what each begins with: two letters, in whatever case.
+const FORMS: &[(&[u8; 2], Form)] =
+    &[(b"--", private_key), (b"ey", jwt), (b"au", authorization), (b"aw", aws_secret), (b":/", url_password)];
 
-/// What may begin at a place, by the byte that stands there: nearly always nothing.
-const LEADS: [bool; 256] = {
-    let mut leads = [false; 256];
+/// Whether a secret may begin with these two bytes: most never do, and a log has many.
+static LEADS: [bool; 1 << 16] = {
+    let mut leads = [false; 1 << 16];
     let mut at = 0;
     while at < TOKENS.len() {
-        leads[TOKENS[at].prefix.as_bytes()[0] as usize] = true;
+        let prefix = TOKENS[at].prefix.as_bytes();
+        leads[pair(prefix[0], prefix[1])] = true;
         at += 1;
     }
     let mut at = 0;
     while at < FORMS.len() {
-        let bytes = FORMS[at].0;
-        let mut of = 0;
-        while of < bytes.len() {
-            leads[bytes[of] as usize] = true;
-            of += 1;
-        }
+        let [first, second] = *FORMS[at].0;
+        leads[pair(first, second)] = true;
+        leads[pair(first.to_ascii_uppercase(), second)] = true;
+        leads[pair(first, second.to_ascii_uppercase())] = true;
+        leads[pair(first.to_ascii_uppercase(), second.to_ascii_uppercase())] = true;
         at += 1;
     }
     leads
 };
 
+const fn pair(first: u8, second: u8) -> usize {
+    (first as usize) << 8 | second as usize
+}
+
 /// Every secret in a text, in order; none reaches into another.
 pub(super) fn find(text: &str) -> Vec<Found> {
     let bytes = text.as_bytes();
     let (mut found, mut at) = (Vec::new(), 0);
-    while let Some(offset) = bytes.get(at..).and_then(|rest| rest.iter().position(|byte| LEADS[usize::from(*byte)])) {
+    let may_begin = |two: &[u8]| LEADS[pair(two[0], two[1])];
+    while let Some(offset) = bytes.get(at..).and_then(|rest| rest.windows(2).position(may_begin)) {
         at += offset;
         match find_at(text, at) {
             Some(secret) => {
@@ -127,7 +132,7 @@ pub(super) fn find(text: &str) -> Vec<Found> {
 
 fn find_at(text: &str, at: usize) -> Option<Found> {
     let bytes = text.as_bytes();
-    let forms = FORMS.iter().filter(|(leads, _)| leads.contains(&bytes[at]));
+    let forms = FORMS.iter().filter(|(lead, _)| bytes[at..at + 2].eq_ignore_ascii_case(*lead));
     if let Some(found) = forms.filter_map(|(_, form)| form(text, at)).next() {
         return Some(found);
     }

@@ -513,6 +513,22 @@ fn damage_is_told_where_it_is() {
     assert!(!outside.contains("missing here") && exported.gaps.len() == 1, "the other turn is whole");
 }
 
+/// A torn end that recovery has cut is told by the recovery, and is no damage.
+#[test]
+fn what_the_log_explains_is_no_damage() {
+    let root = Root::golden();
+    let mut bytes = fs::read(root.segment()).unwrap();
+    bytes.truncate(bytes.len() - 20);
+    fs::write(root.segment(), bytes).unwrap();
+    let journal = root.store.journal("golden").unwrap();
+    journal.append(TextDelta::new("t-2", "on")).unwrap().wait().unwrap();
+    journal.close().wait().unwrap();
+    let (page, exported) = root.export("markdown", &ExportOptions::default());
+    assert_eq!(exported.gaps.iter().map(|gap| gap.explained).collect::<Vec<_>>(), [true]);
+    assert!(page.contains("journal recovered after seq") && !page.contains("missing"), "{page}");
+    assert_eq!(root.run(&["export", "golden", "--format", "markdown"]).code, Some(0));
+}
+
 /// Letters and digits that look random, put together here so that no scanner takes this file for a leak.
 fn noise(length: usize) -> String {
     "a1B2c3D4e5F6g7H8i9J0".chars().cycle().take(length).collect()
@@ -581,6 +597,7 @@ fn a_file_appears_whole_and_replaces_none() {
     let none = root.run(&["export", "golden", "--format", "html", "--turns", "7..", "-o", name, "--force"]);
     assert_eq!((none.code, none.err.contains("there is no turn 7..")), (Some(1), true), "{}", none.err);
     assert!(fs::read_to_string(&path).unwrap().starts_with("{\"session_id\""), "a failure leaves what was there");
+    assert_eq!(root.run(&["export", "golden", "--format", "html", "--turns", "7.."]).out, "");
     let directory =
         root.run(&["export", "golden", "--format", "html", "-o", root.dir.path().to_str().unwrap(), "--force"]);
     assert_eq!(directory.code, Some(2), "{}", directory.err);

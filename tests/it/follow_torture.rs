@@ -1,4 +1,5 @@
-//! Sixteen followers, in this process and in others, beside a writer at full speed that rolls over, dies and comes back.
+//! Sixteen followers, in this process and in others, beside a writer at full speed that rolls over, dies and comes back,
+//! and a compaction that never stops.
 //!
 //! A short run by default. The long one, with notices and without:
 //! `FOLDLOG_FOLLOW_ROLLOVERS=1000 cargo test --release --test it follow_torture -- --nocapture`
@@ -6,19 +7,22 @@
 use crate::follow::How;
 use crate::patience::{delta, until};
 use crate::support::{Dice, ID, child, child_place, crc32, entries_of};
-use foldlog::{Cursor, Custom, Durability, ErrorKind, GapKind, Item, JournalOptions, Json, Store};
+use foldlog::{
+    CompactOptions, Cursor, Custom, Durability, ErrorKind, GapKind, Item, Journal, JournalOptions, Json, Store,
+};
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// The event after which everybody stops.
 const END: &str = "the end";
 /// How many segments a short run makes.
-const ROLLOVERS: usize = 120;
+const ROLLOVERS: u64 = 120;
 /// After this, a follower is taken for hanging.
 const HANGING: Duration = Duration::from_secs(120);
 
@@ -37,6 +41,16 @@ type Given = Vec<(u64, u32)>;
 
 fn options() -> JournalOptions {
     JournalOptions::default().segment_bytes(6_000).durability(Durability::Written)
+}
+
+/// Opens the journal, as soon as the compaction lets go of its newest segment.
+fn open(store: &Store) -> Journal {
+    loop {
+        match store.journal_with(ID, options()) {
+            Err(error) if error.kind() == ErrorKind::Locked => {}
+            opened => return opened.unwrap(),
+        }
+    }
 }
 
 /// Follows to the end.
@@ -71,7 +85,7 @@ fn follow(root: &Path, how: How, slow: bool) -> Given {
 #[test]
 fn child_that_writes_at_full_speed() {
     let Some(place) = child_place() else { return };
-    let journal = Store::open(place).unwrap().journal_with(ID, options()).unwrap();
+    let journal = open(&Store::open(place).unwrap());
     for number in 0.. {
         match journal.push(delta(number)) {
             Ok(_) => {}
@@ -105,7 +119,7 @@ fn stop_and_continue(child: &Child, pause: Duration) {
 /// the lines on disk, found by code that shares nothing with the library.
 fn torture(how: How) {
     let rollovers = std::env::var("FOLDLOG_FOLLOW_ROLLOVERS").ok().and_then(|count| count.parse().ok());
-    let rollovers: usize = rollovers.unwrap_or(ROLLOVERS);
+    let rollovers: u64 = rollovers.unwrap_or(ROLLOVERS);
     let root = tempfile::tempdir().unwrap();
     let dir = root.path().join(ID);
     let mut dice = Dice::new("follow torture");
@@ -130,8 +144,23 @@ fn torture(how: How) {
         .stderr(Stdio::null())
         .spawn();
     let mut tail = Process(tail.unwrap());
-    let segments = || fs::read_dir(&dir).map_or(0, |entries| entries.count());
+    // The highest number: compaction merges what it finds.
+    let segments = || {
+        let names =
+            fs::read_dir(&dir).into_iter().flatten().filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        names.filter_map(|name| name.strip_suffix(".jsonl")?.parse().ok()).max().unwrap_or(0)
+    };
+    let (done, compactions) = (AtomicBool::new(false), AtomicU64::new(0));
     let (given, deaths) = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let (store, options) = (Store::open(root.path()).unwrap(), CompactOptions::default().segment_bytes(50_000));
+            while !done.load(Ordering::SeqCst) {
+                if let Ok(report) = store.compact_with(ID, &options, &mut |_| {}) {
+                    compactions.fetch_add(u64::from(!report.merged.is_empty()), Ordering::SeqCst);
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
         let here: Vec<_> = (0..8)
             .map(|number| {
                 scope.spawn({
@@ -143,7 +172,7 @@ fn torture(how: How) {
         let mut deaths = 0;
         while segments() < rollovers {
             let mut writer = child("follow_torture::child_that_writes_at_full_speed", root.path()).spawn().unwrap();
-            let (enough, give_up) = (segments() + 1 + dice.below(40), Instant::now() + HANGING);
+            let (enough, give_up) = (segments() + 1 + dice.below(40) as u64, Instant::now() + HANGING);
             while segments() < enough {
                 assert!(Instant::now() < give_up, "the writer hangs");
                 std::thread::sleep(Duration::from_millis(1));
@@ -158,7 +187,8 @@ fn torture(how: How) {
             writer.wait().unwrap();
             deaths += 1;
         }
-        let journal = Store::open(root.path()).unwrap().journal_with(ID, options()).unwrap();
+        done.store(true, Ordering::SeqCst);
+        let journal = open(&Store::open(root.path()).unwrap());
         journal.append(Custom::new("note", Json::string(END))).unwrap().wait().unwrap();
         journal.append(foldlog::SessionEnded::new()).unwrap().wait().unwrap();
         journal.close().wait().unwrap();
@@ -192,11 +222,13 @@ fn torture(how: How) {
         let differs = given.iter().zip(&truth).position(|(given, truth)| given != truth);
         assert_eq!((given.len(), differs), (truth.len(), None), "follower {number}");
     }
-    let made = files.keys().filter(|name| name.ends_with(".jsonl")).count();
+    let made = segments();
     let _ = writeln!(
         std::io::stdout(),
-        "{how:?}: 16 followers of {} entries in {made} segments, {deaths} times kill -9: none missed, twice or torn",
-        truth.len()
+        "{how:?}: 16 followers of {} entries in {made} segments, {deaths} times kill -9, {} compactions: none missed, twice or \
+         torn",
+        truth.len(),
+        compactions.load(Ordering::SeqCst)
     );
 }
 

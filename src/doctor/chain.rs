@@ -34,6 +34,8 @@ pub(super) struct Chain {
     session: Option<Key>,
     time: Option<Timestamp>,
     number: Option<u64>,
+    /// Numbers may be missing.
+    is_compacted: bool,
     went_on: u64,
     records: u64,
 }
@@ -51,6 +53,7 @@ impl Chain {
             session: None,
             time: None,
             number: None,
+            is_compacted: false,
             went_on: 0,
             records: 0,
         }
@@ -101,11 +104,15 @@ impl Chain {
     }
 
     fn number(&mut self, place: Place, links: &Links, found: &mut Vec<Finding>) {
+        self.is_compacted |= links.is_compacted;
         let Some(number) = links.number else { return };
+        let may_be_missing = self.is_compacted || links.explains_gap;
         match self.number {
             // Where numbers are not in use, every one is 0.
             Some(before) if number <= before && number > 0 => found.push(place.finding(FindingKind::SequenceAgain)),
-            Some(before) if number > before + 1 => found.push(place.finding(FindingKind::SequenceGap)),
+            Some(before) if number > before + 1 && !may_be_missing => {
+                found.push(place.finding(FindingKind::SequenceGap))
+            }
             _ => {}
         }
         self.number = Some(self.number.map_or(number, |before| before.max(number)));

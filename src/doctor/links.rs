@@ -21,6 +21,10 @@ pub(super) struct Links {
     pub(super) calls: Vec<Key>,
     pub(super) results: Vec<Key>,
     pub(super) number: Option<u64>,
+    /// Numbers missing before it are accounted for by itself.
+    pub(super) explains_gap: bool,
+    /// Numbers missing in the file were dropped on purpose.
+    pub(super) is_compacted: bool,
     pub(super) turn_started: Option<Key>,
     pub(super) turn_ended: Option<Key>,
     /// Somebody asked for something: what was open before was left open.
@@ -149,10 +153,14 @@ fn gemini(record: &Object<'_>) -> Links {
 
 fn foldlog(text: &str, record: &Object<'_>) -> Links {
     match line::decode(text.as_bytes()) {
-        Decoded::Entry(entry) => Links { number: Some(entry.seq().get()), ..Links::default() },
+        Decoded::Entry(entry) => {
+            let explains_gap = matches!(entry.type_name(), "journal_recovered" | "events_lost");
+            Links { number: Some(entry.seq().get()), explains_gap, ..Links::default() }
+        }
         Decoded::Header(_) => {
             let is_newer = record.u64("foldlog").is_some_and(|version| version > 1);
-            Links { is_header: true, is_newer, session: key(record, "session_id"), ..Links::default() }
+            let is_compacted = record.raw("compacted").is_some();
+            Links { is_header: true, is_newer, is_compacted, session: key(record, "session_id"), ..Links::default() }
         }
         Decoded::Foreign | Decoded::Bad => Links { is_false: true, ..Links::default() },
     }

@@ -137,5 +137,5 @@ fn followers_beside_a_writer_and_a_compaction_that_never_stops() {
         left.len(),
         compactions.load(Ordering::SeqCst)
     );
-    assert!(compactions.load(Ordering::SeqCst) > 1);
+    assert!(lengths.iter().any(|given| *given > left.len()), "nothing was dropped under them");
 }

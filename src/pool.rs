@@ -4,13 +4,22 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+/// How long a thread stays awake for a task that may have more to do.
+const LINGER: Duration = Duration::from_micros(50);
+
 /// Something with work to do. The pool may run one task on one thread at a time only if the task sees to that itself.
 pub(crate) trait Task: Send + Sync {
-    /// Does the work that is there now.
-    fn run(self: Arc<Self>);
+    /// Does the work that is there now. Returns itself if there is more, to be run again after all that wait.
+    fn run(self: Arc<Self>) -> Option<Arc<dyn Task>>;
+
+    /// Does what it asked to be called for at a time.
+    fn due(self: Arc<Self>) -> Option<Arc<dyn Task>> {
+        self.run()
+    }
 }
 
 /// The threads. Dropping it lets them finish what is queued and end.
@@ -22,15 +31,25 @@ pub(crate) struct Pool {
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
+    /// Tasks wait: for the thread that lingers.
+    some_wait: AtomicBool,
 }
 
 #[derive(Default)]
 struct State {
-    queue: VecDeque<Arc<dyn Task>>,
+    queue: VecDeque<Job>,
     due: BinaryHeap<Reverse<Due>>,
     threads: usize,
     idle: usize,
+    /// A thread is awake beside its task, and takes the next one unbidden.
+    lingering: bool,
     ending: bool,
+}
+
+struct Job {
+    task: Arc<dyn Task>,
+    /// Its time has come; otherwise it has work.
+    due: bool,
 }
 
 struct Due {
@@ -60,15 +79,18 @@ impl Ord for Due {
 
 impl Pool {
     pub(crate) fn new(most_threads: usize) -> Pool {
-        let shared = Shared { state: Mutex::default(), changed: Condvar::new() };
+        let shared = Shared { state: Mutex::default(), changed: Condvar::new(), some_wait: AtomicBool::new(false) };
         Pool { shared: Arc::new(shared), most_threads: most_threads.max(1) }
     }
 
     /// Runs a task as soon as a thread is free.
     pub(crate) fn run(&self, task: Arc<dyn Task>) {
         let mut state = self.shared.lock();
-        state.queue.push_back(task);
-        self.see_to_thread(state);
+        state.queue.push_back(Job { task, due: false });
+        self.shared.some_wait.store(true, Ordering::Release);
+        if !state.lingering || state.queue.len() > 1 {
+            self.see_to_thread(state);
+        }
     }
 
     /// Runs a task at a time, if it still exists then.
@@ -76,6 +98,23 @@ impl Pool {
         let mut state = self.shared.lock();
         state.due.push(Reverse(Due { at, task: Arc::downgrade(task) }));
         self.see_to_thread(state);
+    }
+
+    /// Keeps a task's thread awake for a moment, unless it has better to do: until `called` is set or another task waits.
+    /// To be woken again would cost it, and whoever calls it, more than that.
+    pub(crate) fn linger(&self, called: &AtomicBool) {
+        let mut state = self.shared.lock();
+        if state.lingering || state.ending || !state.queue.is_empty() {
+            return;
+        }
+        state.lingering = true;
+        drop(state);
+        let end = Instant::now() + LINGER;
+        let wanted = || called.load(Ordering::Acquire) || self.shared.some_wait.load(Ordering::Acquire);
+        while !wanted() && Instant::now() < end {
+            std::thread::yield_now();
+        }
+        self.shared.lock().lingering = false;
     }
 
     fn see_to_thread(&self, mut state: MutexGuard<'_, State>) {
@@ -103,15 +142,17 @@ impl Shared {
             let now = Instant::now();
             while state.due.peek().is_some_and(|Reverse(due)| due.at <= now) {
                 let task = state.due.pop().and_then(|Reverse(due)| due.task.upgrade());
-                state.queue.extend(task);
+                state.queue.extend(task.map(|task| Job { task, due: true }));
             }
-            if let Some(task) = state.queue.pop_front() {
+            if let Some(Job { task, due }) = state.queue.pop_front() {
+                self.some_wait.store(!state.queue.is_empty(), Ordering::Release);
                 if !state.queue.is_empty() && state.idle > 0 {
                     self.changed.notify_one();
                 }
                 drop(state);
-                task.run();
+                let again = if due { task.due() } else { task.run() };
                 state = self.lock();
+                state.queue.extend(again.map(|task| Job { task, due: false }));
                 continue;
             }
             if state.ending {

@@ -35,9 +35,24 @@ pub(crate) struct Queue {
     pub(crate) wants_sync: bool,
     /// When what was written must be synced.
     pub(crate) sync_by: Option<Instant>,
-    pub(crate) scheduled: bool,
+    pub(crate) turn: Turn,
+    /// When the last round ended.
+    pub(crate) settled: Option<Instant>,
     pub(crate) lost: Option<Lost>,
     pub(crate) room: Vec<Waker>,
+}
+
+/// Whose turn it is to see to the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Nobody's: whoever adds something wakes the pool.
+    Idle,
+    /// The pool's: a round is about to begin, or goes on and looks again at its end.
+    Taken,
+    /// The pool's, which looks again in a moment, or as soon as it is called.
+    Lingering,
+    /// The clock's: the disk is full, and the next try has its time.
+    Waiting,
 }
 
 #[derive(Clone, Debug)]
@@ -80,7 +95,8 @@ impl Queue {
             closing: None,
             wants_sync: false,
             sync_by: None,
-            scheduled: false,
+            turn: Turn::Idle,
+            settled: None,
             lost: None,
             room: Vec::new(),
         }
@@ -92,6 +108,12 @@ impl Queue {
             Phase::Open if self.closing.is_none() => Ok(()),
             Phase::Open | Phase::Closed => Err(closed()),
         }
+    }
+
+    /// Whether there is work for a round.
+    pub(crate) fn has_more(&self, now: Instant) -> bool {
+        let due = self.sync_by.is_some_and(|at| at <= now);
+        !self.lines.is_empty() || self.wants_sync || self.closing.is_some() || due
     }
 
     pub(crate) fn last_queued(&self) -> u64 {

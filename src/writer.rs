@@ -9,14 +9,20 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Hole, JournalRecovered};
 use crate::options::{JournalOptions, OnFull};
 use crate::pool::{Pool, Task};
-use crate::queue::{Close, Phase, Queue, closed, storage_full};
+use crate::queue::{Close, Phase, Queue, Turn, closed, storage_full};
 use crate::watermark::{Durability, Health, Watermark};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 /// How long a full disk is left alone before the next try.
 const FULL_RETRY: Duration = Duration::from_millis(200);
+
+/// Rounds that follow each other within this time are the work of somebody who is at it: the next one is near.
+const BUSY: Duration = Duration::from_millis(1);
+/// So many bytes are written at once even if nobody waits for them.
+const GATHERED: usize = 64 << 10;
 
 /// Told the number of each segment that is begun behind a full one. Must not block.
 pub(crate) type RollOver = Box<dyn Fn(u64) + Send + Sync>;
@@ -29,8 +35,22 @@ pub(crate) struct Writer {
     /// The process that opened it: a forked child must not go on.
     pid: u32,
     queue: Mutex<Queue>,
+    /// Ends the lingering of the thread that has the turn.
+    called: AtomicBool,
     /// Taken by one round at a time; `None` once the journal is closed. Locked before `queue`, never after it.
     committer: Mutex<Option<Committer>>,
+}
+
+/// What follows a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    Rest,
+    /// There is more already.
+    Again,
+    /// There is likely to be more in a moment.
+    Linger,
+    /// Nothing: the journal is closed.
+    Closed,
 }
 
 /// One round's work.
@@ -53,7 +73,16 @@ impl Writer {
         let mark = Arc::new(Watermark::starting_at(committer.synced()));
         let queue = Mutex::new(Queue::new(mark, next_seq, recovered));
         let committer = Mutex::new(Some(committer));
-        Writer { session_id, on_roll_over, options, pool, pid: std::process::id(), queue, committer }
+        Writer {
+            session_id,
+            on_roll_over,
+            options,
+            pool,
+            pid: std::process::id(),
+            queue,
+            called: AtomicBool::new(false),
+            committer,
+        }
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -97,7 +126,8 @@ impl Writer {
         let seq = queue.push(draft, &tail);
         queue.wants_sync |= wait && self.options.durability == Durability::Synced;
         let mark = Arc::clone(&queue.mark);
-        self.schedule(queue);
+        let urgent = wait || queue.lines.len() >= GATHERED;
+        self.schedule(queue, urgent);
         Ok((mark, seq))
     }
 
@@ -110,7 +140,7 @@ impl Writer {
         }
         queue.wants_sync = true;
         let (mark, last) = (Arc::clone(&queue.mark), queue.last_queued());
-        self.schedule(queue);
+        self.schedule(queue, true);
         Ok((mark, last))
     }
 
@@ -120,7 +150,7 @@ impl Writer {
         let mark = Arc::clone(&queue.mark);
         queue.closing.get_or_insert_with(|| Close { reason: reason.to_owned(), said: false });
         if !matches!(queue.phase, Phase::Closed) && self.check_process().is_ok() {
-            self.schedule(queue);
+            self.schedule(queue, true);
         }
         mark
     }
@@ -217,10 +247,18 @@ impl Writer {
         Err(Error::new(ErrorKind::Forked, message))
     }
 
-    fn schedule(self: &Arc<Self>, mut queue: MutexGuard<'_, Queue>) {
-        if !std::mem::replace(&mut queue.scheduled, true) {
-            drop(queue);
-            self.pool.run(Arc::clone(self) as Arc<dyn Task>);
+    fn schedule(self: &Arc<Self>, mut queue: MutexGuard<'_, Queue>, urgent: bool) {
+        match queue.turn {
+            Turn::Idle => {
+                queue.turn = Turn::Taken;
+                drop(queue);
+                self.pool.run(Arc::clone(self) as Arc<dyn Task>);
+            }
+            Turn::Lingering if urgent => {
+                queue.turn = Turn::Taken;
+                self.called.store(true, Ordering::Release);
+            }
+            Turn::Lingering | Turn::Taken | Turn::Waiting => {}
         }
     }
 
@@ -229,24 +267,25 @@ impl Writer {
     }
 
     /// One round: take what has gathered, write it, sync it if anybody waits for that, see what is next.
-    fn round(self: &Arc<Self>) {
+    fn round(self: &Arc<Self>) -> Next {
         let mut slot = self.committer();
-        let Some(committer) = slot.as_mut() else { return };
+        let Some(committer) = slot.as_mut() else { return Next::Rest };
         let mark = self.mark();
-        let end = match self.commit(committer, &mark) {
-            Ok(closed) => closed.then_some(Ok(())),
-            Err(error) => self.fail(committer, &mark, &error).then_some(Err(error)),
+        let (next, result) = match self.commit(committer, &mark) {
+            Ok(next) => (next, Ok(())),
+            Err(error) => (self.fail(committer, &mark, &error), Err(error)),
         };
-        if let Some(result) = end {
+        if next == Next::Closed {
             *slot = None; // frees the lock before anybody is told
             drop(slot);
             mark.close(result);
         }
+        next
     }
 
-    /// Writes and syncs one batch; `true` when that has closed the journal.
-    fn commit(self: &Arc<Self>, committer: &mut Committer, mark: &Watermark) -> Result<bool> {
-        let Some(batch) = self.gather(committer)? else { return Ok(false) };
+    /// Writes and syncs one batch.
+    fn commit(self: &Arc<Self>, committer: &mut Committer, mark: &Watermark) -> Result<Next> {
+        let Some(batch) = self.gather(committer)? else { return Ok(Next::Rest) };
         let before = committer.segment();
         let (written, stop) = committer.write(&batch.lines);
         if before.is_some()
@@ -271,11 +310,13 @@ impl Writer {
 
     fn gather(&self, committer: &mut Committer) -> Result<Option<Batch>> {
         let mut queue = self.queue();
-        queue.scheduled = false;
         match &queue.phase {
             Phase::Open => {}
             Phase::Failed(error) if queue.closing.is_some() => return Err(error.clone()),
-            Phase::Failed(_) | Phase::Closed => return Ok(None),
+            Phase::Failed(_) | Phase::Closed => {
+                queue.turn = Turn::Idle;
+                return Ok(None);
+            }
         }
         if let Some(lost) = queue.lost {
             queue.push_explanation(lost);
@@ -290,7 +331,7 @@ impl Writer {
         Ok(Some(Batch { lines, sync, closing }))
     }
 
-    /// After a batch: gives room, plans what is due, goes on closing. `true` when the journal is closed.
+    /// After a batch: gives room, plans what is due, goes on closing.
     fn settle(
         self: &Arc<Self>,
         committer: &mut Committer,
@@ -298,7 +339,7 @@ impl Writer {
         mut lines: Vec<u8>,
         written: usize,
         full: bool,
-    ) -> bool {
+    ) -> Next {
         let mut queue = self.queue();
         queue.in_flight = 0;
         let (mut health, mut refused) = (None, None);
@@ -312,7 +353,6 @@ impl Writer {
                 refused = queue.refuse_all(committer);
             }
             queue.wants_sync = true;
-            queue.scheduled = true; // until the next try, nobody else need wake the pool
             health = Some(Health::StorageFull);
         } else {
             lines.clear();
@@ -332,14 +372,24 @@ impl Writer {
             queue.sync_by = Some(at);
         }
         let closed = !full && queue.go_on_closing(committer);
-        let more = !queue.lines.is_empty() || queue.wants_sync || queue.closing.is_some();
-        if full {
-            drop(queue);
-            self.schedule_at(Instant::now() + FULL_RETRY);
-        } else if more && !closed {
-            self.schedule(queue);
+        let now = Instant::now();
+        let busy = queue.settled.replace(now).is_some_and(|before| now - before < BUSY);
+        // What was queued or came due meanwhile woke nobody: this thread looks again.
+        let (next, turn) = if full {
+            (Next::Rest, Turn::Waiting)
+        } else if closed {
+            (Next::Closed, Turn::Idle)
+        } else if queue.has_more(now) {
+            (Next::Again, Turn::Taken)
+        } else if busy {
+            (Next::Linger, Turn::Lingering)
         } else {
-            drop(queue);
+            (Next::Rest, Turn::Idle)
+        };
+        queue.turn = turn;
+        drop(queue);
+        if full {
+            self.schedule_at(Instant::now() + FULL_RETRY);
         }
         // The news first: whoever is refused finds the journal's health saying why.
         health.into_iter().for_each(|health| mark.set_health(health));
@@ -348,24 +398,35 @@ impl Writer {
             mark.fail(Durability::Synced, first, last, &storage_full());
         }
         room.into_iter().for_each(Waker::wake);
-        closed
+        next
     }
 
-    /// The first failure is final: everybody who waits gets it, and so does everybody who comes. `true` if a close was
-    /// asked for, which this ends.
-    fn fail(&self, committer: &mut Committer, mark: &Watermark, error: &Error) -> bool {
+    /// Stays awake for a moment; whether there is more then.
+    fn linger(&self) -> bool {
+        self.pool.linger(&self.called);
+        let mut queue = self.queue();
+        self.called.store(false, Ordering::Relaxed);
+        let more = matches!(queue.phase, Phase::Open) && queue.has_more(Instant::now());
+        queue.turn = if more { Turn::Taken } else { Turn::Idle };
+        more
+    }
+
+    /// The first failure is final: everybody who waits gets it, and so does everybody who comes. A close that was asked
+    /// for ends with it.
+    fn fail(&self, committer: &mut Committer, mark: &Watermark, error: &Error) -> Next {
         let mut queue = self.queue();
         let closing = queue.closing.is_some();
         queue.phase = Phase::Failed(error.clone());
         queue.lines = Vec::new();
         queue.notes.clear();
         queue.in_flight = 0;
+        queue.turn = Turn::Idle;
         let room = std::mem::take(&mut queue.room);
         drop(queue);
         mark.set_health(Health::Failed(error.clone()));
         fail_rest(mark, committer, error);
         room.into_iter().for_each(Waker::wake);
-        closing
+        if closing { Next::Closed } else { Next::Rest }
     }
 }
 
@@ -379,21 +440,36 @@ fn fail_rest(mark: &Watermark, committer: &Committer, error: &Error) {
 }
 
 impl Task for Writer {
-    fn run(self: Arc<Self>) {
+    fn run(self: Arc<Self>) -> Option<Arc<dyn Task>> {
         let round = std::panic::AssertUnwindSafe(|| self.round());
-        if std::panic::catch_unwind(round).is_err() {
-            // A bug of ours must not leave anybody waiting.
-            let error = Error::new(ErrorKind::Io, "the journal's writer has panicked: reopen the journal");
-            let mut slot = self.committer();
-            let mark = self.mark();
-            if let Some(committer) = slot.as_mut()
-                && self.fail(committer, &mark, &error)
-            {
-                *slot = None;
-                drop(slot);
-                mark.close(Err(error));
-            }
+        match std::panic::catch_unwind(round) {
+            Ok(Next::Again) => return Some(self),
+            Ok(Next::Linger) => return self.linger().then_some(self),
+            Ok(Next::Rest | Next::Closed) => return None,
+            Err(_) => {}
         }
+        // A bug of ours must not leave anybody waiting.
+        let error = Error::new(ErrorKind::Io, "the journal's writer has panicked: reopen the journal");
+        let mut slot = self.committer();
+        let mark = self.mark();
+        if let Some(committer) = slot.as_mut()
+            && self.fail(committer, &mark, &error) == Next::Closed
+        {
+            *slot = None;
+            drop(slot);
+            mark.close(Err(error));
+        }
+        None
+    }
+
+    fn due(self: Arc<Self>) -> Option<Arc<dyn Task>> {
+        let mut queue = self.queue();
+        if matches!(queue.turn, Turn::Taken | Turn::Lingering) {
+            return None; // whoever has the turn sees what is due
+        }
+        queue.turn = Turn::Taken;
+        drop(queue);
+        self.run()
     }
 }
 

@@ -109,14 +109,14 @@ pub(crate) fn count_small(lengths: impl IntoIterator<Item = u64>) -> usize {
 }
 
 impl Task for Background {
-    fn run(self: Arc<Self>) {
+    fn run(self: Arc<Self>) -> Option<Arc<dyn Task>> {
         loop {
             let mut state = self.lock();
             state.running = state.queue.pop_front();
             state.busy = state.running.is_some();
             let job = state.running.clone();
             drop(state);
-            let Some(Job { files, session_id, options }) = job else { return };
+            let Job { files, session_id, options } = job?;
             // Whatever goes wrong, the journal is as it was, and what was not done is done another time. A bug of ours
             // must not take the pool's thread with it.
             let work = || compact(&files, session_id.as_str(), &options, &mut |_| {}).map(drop);

@@ -58,8 +58,9 @@ impl Bell {
 }
 
 impl Task for Bell {
-    fn run(self: Arc<Self>) {
+    fn run(self: Arc<Self>) -> Option<Arc<dyn Task>> {
         self.ring(POLL);
+        None
     }
 }
 

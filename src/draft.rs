@@ -5,6 +5,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, is_type_name};
 use crate::line::{self, MAX_LINE, Tail};
 use crate::time::Timestamp;
+use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 
 /// How deep arrays and objects may be nested in an event's data. With the envelope around it, and inside a folded
@@ -12,6 +14,14 @@ use std::fmt;
 pub const MAX_DEPTH: usize = 120;
 /// The longest `id` that a caller may give, in bytes.
 pub const MAX_ID: usize = 128;
+
+/// The most memory that a thread keeps for its next draft, in bytes.
+const MAX_SPARE: usize = 64 << 10;
+
+thread_local! {
+    /// The memory of the last draft of this thread that was appended.
+    static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// An event on its way into the log, with the caller's own `id` and `time` if there are any.
 ///
@@ -23,8 +33,11 @@ pub const MAX_ID: usize = 128;
 /// ```
 #[derive(Clone)]
 pub struct Draft {
-    type_name: String,
-    data: Vec<u8>,
+    type_name: Cow<'static, str>,
+    /// The tail of a line without an id and a time of its own, as most have none.
+    tail: Vec<u8>,
+    /// Where in it the data begins.
+    data: usize,
     id: Option<String>,
     time: Option<Timestamp>,
     pub(crate) change: Change,
@@ -52,9 +65,13 @@ impl Draft {
         }
         check_depth(data.as_bytes())?;
         let change = Change::of(&Event::decode(type_name, data)?);
-        let mut data = data.as_bytes().to_vec();
-        line::make_fit(&mut data);
-        Ok(Draft { type_name: type_name.to_owned(), data, id: None, time: None, change, fault: None })
+        let mut tail = Vec::with_capacity(data.len() + 96);
+        line::begin_plain_tail(&mut tail, type_name);
+        let at = tail.len();
+        tail.extend_from_slice(data.as_bytes());
+        line::make_fit(&mut tail, at);
+        let type_name = Cow::Owned(type_name.to_owned());
+        Ok(Draft { type_name, tail, data: at, id: None, time: None, change, fault: None })
     }
 
     /// Sets the caller's own id, at most [`MAX_ID`] bytes: for resuming without duplicates.
@@ -76,7 +93,11 @@ impl Draft {
 
     /// The event's data: a JSON object.
     pub fn data(&self) -> &str {
-        std::str::from_utf8(&self.data).unwrap_or("{}")
+        std::str::from_utf8(self.data_bytes()).unwrap_or("{}")
+    }
+
+    fn data_bytes(&self) -> &[u8] {
+        &self.tail[self.data..]
     }
 
     /// Decodes the event again.
@@ -100,11 +121,11 @@ impl Draft {
     pub(crate) fn fault(&self) -> Option<Error> {
         let room = MAX_LINE - line::MAX_HEAD - self.type_name.len() - 6 * MAX_ID - 256;
         let too_large = || Error::new(ErrorKind::TooLarge, format!("the `{}` event is too large", self.type_name));
-        self.fault.clone().or_else(|| (self.data.len() > room).then(too_large))
+        self.fault.clone().or_else(|| (self.data_bytes().len() > room).then(too_large))
     }
 
     /// Checks it and makes the part of its line that needs no number.
-    pub(crate) fn tail(&self) -> Result<Tail> {
+    pub(crate) fn tail(&self) -> Result<Tail<'_>> {
         if let Some(fault) = &self.fault {
             return Err(fault.clone());
         }
@@ -112,8 +133,13 @@ impl Draft {
             let message = format!("the event's id is longer than {MAX_ID} bytes: give it a shorter one");
             return Err(Error::new(ErrorKind::InvalidInput, message));
         }
-        let observed = self.time.map(|_| Timestamp::now());
-        let tail = Tail::new(&self.type_name, self.id.as_deref(), observed, &self.data);
+        let tail = match (&self.id, self.time) {
+            (None, None) => Tail::of(Cow::Borrowed(&self.tail)),
+            (id, time) => {
+                let observed = time.map(|_| Timestamp::now());
+                Tail::new(&self.type_name, id.as_deref(), observed, self.data_bytes())
+            }
+        };
         if tail.line_len() > MAX_LINE {
             let message = format!(
                 "the `{}` event is too large: its line would have {} bytes, at most {MAX_LINE} are allowed; split it, or keep its content in a file and record a reference",
@@ -125,6 +151,14 @@ impl Draft {
         Ok(tail)
     }
 
+    /// Gives back its memory, for the next draft of this thread.
+    pub(crate) fn recycle(mut self) {
+        if self.tail.capacity() <= MAX_SPARE {
+            self.tail.clear();
+            SPARE.set(self.tail);
+        }
+    }
+
     /// A draft of an event that only the recorder writes.
     pub(crate) fn recorders_own(event: Event<'_>) -> Draft {
         let mut draft = Draft::encode(event);
@@ -133,17 +167,19 @@ impl Draft {
     }
 
     fn encode(event: Event<'_>) -> Draft {
-        let mut data = Vec::with_capacity(256);
-        let mut fault = event.encode_data(&mut data).err().map(|error| {
+        let mut tail = SPARE.take();
+        line::begin_plain_tail(&mut tail, event.type_name());
+        let data = tail.len();
+        let mut fault = event.encode_data(&mut tail).err().map(|error| {
             Error::new(ErrorKind::InvalidInput, format!("cannot write the `{}` event: {error}", event.type_name()))
         });
-        line::make_fit(&mut data);
-        fault = fault.or_else(|| check_depth(&data).err());
+        line::make_fit(&mut tail, data);
+        fault = fault.or_else(|| check_depth(&tail[data..]).err());
         if Event::is_recorders_own(event.type_name()) {
             fault = Some(recorders_own(event.type_name()));
         }
         let change = Change::of(&event);
-        Draft { type_name: event.type_name().to_owned(), data, id: None, time: None, change, fault }
+        Draft { type_name: event.static_type_name(), tail, data, id: None, time: None, change, fault }
     }
 }
 

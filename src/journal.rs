@@ -91,7 +91,10 @@ impl Journal {
     pub fn append(&self, event: impl Into<Draft>) -> Result<Ticket, Refused> {
         let draft = event.into();
         match self.handle.writer.append(&draft, true) {
-            Ok((mark, seq)) => Ok(Ticket::new(mark, self.handle.writer.durability(), seq)),
+            Ok((mark, seq)) => {
+                draft.recycle();
+                Ok(Ticket::new(mark, self.handle.writer.durability(), seq))
+            }
             Err(error) => Err(Refused { error, draft: Box::new(draft) }),
         }
     }
@@ -104,7 +107,10 @@ impl Journal {
     pub fn push(&self, event: impl Into<Draft>) -> Result<Seq, Refused> {
         let draft = event.into();
         match self.handle.writer.append(&draft, false) {
-            Ok((_, seq)) => Ok(Seq::new(seq)),
+            Ok((_, seq)) => {
+                draft.recycle();
+                Ok(Seq::new(seq))
+            }
             Err(error) => Err(Refused { error, draft: Box::new(draft) }),
         }
     }

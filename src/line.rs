@@ -5,7 +5,9 @@
 use crate::entry::Entry;
 use crate::seq::Seq;
 use crate::time::Timestamp;
+use memchr::memmem::Finder;
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 /// The most bytes of a line, its line break included. Part of version 1 of the format.
 pub const MAX_LINE: usize = 64 << 20;
@@ -19,26 +21,26 @@ pub(crate) const MAX_HEAD: usize = 86;
 pub(crate) const ENTRY_START: &[u8] = b"{\"seq\":";
 /// How a header begins.
 pub(crate) const HEADER_START: &[u8] = b"{\"foldlog\":";
+/// What the data in a line follows.
+const DATA: &[u8] = b",\"data\":";
 /// Tails up to this size are cheaper to hash again than to combine with the hash made outside the lock.
 const HASH_AGAIN: usize = 4096;
 
 /// What follows the time in a line, up to the checksum, and its hash: made by the caller, outside every lock.
 #[derive(Clone, Debug)]
-pub(crate) struct Tail {
-    bytes: Vec<u8>,
+pub(crate) struct Tail<'a> {
+    bytes: Cow<'a, [u8]>,
     crc: crc32fast::Hasher,
 }
 
-impl Tail {
+impl<'a> Tail<'a> {
     /// `data` must be a JSON object without 0x00, 0x0A and `{"seq":`.
-    pub(crate) fn new(type_name: &str, id: Option<&str>, observed: Option<Timestamp>, data: &[u8]) -> Tail {
+    pub(crate) fn new(type_name: &str, id: Option<&str>, observed: Option<Timestamp>, data: &[u8]) -> Tail<'a> {
         let mut bytes = Vec::with_capacity(data.len() + type_name.len() + 64);
-        bytes.extend_from_slice(b",\"type\":\"");
-        bytes.extend_from_slice(type_name.as_bytes());
-        bytes.push(b'"');
+        begin_tail(&mut bytes, type_name);
         if let Some(id) = id {
             let mut quoted = serde_json::to_vec(id).unwrap_or_default();
-            escape_line_separators(&mut quoted);
+            escape_line_separators(&mut quoted, 0);
             bytes.extend_from_slice(b",\"id\":");
             bytes.extend_from_slice(&quoted);
         }
@@ -47,8 +49,13 @@ impl Tail {
             bytes.extend_from_slice(&observed.to_bytes());
             bytes.push(b'"');
         }
-        bytes.extend_from_slice(b",\"data\":");
+        bytes.extend_from_slice(DATA);
         bytes.extend_from_slice(data);
+        Tail::of(Cow::Owned(bytes))
+    }
+
+    /// From bytes that are one already.
+    pub(crate) fn of(bytes: Cow<'a, [u8]>) -> Tail<'a> {
         let mut crc = crc32fast::Hasher::new();
         if bytes.len() > HASH_AGAIN {
             crc.update(&bytes);
@@ -62,7 +69,7 @@ impl Tail {
     }
 
     /// Appends the whole line to `out`.
-    pub(crate) fn write_line(&self, out: &mut Vec<u8>, seq: u64, synced: u64, time: Timestamp) {
+    pub(crate) fn write_line(&self, out: &mut Vec<u8>, seq: u64, synced: u64, time: &[u8; Timestamp::LEN]) {
         out.reserve(self.line_len());
         let start = out.len();
         out.extend_from_slice(ENTRY_START);
@@ -70,7 +77,7 @@ impl Tail {
         out.extend_from_slice(b",\"synced\":");
         push_number(out, synced);
         out.extend_from_slice(b",\"time\":\"");
-        out.extend_from_slice(&time.to_bytes());
+        out.extend_from_slice(time);
         out.push(b'"');
         let mut crc = crc32fast::Hasher::new();
         if self.bytes.len() > HASH_AGAIN {
@@ -83,6 +90,18 @@ impl Tail {
         }
         push_suffix(out, crc.finalize());
     }
+}
+
+/// Begins a tail without an id and without a time of its own: its data follows.
+pub(crate) fn begin_plain_tail(out: &mut Vec<u8>, type_name: &str) {
+    begin_tail(out, type_name);
+    out.extend_from_slice(DATA);
+}
+
+fn begin_tail(out: &mut Vec<u8>, type_name: &str) {
+    out.extend_from_slice(b",\"type\":\"");
+    out.extend_from_slice(type_name.as_bytes());
+    out.push(b'"');
 }
 
 /// Closes a JSON object that stands in `out` from `start`, its `}` still missing, with its checksum.
@@ -113,50 +132,54 @@ fn push_number(out: &mut Vec<u8>, mut number: u64) {
     out.extend_from_slice(&digits[at..]);
 }
 
-/// Makes serialised JSON fit to stand in a line: joins it, escapes the line separators that some readers split on, and
-/// breaks every `{"seq":`, so that a line quoted as raw JSON cannot pass for a line. Token for token it stays the same.
-pub(crate) fn make_fit(data: &mut Vec<u8>) {
+/// Makes serialised JSON that stands in `out` from `start` fit to stand in a line: joins it, escapes the line separators
+/// that some readers split on, and breaks every `{"seq":`, so that a line quoted as raw JSON cannot pass for a line. Token
+/// for token it stays the same.
+pub(crate) fn make_fit(out: &mut Vec<u8>, start: usize) {
+    let data = &mut out[start..];
     if memchr::memchr2(b'\n', b'\r', data).is_some() {
         // Inside a string they would be escaped: these stand between tokens.
         data.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
     }
-    escape_line_separators(data);
-    if memchr::memmem::find(data, ENTRY_START).is_some() {
-        let mut spaced = Vec::with_capacity(data.len() + 16);
-        let mut rest = 0;
-        for at in memchr::memmem::find_iter(data, ENTRY_START) {
-            let colon = at + ENTRY_START.len() - 1;
-            spaced.extend_from_slice(&data[rest..colon]);
-            spaced.push(b' ');
-            rest = colon;
-        }
-        spaced.extend_from_slice(&data[rest..]);
-        *data = spaced;
-    }
+    escape_line_separators(out, start);
+    static ENTRY: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(ENTRY_START));
+    let colons: Vec<_> =
+        ENTRY.find_iter(&out[start..]).map(|at| (start + at + ENTRY_START.len() - 1, 0, &b" "[..])).collect();
+    replace(out, colons.into_iter());
 }
 
 /// Escapes U+2028, U+2029 and U+0085. In valid JSON they stand only inside strings.
-fn escape_line_separators(data: &mut Vec<u8>) {
-    let separator = |rest: &[u8]| match rest {
-        [0xE2, 0x80, 0xA8, ..] => Some((3, &b"\\u2028"[..])),
-        [0xE2, 0x80, 0xA9, ..] => Some((3, &b"\\u2029"[..])),
-        [0xC2, 0x85, ..] => Some((2, &b"\\u0085"[..])),
-        _ => None,
-    };
-    if !memchr::memchr2_iter(0xE2, 0xC2, data).any(|at| separator(&data[at..]).is_some()) {
+fn escape_line_separators(out: &mut Vec<u8>, start: usize) {
+    /// How they begin. Nearly no text has any: to look for these alone is quicker than for each of their bytes.
+    static BEGINNINGS: LazyLock<[Finder<'_>; 2]> = LazyLock::new(|| [b"\xE2\x80", b"\xC2\x85"].map(Finder::new));
+    if out[start..].is_ascii() || BEGINNINGS.iter().all(|beginning| beginning.find(&out[start..]).is_none()) {
         return;
     }
-    let mut escaped = Vec::with_capacity(data.len() + 16);
-    let mut rest = 0;
-    for at in memchr::memchr2_iter(0xE2, 0xC2, data) {
-        if let Some((length, escape)) = separator(&data[at..]) {
-            escaped.extend_from_slice(&data[rest..at]);
-            escaped.extend_from_slice(escape);
-            rest = at + length;
-        }
+    let separator = |at: usize| match &out[at..] {
+        [0xE2, 0x80, 0xA8, ..] => Some((at, 3, &b"\\u2028"[..])),
+        [0xE2, 0x80, 0xA9, ..] => Some((at, 3, &b"\\u2029"[..])),
+        [0xC2, 0x85, ..] => Some((at, 2, &b"\\u0085"[..])),
+        _ => None,
+    };
+    let places: Vec<_> =
+        memchr::memchr2_iter(0xE2, 0xC2, &out[start..]).filter_map(|at| separator(start + at)).collect();
+    replace(out, places.into_iter());
+}
+
+/// Puts something in the place of so many bytes at each of these places, which rise.
+fn replace<'a>(out: &mut Vec<u8>, places: impl ExactSizeIterator<Item = (usize, usize, &'a [u8])>) {
+    if places.len() == 0 {
+        return;
     }
-    escaped.extend_from_slice(&data[rest..]);
-    *data = escaped;
+    let old = std::mem::take(out);
+    out.reserve(old.len() + 8 * places.len());
+    let mut rest = 0;
+    for (at, length, new) in places {
+        out.extend_from_slice(&old[rest..at]);
+        out.extend_from_slice(new);
+        rest = at + length;
+    }
+    out.extend_from_slice(&old[rest..]);
 }
 
 /// What the bytes of a line are, its line break excluded.
@@ -277,7 +300,7 @@ mod tests {
     #[test]
     fn the_shortest_line_has_96_bytes() {
         let mut line = Vec::new();
-        Tail::new("a", None, None, b"{}").write_line(&mut line, 1, 0, Timestamp::from_micros(0));
+        Tail::new("a", None, None, b"{}").write_line(&mut line, 1, 0, &Timestamp::from_micros(0).to_bytes());
         assert_eq!(line.len(), MIN_LINE);
     }
 
@@ -285,7 +308,7 @@ mod tests {
     fn the_largest_head_fits_its_bound() {
         let mut line = Vec::new();
         let tail = Tail::new("a", None, None, b"{}");
-        tail.write_line(&mut line, Seq::MAX.get(), Seq::MAX.get(), Timestamp::now());
+        tail.write_line(&mut line, Seq::MAX.get(), Seq::MAX.get(), &Timestamp::now().to_bytes());
         assert!(line.len() <= tail.line_len());
     }
 
@@ -293,7 +316,12 @@ mod tests {
     fn a_hash_made_outside_the_lock_gives_the_same_line() {
         let data = format!("{{\"text\":\"{}\"}}", "é".repeat(HASH_AGAIN));
         let mut line = Vec::new();
-        Tail::new("text_delta", Some("i\"d"), None, data.as_bytes()).write_line(&mut line, 7, 6, Timestamp::now());
+        Tail::new("text_delta", Some("i\"d"), None, data.as_bytes()).write_line(
+            &mut line,
+            7,
+            6,
+            &Timestamp::now().to_bytes(),
+        );
         let Decoded::Entry(entry) = decode(&line[..line.len() - 1]) else { panic!("not an entry") };
         assert_eq!((entry.seq().get(), entry.id(), entry.data()), (7, Some("i\"d"), data.as_str()));
     }

@@ -3,12 +3,13 @@
 //! Decides what is queued next (the report of a recovery first, `events_lost` behind a hole, `journal_closed` last);
 //! does no I/O.
 
+use crate::activity::Change;
 use crate::commit::{Committer, Note};
 use crate::draft::Draft;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventsLost, Hole, JournalClosed, JournalRecovered};
 use crate::line::Tail;
-use crate::time::Timestamp;
+use crate::time::{Stamp, Timestamp};
 use crate::watermark::{Durability, Watermark};
 use std::sync::Arc;
 use std::task::Waker;
@@ -21,6 +22,7 @@ pub(crate) struct Queue {
     /// An emptied batch, for its capacity.
     pub(crate) spare: Vec<u8>,
     pub(crate) notes: Vec<Note>,
+    stamp: Stamp,
     pub(crate) next_seq: u64,
     /// The last number that an entry bears. Behind an unclean end, numbers between it and the next one are skipped.
     pub(crate) last_seq: u64,
@@ -86,6 +88,7 @@ impl Queue {
             lines: Vec::new(),
             spare: Vec::new(),
             notes: Vec::new(),
+            stamp: Stamp::default(),
             next_seq,
             last_seq,
             in_flight: 0,
@@ -134,11 +137,14 @@ impl Queue {
         Ok(())
     }
 
-    pub(crate) fn push(&mut self, draft: &Draft, tail: &Tail) -> u64 {
+    pub(crate) fn push(&mut self, draft: &Draft, tail: &Tail<'_>) -> u64 {
         let seq = self.next_seq;
         let time = draft.given_time().unwrap_or_else(Timestamp::now);
-        tail.write_line(&mut self.lines, seq, self.mark.reached(Durability::Synced), time);
-        self.notes.push(Note { seq, change: draft.change.clone(), id: draft.given_id().map(str::to_owned) });
+        let synced = self.mark.reached(Durability::Synced);
+        tail.write_line(&mut self.lines, seq, synced, self.stamp.of(time));
+        if draft.change != Change::Nothing || draft.given_id().is_some() {
+            self.notes.push(Note { seq, change: draft.change.clone(), id: draft.given_id().map(str::to_owned) });
+        }
         self.last_seq = seq;
         self.next_seq += 1;
         seq

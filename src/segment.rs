@@ -81,7 +81,7 @@ impl Header {
     /// The line, line break included.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut line = serde_json::to_vec(self).expect("a header holds only strings and numbers");
-        line::make_fit(&mut line);
+        line::make_fit(&mut line, 0);
         line.pop(); // the brace comes back behind the checksum
         line::seal_line(&mut line, 0);
         line

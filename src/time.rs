@@ -80,6 +80,32 @@ impl Timestamp {
     }
 }
 
+/// Writes timestamps one after the other: most are of the same second as the one before.
+#[derive(Clone, Debug)]
+pub(crate) struct Stamp {
+    second: i64,
+    bytes: [u8; Timestamp::LEN],
+}
+
+impl Stamp {
+    /// The 27 bytes of `time`.
+    pub(crate) fn of(&mut self, time: Timestamp) -> &[u8; Timestamp::LEN] {
+        let second = time.0.div_euclid(1_000_000);
+        if second == self.second {
+            digits(&mut self.bytes[20..26], time.0.rem_euclid(1_000_000) as u32);
+        } else {
+            *self = Stamp { second, bytes: time.to_bytes() };
+        }
+        &self.bytes
+    }
+}
+
+impl Default for Stamp {
+    fn default() -> Stamp {
+        Stamp { second: 0, bytes: Timestamp(0).to_bytes() }
+    }
+}
+
 fn digits(out: &mut [u8], mut number: u32) {
     for digit in out.iter_mut().rev() {
         *digit = b'0' + (number % 10) as u8;

@@ -15,6 +15,7 @@ pub use whole::*;
 use crate::error::{Error, ErrorKind, Result};
 use crate::json::{Json, Text};
 use crate::record::AgentTransitionRecord;
+use std::borrow::Cow;
 
 /// The longest event type, in bytes.
 pub const MAX_TYPE: usize = 64;
@@ -39,6 +40,14 @@ macro_rules! events {
                 match self {
                     $(Event::$variant(_) => $name,)+
                     Event::Unknown(unknown) => &unknown.type_name,
+                }
+            }
+
+            /// The same, to keep: without a copy for every type that this version knows.
+            pub(crate) fn static_type_name(&self) -> Cow<'static, str> {
+                match self {
+                    $(Event::$variant(_) => Cow::Borrowed($name),)+
+                    Event::Unknown(unknown) => Cow::Owned(unknown.type_name.to_string()),
                 }
             }
 

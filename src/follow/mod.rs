@@ -165,11 +165,13 @@ impl Follower {
                 self.failed = item.is_err();
                 return Poll::Ready(item);
             }
-            let rung = match self.bell.answer() {
-                0 => self.wait(context.waker()),
-                rung => rung,
-            };
-            if rung == 0 || (self.failed && rung & wake::POLL == 0) {
+            let mut rung = self.bell.answer();
+            let failed = self.failed;
+            let enough = |rung: u8| rung & wake::POLL > 0 || (rung > 0 && !failed);
+            if !enough(rung) {
+                rung |= self.wait(context.waker());
+            }
+            if !enough(rung) {
                 self.stretch = 0;
                 return Poll::Pending;
             }
@@ -255,5 +257,40 @@ impl Stream for Follower {
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Item<'static>>>> {
         self.get_mut().poll(context).map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::DiskStorage;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Wake, Waker};
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Goal: after a look that failed, a mere hint neither looks again nor makes the clock's ring go unheard.
+    #[test]
+    fn a_hint_after_a_failure_does_not_deafen() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let files = Files::new(Arc::new(DiskStorage), dir.path());
+        let mut follower = Follower::new(files, &Cursor::start(), None).expect("a follower");
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut context = Context::from_waker(&waker);
+        while follower.poll(&mut context).is_ready() {}
+        follower.bell.ring(wake::HINT);
+        follower.failed = true;
+        assert!(follower.poll(&mut context).is_pending());
+        let before = woken.0.load(Ordering::SeqCst);
+        follower.bell.ring(wake::POLL);
+        assert_eq!(woken.0.load(Ordering::SeqCst), before + 1);
     }
 }

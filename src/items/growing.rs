@@ -80,8 +80,10 @@ impl Items {
         {
             return Ok(Growth::Changed);
         }
-        // First whether there is a successor, then how long the file is: a segment with a successor is complete.
-        if self.walk.grow(thorough)? {
+        // First whether there is a successor, then how long the file is: a segment with a successor is complete. Behind one
+        // that does not grow, such as a compacted one, only the directory tells what is new.
+        let grows = self.current.as_ref().is_some_and(|current| current.growing);
+        if self.walk.grow(thorough || !grows)? {
             return Ok(Growth::Changed);
         }
         let Some(current) = self.current.as_mut().filter(|current| current.growing) else { return Ok(Growth::Intact) };
@@ -224,7 +226,7 @@ mod tests {
         let files = Files::new(Arc::new(DiskStorage), dir.path());
         let write = |bytes: &[u8]| std::fs::write(files.path(1), bytes).expect("a file");
         let mut good = Vec::new();
-        Tail::new("a", None, None, b"{}").write_line(&mut good, 1, 0, Timestamp::from_micros(0));
+        Tail::new("a", None, None, b"{}").write_line(&mut good, 1, 0, &Timestamp::from_micros(0).to_bytes());
         write(&[&good[..], b"bad\n"].concat());
         let mut items = Items::growing(files.clone(), &Cursor::start()).expect("items");
         let drain = |items: &mut Items| {

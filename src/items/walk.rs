@@ -118,11 +118,11 @@ impl Walk {
     }
 
     /// Finds segments that were not there before: by the number that comes next, or, if thorough, by listing all. Returns
-    /// whether another journal has taken this one's place.
+    /// whether reading must start anew: another journal has taken this one's place, or compaction was quicker.
     pub(super) fn grow(&mut self, thorough: bool) -> Result<bool> {
         if thorough {
             let listed = list(&self.files, true)?;
-            if self.is_replaced(&listed)? {
+            if self.is_replaced(&listed)? || self.is_overtaken(&listed)? {
                 return Ok(true);
             }
             self.listed.extend(listed.into_iter().filter(|listed| listed.segment > self.highest));
@@ -142,6 +142,15 @@ impl Walk {
     fn is_replaced(&self, listed: &[Listed]) -> Result<bool> {
         let Some(ours) = &self.journal else { return Ok(false) };
         Ok(self.files.newest_header(listed)?.is_some_and(|newest| newest.journal != *ours))
+    }
+
+    /// Whether later segments were made and merged into one that was read already, before anybody saw them here.
+    fn is_overtaken(&self, listed: &[Listed]) -> Result<bool> {
+        let Some(newest) = listed.last() else { return Ok(false) };
+        if !self.listed.is_empty() || !self.ahead.is_empty() || newest.segment > self.through {
+            return Ok(false);
+        }
+        Ok(self.files.peek(*newest)?.is_some_and(|opened| opened.stands_through() > self.through))
     }
 
     /// What stands for a segment that a later one names and that was not listed. A list of a directory in which files are

@@ -113,7 +113,7 @@ fn lines(events: &[(&str, String)]) -> Vec<Vec<u8>> {
     let line = |(at, (type_name, data)): (usize, &(&str, String))| {
         let mut line = Vec::new();
         let tail = Tail::new(type_name, None, None, data.as_bytes());
-        tail.write_line(&mut line, at as u64 + 1, 0, Timestamp::from_micros(0));
+        tail.write_line(&mut line, at as u64 + 1, 0, &Timestamp::from_micros(0).to_bytes());
         line.pop();
         line
     };

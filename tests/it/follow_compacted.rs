@@ -2,7 +2,7 @@
 
 use crate::compaction_laws::random_journal;
 use crate::follow::{Seen, follow_to};
-use crate::support::{Dice, ID, entries_of};
+use crate::support::{Dice, ID, Lab, entries_of, segments};
 use foldlog::{CompactOptions, Cursor, Item, JournalOptions, Store, TextDelta, TurnEnded, TurnStarted};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -138,4 +138,34 @@ fn followers_beside_a_writer_and_a_compaction_that_never_stops() {
         compactions.load(Ordering::SeqCst)
     );
     assert!(lengths.iter().any(|given| *given > left.len()), "nothing was dropped under them");
+}
+
+/// Goal: what was recorded and merged into a segment that a follower had read to its end, both before it looked again, is
+/// given out all the same. Method: a compacted journal read to its end; more recorded and compacted; read on.
+#[test]
+fn what_is_merged_into_a_segment_that_was_read_already_is_not_missed() {
+    let lab = Lab::new();
+    let record = |from: u64| {
+        for number in from..from + 4 {
+            let journal = lab.store.journal_with(ID, JournalOptions::default().segment_bytes(1_000)).unwrap();
+            journal.append(TextDelta::new("t", format!("{number}"))).unwrap().wait().unwrap();
+            journal.close().wait().unwrap();
+        }
+        lab.store.compact(ID).unwrap();
+        assert_eq!(segments(&lab.files()), ["00000001.jsonl"], "all is merged");
+        *entries_of(&lab.files()).last_key_value().unwrap().0
+    };
+    let mut last = record(0);
+    let mut follower = lab.store.reader(ID).unwrap().follow(Cursor::start()).unwrap();
+    let mut given = 0;
+    for round in 1..4 {
+        while given < last {
+            let item = follower.next_timeout(Duration::from_secs(20)).expect("it hangs").unwrap();
+            if let Item::Entry(entry) = item {
+                assert_eq!(entry.seq().get(), given + 1);
+                given += 1;
+            }
+        }
+        last = record(round * 4);
+    }
 }

@@ -33,7 +33,7 @@ fn lines(inputs: &[Input]) -> Vec<Vec<u8>> {
         let seq = at as u64 + 1;
         let mut line = Vec::new();
         let tail = Tail::new(type_name, None, None, data.as_bytes());
-        tail.write_line(&mut line, seq, 0, Timestamp::from_micros(MIDNIGHT + seq as i64 * 1_000_000));
+        tail.write_line(&mut line, seq, 0, &Timestamp::from_micros(MIDNIGHT + seq as i64 * 1_000_000).to_bytes());
         line.pop();
         line
     };

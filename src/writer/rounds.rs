@@ -1,0 +1,246 @@
+//! The rounds of a writer: each takes what has gathered, writes it at once, syncs it at once, and tells everybody.
+
+use super::Writer;
+use crate::commit::{Committer, Stop};
+use crate::error::{Error, ErrorKind, Result};
+use crate::options::OnFull;
+use crate::pool::Task;
+use crate::queue::{Phase, Turn, storage_full};
+use crate::watermark::{Durability, Health, Watermark};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+/// How long a full disk is left alone before the next try.
+const FULL_RETRY: Duration = Duration::from_millis(200);
+
+/// Rounds that follow each other within this time are the work of somebody who is at it: the next one is near.
+const BUSY: Duration = Duration::from_millis(1);
+
+/// What follows a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Rest,
+    /// There is more already.
+    Again,
+    /// There is likely to be more in a moment.
+    Linger,
+    /// Nothing: the journal is closed.
+    Closed,
+}
+
+/// One round's work.
+struct Batch {
+    lines: Vec<u8>,
+    sync: bool,
+    closing: bool,
+}
+
+impl Writer {
+    /// One round: take what has gathered, write it, sync it if anybody waits for that, see what is next.
+    pub(super) fn round(self: &Arc<Self>) -> Next {
+        let mut slot = self.committer();
+        let Some(committer) = slot.as_mut() else { return Next::Rest };
+        let mark = self.mark();
+        let (next, result) = match self.commit(committer, &mark) {
+            Ok(next) => (next, Ok(())),
+            Err(error) => (self.fail(committer, &mark, &error), Err(error)),
+        };
+        if next == Next::Closed {
+            *slot = None; // frees the lock before anybody is told
+            drop(slot);
+            mark.close(result);
+        }
+        next
+    }
+
+    /// Writes and syncs one batch.
+    fn commit(self: &Arc<Self>, committer: &mut Committer, mark: &Watermark) -> Result<Next> {
+        let Some(batch) = self.gather(committer)? else { return Ok(Next::Rest) };
+        let before = committer.segment();
+        let (written, stop) = committer.write(&batch.lines);
+        if before.is_some()
+            && let Some(now) = committer.segment().filter(|now| before != Some(*now))
+        {
+            (self.on_roll_over)(now);
+        }
+        mark.advance(Durability::Written, committer.written());
+        mark.advance(Durability::Synced, committer.synced()); // by a roll-over on the way
+        let full = match stop {
+            Some(Stop::Failed(error)) => return Err(error),
+            Some(Stop::Full(_)) if batch.closing && self.options.on_full == OnFull::Fail => return Err(storage_full()),
+            Some(Stop::Full(_)) => true,
+            None => false,
+        };
+        if batch.sync || full {
+            committer.sync()?;
+            mark.advance(Durability::Synced, committer.synced());
+        }
+        Ok(self.settle(committer, mark, batch.lines, written, full))
+    }
+
+    fn gather(&self, committer: &mut Committer) -> Result<Option<Batch>> {
+        let mut queue = self.queue();
+        match &queue.phase {
+            Phase::Open => {}
+            Phase::Failed(error) if queue.closing.is_some() => return Err(error.clone()),
+            Phase::Failed(_) | Phase::Closed => {
+                queue.turn = Turn::Idle;
+                return Ok(None);
+            }
+        }
+        if let Some(lost) = queue.lost {
+            queue.push_explanation(lost);
+        }
+        committer.note(std::mem::take(&mut queue.notes));
+        let spare = std::mem::take(&mut queue.spare);
+        let lines = std::mem::replace(&mut queue.lines, spare);
+        queue.in_flight = lines.len();
+        let due = queue.sync_by.is_some_and(|at| at <= Instant::now());
+        let closing = queue.closing.is_some();
+        let sync = std::mem::take(&mut queue.wants_sync) || due || closing;
+        Ok(Some(Batch { lines, sync, closing }))
+    }
+
+    /// After a batch: gives room, plans what is due, goes on closing.
+    fn settle(
+        self: &Arc<Self>,
+        committer: &mut Committer,
+        mark: &Watermark,
+        mut lines: Vec<u8>,
+        written: usize,
+        full: bool,
+    ) -> Next {
+        let mut queue = self.queue();
+        queue.in_flight = 0;
+        let (mut health, mut refused) = (None, None);
+        if full {
+            if self.options.on_full == OnFull::Wait {
+                // Back to the front: bytes and numbers stay as they are.
+                lines.drain(..written);
+                lines.extend_from_slice(&queue.lines);
+                queue.lines = std::mem::take(&mut lines);
+            } else {
+                refused = queue.refuse_all(committer);
+            }
+            queue.wants_sync = true;
+            health = Some(Health::StorageFull);
+        } else {
+            lines.clear();
+            queue.spare = lines;
+            queue.lost = queue.lost.filter(|lost| committer.written() <= lost.last);
+            if matches!(mark.health().0, Health::StorageFull) {
+                health = Some(Health::Good);
+            }
+        }
+        let room = std::mem::take(&mut queue.room);
+        let unsynced = committer.synced() < committer.written();
+        queue.sync_by = queue.sync_by.filter(|_| unsynced);
+        if unsynced && queue.sync_by.is_none() {
+            // Kept until a sync, even if it passes while a write goes on: the round that comes for it is on its way.
+            let at = Instant::now() + self.options.sync_interval;
+            self.schedule_at(at);
+            queue.sync_by = Some(at);
+        }
+        let closed = !full && queue.go_on_closing(committer);
+        let now = Instant::now();
+        let busy = queue.settled.replace(now).is_some_and(|before| now - before < BUSY);
+        // What was queued or came due meanwhile woke nobody: this thread looks again.
+        let (next, turn) = if full {
+            (Next::Rest, Turn::Waiting)
+        } else if closed {
+            (Next::Closed, Turn::Idle)
+        } else if queue.has_more(now) {
+            (Next::Again, Turn::Taken)
+        } else if busy {
+            (Next::Linger, Turn::Lingering)
+        } else {
+            (Next::Rest, Turn::Idle)
+        };
+        queue.turn = turn;
+        drop(queue);
+        if full {
+            self.schedule_at(Instant::now() + FULL_RETRY);
+        }
+        // The news first: whoever is refused finds the journal's health saying why.
+        health.into_iter().for_each(|health| mark.set_health(health));
+        if let Some((first, last)) = refused {
+            mark.fail(Durability::Written, first, last, &storage_full());
+            mark.fail(Durability::Synced, first, last, &storage_full());
+        }
+        room.into_iter().for_each(Waker::wake);
+        next
+    }
+
+    /// Stays awake for a moment; whether there is more then.
+    fn linger(&self) -> bool {
+        self.pool.linger(&self.called);
+        let mut queue = self.queue();
+        self.called.store(false, Ordering::Relaxed);
+        let more = matches!(queue.phase, Phase::Open) && queue.has_more(Instant::now());
+        queue.turn = if more { Turn::Taken } else { Turn::Idle };
+        more
+    }
+
+    /// The first failure is final: everybody who waits gets it, and so does everybody who comes. A close that was asked
+    /// for ends with it.
+    fn fail(&self, committer: &mut Committer, mark: &Watermark, error: &Error) -> Next {
+        let mut queue = self.queue();
+        let closing = queue.closing.is_some();
+        queue.phase = Phase::Failed(error.clone());
+        queue.lines = Vec::new();
+        queue.notes.clear();
+        queue.in_flight = 0;
+        queue.turn = Turn::Idle;
+        let room = std::mem::take(&mut queue.room);
+        drop(queue);
+        mark.set_health(Health::Failed(error.clone()));
+        fail_rest(mark, committer, error);
+        room.into_iter().for_each(Waker::wake);
+        if closing { Next::Closed } else { Next::Rest }
+    }
+}
+
+/// Everything behind what the committer has reached has failed. It may be on disk all the same: its outcome is not known.
+pub(super) fn fail_rest(mark: &Watermark, committer: &Committer, error: &Error) {
+    mark.advance(Durability::Written, committer.written());
+    mark.advance(Durability::Synced, committer.synced());
+    let error = error.with_unknown_outcome();
+    mark.fail(Durability::Written, committer.written() + 1, u64::MAX, &error);
+    mark.fail(Durability::Synced, committer.synced() + 1, u64::MAX, &error);
+}
+
+impl Task for Writer {
+    fn run(self: Arc<Self>) -> Option<Arc<dyn Task>> {
+        let round = std::panic::AssertUnwindSafe(|| self.round());
+        match std::panic::catch_unwind(round) {
+            Ok(Next::Again) => return Some(self),
+            Ok(Next::Linger) => return self.linger().then_some(self),
+            Ok(Next::Rest | Next::Closed) => return None,
+            Err(_) => {}
+        }
+        // A bug of ours must not leave anybody waiting.
+        let error = Error::new(ErrorKind::Io, "the journal's writer has panicked: reopen the journal");
+        let mut slot = self.committer();
+        let mark = self.mark();
+        if let Some(committer) = slot.as_mut()
+            && self.fail(committer, &mark, &error) == Next::Closed
+        {
+            *slot = None;
+            drop(slot);
+            mark.close(Err(error));
+        }
+        None
+    }
+
+    fn due(self: Arc<Self>) -> Option<Arc<dyn Task>> {
+        let mut queue = self.queue();
+        if matches!(queue.turn, Turn::Taken | Turn::Lingering) {
+            return None; // whoever has the turn sees what is due
+        }
+        queue.turn = Turn::Taken;
+        drop(queue);
+        self.run()
+    }
+}

@@ -3,15 +3,13 @@
 use crate::activity::Change;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, is_type_name};
-use crate::line::{self, MAX_LINE, Tail};
+use crate::line::{self, MAX_ID, MAX_LINE, Tail};
 use crate::time::Timestamp;
 use std::fmt;
 
 /// How deep arrays and objects may be nested in an event's data. With the envelope around it, and inside a folded
 /// record, it stays below the 128 levels at which `serde_json` and others stop reading.
 pub const MAX_DEPTH: usize = 120;
-/// The longest `id` that a caller may give, in bytes.
-pub const MAX_ID: usize = 128;
 
 /// An event on its way into the log, with the caller's own `id` and `time` if there are any.
 ///

@@ -1,0 +1,34 @@
+//! What the fuzz targets found: one test for each, named after it.
+
+use crate::support::{Files, Lab, lines, reference, seal, segment};
+use foldlog::GapKind;
+
+/// One line behind a good header, and what a reader makes of it.
+fn read_behind_a_header(body: &str) -> crate::support::Reading {
+    let header = lines(&reference(1 << 20)[&segment(1)])[0].1.to_vec();
+    Lab::with(&Files::from([(segment(1), [&header, &b"\n"[..], &seal(body)].concat())])).read()
+}
+
+#[test]
+fn a_line_whose_id_is_longer_than_the_format_allows_is_no_entry() {
+    // Goal: readers agree on what is an entry. The decoder took ids of any length; a reader made from the format's page
+    // would have counted a gap.
+    let with_id = |length: usize| {
+        let id = "i".repeat(length);
+        format!(r#"{{"seq":1,"synced":0,"time":"2026-11-22T18:45:00.123456Z","type":"a","id":"{id}","data":{{}}"#)
+    };
+    assert_eq!(read_behind_a_header(&with_id(128)).seqs(), [1]);
+    let refused = read_behind_a_header(&with_id(129));
+    assert!(refused.entries.is_empty());
+    assert_eq!(refused.gaps[0].kind, GapKind::Torn);
+}
+
+#[test]
+fn a_line_with_a_space_before_the_value_of_an_unknown_member_is_no_entry() {
+    // Goal and history: the same.
+    let with = |space: &str| {
+        format!(r#"{{"seq":1,"synced":0,"time":"2026-11-22T18:45:00.123456Z","type":"a","x":{space}[1, 2],"data":{{}}"#)
+    };
+    assert_eq!(read_behind_a_header(&with("")).seqs(), [1]);
+    assert!(read_behind_a_header(&with(" ")).entries.is_empty());
+}

@@ -10,7 +10,7 @@ use crate::event::{Hole, JournalRecovered};
 use crate::options::{JournalOptions, OnFull};
 use crate::pool::{Pool, Task};
 use crate::queue::{Close, Phase, Queue, closed, storage_full};
-use crate::watermark::{Durability, Health, Watermark};
+use crate::watermark::{Durability, Health, Watermark, wake_all};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -347,7 +347,7 @@ impl Writer {
             mark.fail(Durability::Written, first, last, &storage_full());
             mark.fail(Durability::Synced, first, last, &storage_full());
         }
-        room.into_iter().for_each(Waker::wake);
+        wake_all(room);
         closed
     }
 
@@ -364,7 +364,7 @@ impl Writer {
         drop(queue);
         mark.set_health(Health::Failed(error.clone()));
         fail_rest(mark, committer, error);
-        room.into_iter().for_each(Waker::wake);
+        wake_all(room);
         closing
     }
 }

@@ -60,6 +60,8 @@ impl Flaw {
 pub(crate) struct Sifter {
     /// The last number given out.
     last: u64,
+    /// The last number that the segment can hold, as far as that is known.
+    most: u64,
     /// Holes in the numbers are on purpose.
     compacted: bool,
     /// Number and checksum of every entry given out, to tell a copy from a conflict.
@@ -100,6 +102,7 @@ impl Sifter {
     pub(crate) fn new(offset: u64, last: u64, compacted: bool) -> Sifter {
         Sifter {
             last,
+            most: u64::MAX,
             compacted,
             seen: Vec::new(),
             bad: None,
@@ -108,6 +111,11 @@ impl Sifter {
             entry_crc: None,
             synced: 0,
         }
+    }
+
+    /// A line with a higher number than this stands in the wrong place: given out, it would keep out all up to its number.
+    pub(crate) fn expect_up_to(&mut self, most: u64) {
+        self.most = most;
     }
 
     /// The last number given out.
@@ -154,7 +162,7 @@ impl Sifter {
     pub(crate) fn line<'a>(&mut self, chunk: Chunk, bytes: &'a [u8], out: &mut VecDeque<Sifted>) -> Option<Entry<'a>> {
         let whole = chunk.starts_line && chunk.ending == Ending::Newline;
         match line::decode(bytes) {
-            Decoded::Entry(entry) if whole => {
+            Decoded::Entry(entry) if whole && entry.seq().get() <= self.most => {
                 let (seq, synced) = (entry.seq().get(), entry.synced().get());
                 let crc = line::stated_checksum(bytes).unwrap_or_default();
                 self.good_line(chunk, seq, synced, crc, out).then_some(entry)
@@ -288,7 +296,7 @@ impl Sifter {
         let mut accepted = Vec::new();
         let mut last = self.last;
         for candidate in candidates {
-            if candidate.seq > last && next.is_none_or(|next| candidate.seq < next) {
+            if candidate.seq > last && candidate.seq <= self.most && next.is_none_or(|next| candidate.seq < next) {
                 let missing = (candidate.seq > last + 1).then(|| (last + 1, candidate.seq - 1));
                 let bytes = candidate.offset - at;
                 if bytes > 0 || missing.is_some() {

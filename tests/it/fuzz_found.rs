@@ -1,6 +1,6 @@
 //! What the fuzz targets found: one test for each, named after it.
 
-use crate::support::{Files, Lab, lines, reference, seal, segment};
+use crate::support::{Files, Lab, entries_of, lines, reference, seal, segment, seq_of};
 use foldlog::GapKind;
 
 /// One line behind a good header, and what a reader makes of it.
@@ -31,4 +31,28 @@ fn a_line_with_a_space_before_the_value_of_an_unknown_member_is_no_entry() {
     };
     assert_eq!(read_behind_a_header(&with("")).seqs(), [1]);
     assert!(read_behind_a_header(&with(" ")).entries.is_empty());
+}
+
+#[test]
+fn a_line_from_further_on_in_a_segment_that_is_over_hides_nothing_behind_it() {
+    // Goal: a line in the wrong place costs nothing. Taken for an entry, it made duplicates of all entries up to its number,
+    // also of those that were recorded afterwards. Method: a line of the second segment in the first one, whole, or whole
+    // inside a bad line.
+    let files = reference(2500);
+    let (first, last) = (&files[&segment(1)], &files[&segment(2)]);
+    let moved = lines(last).pop().unwrap().1.to_vec();
+    for line in [[&moved[..], b"\n"].concat(), [b"x", &moved[..], b"\n"].concat()] {
+        let at = lines(first)[3].0;
+        let mut spoilt = files.clone();
+        // No longer than it was: the seal names its bytes.
+        let rest = &first[at..first.len() - line.len()];
+        spoilt.insert(segment(1), [&first[..at], &line, rest].concat());
+        let lab = Lab::with(&spoilt);
+        let (seq, reading) = (lab.append_one(), lab.read());
+        assert!(reading.entries.contains_key(&seq), "{:?}", reading.gaps);
+        let behind = seq_of(lines(last)[1].1).unwrap();
+        let all = entries_of(&files);
+        assert!(all.range(behind..).all(|(seq, line)| reading.entries.get(seq) == Some(line)), "{:?}", reading.gaps);
+        assert!(reading.kinds().contains(&"foreign"), "{:?}", reading.gaps);
+    }
 }

@@ -66,6 +66,8 @@ pub(crate) struct Sifter {
     compacted: bool,
     /// Number and checksum of every entry given out, to tell a copy from a conflict.
     seen: Vec<(u64, u32)>,
+    /// Where the last number that came again was told: bad lines before it may be read, and so may it be, more than once.
+    told_end: u64,
     bad: Option<BadRegion>,
     good_end: u64,
     entry_end: u64,
@@ -105,6 +107,7 @@ impl Sifter {
             most: u64::MAX,
             compacted,
             seen: Vec::new(),
+            told_end: offset,
             bad: None,
             good_end: offset,
             entry_end: offset,
@@ -187,7 +190,8 @@ impl Sifter {
     fn good_line(&mut self, chunk: Chunk, seq: u64, synced: u64, crc: u32, out: &mut VecDeque<Sifted>) -> bool {
         if seq <= self.last {
             // Never delivered late. A copy of what was given out is no loss.
-            if !self.was_seen(seq, crc) {
+            if !self.was_seen(seq, crc) && chunk.offset >= self.told_end {
+                self.told_end = chunk.end();
                 let missing = None;
                 let (offset, bytes) = (chunk.offset, chunk.len);
                 out.push_back(Sifted::Flaw(Flaw { damage: Damage::Again, offset, bytes, missing, at_end: false }));

@@ -1,7 +1,8 @@
 //! What the fuzz targets found: one test for each, named after it.
 
-use crate::support::{Files, Lab, entries_of, lines, reference, seal, segment, seq_of};
-use foldlog::GapKind;
+use crate::support::{Files, ID, Lab, entries_of, lines, reference, seal, segment, seq_of, unclosed};
+use foldlog::{Cursor, GapKind, Item};
+use std::time::Duration;
 
 /// One line behind a good header, and what a reader makes of it.
 fn read_behind_a_header(body: &str) -> crate::support::Reading {
@@ -55,4 +56,24 @@ fn a_line_from_further_on_in_a_segment_that_is_over_hides_nothing_behind_it() {
         assert!(all.range(behind..).all(|(seq, line)| reading.entries.get(seq) == Some(line)), "{:?}", reading.gaps);
         assert!(reading.kinds().contains(&"foreign"), "{:?}", reading.gaps);
     }
+}
+
+#[test]
+fn a_number_again_behind_a_bad_line_at_the_end_is_told_to_a_follower_once() {
+    // Goal: a follower of files that stay as they are comes to rest. It read the bad line again at every look, and with it
+    // the line behind, which was a gap each time.
+    let mut files = unclosed();
+    let again = r#"{"seq":3,"synced":0,"time":"2026-11-22T18:45:00.123456Z","type":"a","data":{}"#;
+    files.get_mut(&segment(1)).unwrap().extend([b"bad\n", &seal(again)[..]].concat());
+    let lab = Lab::with(&files);
+    let poll = Duration::from_millis(1);
+    let mut follower = lab.store.reader(ID).unwrap().follow(Cursor::start()).unwrap().poll_every(poll);
+    let mut gaps = Vec::new();
+    while let Some(item) = follower.next_timeout(100 * poll) {
+        if let Item::Gap(gap) = item.unwrap() {
+            assert!(!gaps.contains(&gap), "told again: {gap:?}");
+            gaps.push(gap);
+        }
+    }
+    assert!(gaps.iter().any(|gap| gap.kind == GapKind::Duplicate), "{gaps:?}");
 }

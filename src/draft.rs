@@ -3,7 +3,7 @@
 use crate::activity::Change;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, is_type_name};
-use crate::line::{self, MAX_LINE, Tail};
+use crate::line::{self, MAX_ID, MAX_LINE, Tail};
 use crate::time::Timestamp;
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -12,8 +12,6 @@ use std::fmt;
 /// How deep arrays and objects may be nested in an event's data. With the envelope around it, and inside a folded
 /// record, it stays below the 128 levels at which `serde_json` and others stop reading.
 pub const MAX_DEPTH: usize = 120;
-/// The longest `id` that a caller may give, in bytes.
-pub const MAX_ID: usize = 128;
 
 /// The most memory that a thread keeps for its next draft, in bytes.
 const MAX_SPARE: usize = 64 << 10;

@@ -97,7 +97,7 @@ mod store;
 pub use crate::compact::{CompactOptions, CompactReport, CompactSize, DroppedLines, LeftAlone, MergedSegments};
 pub use crate::cursor::Cursor;
 pub use crate::doctor::{Doctor, Examined, Finding, FindingKind, Mended};
-pub use crate::draft::{Draft, MAX_DEPTH, MAX_ID};
+pub use crate::draft::{Draft, MAX_DEPTH};
 pub use crate::entry::Entry;
 pub use crate::error::{Error, ErrorKind, Outcome, Result};
 pub use crate::event::*;
@@ -114,7 +114,7 @@ pub use crate::import::{
 pub use crate::items::{Item, Items};
 pub use crate::journal::{Journal, Refused, Room};
 pub use crate::json::{Json, Metadata, Text};
-pub use crate::line::MAX_LINE;
+pub use crate::line::{MAX_ID, MAX_LINE};
 pub use crate::options::{JournalOptions, OnFull};
 pub use crate::reader::{Reader, VerifyReport};
 pub use crate::record::*;

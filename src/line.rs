@@ -11,6 +11,8 @@ use std::sync::LazyLock;
 
 /// The most bytes of a line, its line break included. Part of version 1 of the format.
 pub const MAX_LINE: usize = 64 << 20;
+/// The longest `id` that a caller may give, in bytes.
+pub const MAX_ID: usize = 128;
 /// The shortest line, its line break included.
 pub(crate) const MIN_LINE: usize = 96;
 /// `,"crc":"9f3a61c2"}`
@@ -254,7 +256,7 @@ fn parse_envelope(line: &str) -> Option<Entry<'_>> {
         }
         let (value, after) = json_value(value)?;
         match name {
-            "id" => id = Some(unquote(value)?),
+            "id" => id = Some(unquote(value).filter(|id| id.len() <= MAX_ID)?),
             "observed" => observed = Some(Timestamp::from_bytes(unquote(value)?.as_bytes())?),
             _ => {} // a newer version's: ignored, and kept with the line
         }
@@ -278,8 +280,11 @@ fn number(text: &str) -> Option<(Seq, &str)> {
     (number <= Seq::MAX.get()).then(|| (Seq::new(number), rest))
 }
 
-/// Splits the JSON value that `text` begins with from what follows.
+/// Splits the JSON value that `text` begins with, with no space before it, from what follows.
 fn json_value(text: &str) -> Option<(&str, &str)> {
+    if text.starts_with([' ', '\t', '\r']) {
+        return None;
+    }
     let mut values = serde_json::Deserializer::from_str(text).into_iter::<serde::de::IgnoredAny>();
     values.next()?.ok()?;
     Some(text.split_at(values.byte_offset()))

@@ -60,10 +60,14 @@ impl Flaw {
 pub(crate) struct Sifter {
     /// The last number given out.
     last: u64,
+    /// The last number that the segment can hold, as far as that is known.
+    most: u64,
     /// Holes in the numbers are on purpose.
     compacted: bool,
     /// Number and checksum of every entry given out, to tell a copy from a conflict.
     seen: Vec<(u64, u32)>,
+    /// Where the last number that came again was told: bad lines before it may be read, and so may it be, more than once.
+    told_end: u64,
     bad: Option<BadRegion>,
     good_end: u64,
     entry_end: u64,
@@ -100,14 +104,21 @@ impl Sifter {
     pub(crate) fn new(offset: u64, last: u64, compacted: bool) -> Sifter {
         Sifter {
             last,
+            most: u64::MAX,
             compacted,
             seen: Vec::new(),
+            told_end: offset,
             bad: None,
             good_end: offset,
             entry_end: offset,
             entry_crc: None,
             synced: 0,
         }
+    }
+
+    /// A line with a higher number than this stands in the wrong place: given out, it would keep out all up to its number.
+    pub(crate) fn expect_up_to(&mut self, most: u64) {
+        self.most = most;
     }
 
     /// The last number given out.
@@ -154,7 +165,7 @@ impl Sifter {
     pub(crate) fn line<'a>(&mut self, chunk: Chunk, bytes: &'a [u8], out: &mut VecDeque<Sifted>) -> Option<Entry<'a>> {
         let whole = chunk.starts_line && chunk.ending == Ending::Newline;
         match line::decode(bytes) {
-            Decoded::Entry(entry) if whole => {
+            Decoded::Entry(entry) if whole && entry.seq().get() <= self.most => {
                 let (seq, synced) = (entry.seq().get(), entry.synced().get());
                 let crc = line::stated_checksum(bytes).unwrap_or_default();
                 self.good_line(chunk, seq, synced, crc, out).then_some(entry)
@@ -179,7 +190,8 @@ impl Sifter {
     fn good_line(&mut self, chunk: Chunk, seq: u64, synced: u64, crc: u32, out: &mut VecDeque<Sifted>) -> bool {
         if seq <= self.last {
             // Never delivered late. A copy of what was given out is no loss.
-            if !self.was_seen(seq, crc) {
+            if !self.was_seen(seq, crc) && chunk.offset >= self.told_end {
+                self.told_end = chunk.end();
                 let missing = None;
                 let (offset, bytes) = (chunk.offset, chunk.len);
                 out.push_back(Sifted::Flaw(Flaw { damage: Damage::Again, offset, bytes, missing, at_end: false }));
@@ -288,7 +300,7 @@ impl Sifter {
         let mut accepted = Vec::new();
         let mut last = self.last;
         for candidate in candidates {
-            if candidate.seq > last && next.is_none_or(|next| candidate.seq < next) {
+            if candidate.seq > last && candidate.seq <= self.most && next.is_none_or(|next| candidate.seq < next) {
                 let missing = (candidate.seq > last + 1).then(|| (last + 1, candidate.seq - 1));
                 let bytes = candidate.offset - at;
                 if bytes > 0 || missing.is_some() {

@@ -127,7 +127,7 @@ impl Watermark {
                 ready.extend(waiting.pop().map(|Reverse(waiting)| waiting.waker));
             }
         }
-        ready.into_iter().for_each(Waker::wake);
+        wake_all(ready);
     }
 
     /// The entries from `first` to `last` will never reach `level`.
@@ -143,7 +143,7 @@ impl Watermark {
             let failed: BinaryHeap<Reverse<Waiting>> = failed;
             ready.extend(failed.into_iter().map(|Reverse(waiting)| waiting.waker));
         }
-        ready.into_iter().for_each(Waker::wake);
+        wake_all(ready);
     }
 
     pub(crate) fn set_health(&self, health: Health) {
@@ -153,7 +153,7 @@ impl Watermark {
             state.health_version += 1;
             std::mem::take(&mut state.watchers)
         };
-        watchers.into_iter().for_each(Waker::wake);
+        wake_all(watchers);
     }
 
     pub(crate) fn health(&self) -> (Health, u64) {
@@ -317,6 +317,14 @@ impl Future for HealthChange {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Health> {
         self.mark.poll_health(self.seen, context.waker()).map(|(health, _)| health)
+    }
+}
+
+/// Wakes them all. One that panics is a bug of its executor's: it must not keep the others from being woken, nor end the
+/// thread that wakes them, which works for everybody.
+pub(crate) fn wake_all(wakers: impl IntoIterator<Item = Waker>) {
+    for waker in wakers {
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| waker.wake()));
     }
 }
 

@@ -4,6 +4,7 @@
 
 use crate::files::LOCK;
 use crate::pool::{Pool, Task};
+use crate::watermark::wake_all;
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::HashMap;
@@ -31,9 +32,7 @@ impl Bell {
     pub(super) fn ring(&self, why: u8) {
         self.rung.fetch_or(why, Ordering::AcqRel);
         let waker = lock(&self.waker).take();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        wake_all(waker);
     }
 
     /// Why it has rung since this was asked last; 0 if it has not.

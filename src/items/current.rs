@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::files::{Files, Opened};
 use crate::line::{self, Decoded};
 use crate::scan::{Chunk, Ending, Scanner};
-use crate::segment::Seal;
+use crate::segment::{Compacted, Seal};
 use crate::sift::{Flaw, Sifted, Sifter};
 use crate::verdict::Damage;
 use std::collections::VecDeque;
@@ -81,12 +81,26 @@ impl Current {
         }
     }
 
+    /// Takes the seal that the next header puts on it, if there is one.
+    pub(super) fn expect(&mut self, seal: Option<Seal>) {
+        self.seal = seal;
+        self.last_expected().into_iter().for_each(|last| self.sifter.expect_up_to(last));
+    }
+
+    fn compacted(&self) -> Option<Compacted> {
+        self.opened.header.as_ref().and_then(|header| header.compacted)
+    }
+
+    /// The last number that it must have, if that is known.
+    fn last_expected(&self) -> Option<u64> {
+        self.seal.map(|seal| seal.last_seq).or(self.compacted().map(|compacted| compacted.last_seq))
+    }
+
     /// Settles its end against its seal.
     pub(super) fn settle(&mut self, ready: &mut VecDeque<Sifted>) {
         self.done = true;
+        let (compacted, last) = (self.compacted(), self.last_expected());
         let Current { opened, sifter, seal, end, .. } = self;
-        let compacted = opened.header.as_ref().and_then(|header| header.compacted);
-        let last = seal.map(|seal| seal.last_seq).or(compacted.map(|compacted| compacted.last_seq));
         let flaws_before = ready.len();
         sifter.end(last, *end, ready);
         let bad = ready.len() > flaws_before;

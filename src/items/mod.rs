@@ -291,7 +291,7 @@ impl Items {
         let seal = self.walk.seal_of(&opened);
         let end = seal.map_or(opened.len, |seal| seal.bytes.min(opened.len));
         let mut current = Current::begin(opened, end, self.last, growing);
-        current.seal = seal;
+        current.expect(seal);
         self.segments += 1;
         self.current = Some(current);
         Ok(true)

@@ -6,10 +6,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::options::OnFull;
 use crate::pool::Task;
 use crate::queue::{Phase, Turn, storage_full};
-use crate::watermark::{Durability, Health, Watermark};
+use crate::watermark::{Durability, Health, Watermark, wake_all};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Waker;
 use std::time::{Duration, Instant};
 
 /// How long a full disk is left alone before the next try.
@@ -145,7 +144,7 @@ impl Writer {
         }
         let closed = !full && queue.go_on_closing(committer);
         let now = Instant::now();
-        let busy = queue.settled.replace(now).is_some_and(|before| now - before < BUSY);
+        let busy = queue.settled.replace(now).is_some_and(|before| now.saturating_duration_since(before) < BUSY);
         // What was queued or came due meanwhile woke nobody: this thread looks again.
         let (next, turn) = if full {
             (Next::Rest, Turn::Waiting)
@@ -169,7 +168,7 @@ impl Writer {
             mark.fail(Durability::Written, first, last, &storage_full());
             mark.fail(Durability::Synced, first, last, &storage_full());
         }
-        room.into_iter().for_each(Waker::wake);
+        wake_all(room);
         next
     }
 
@@ -197,7 +196,7 @@ impl Writer {
         drop(queue);
         mark.set_health(Health::Failed(error.clone()));
         fail_rest(mark, committer, error);
-        room.into_iter().for_each(Waker::wake);
+        wake_all(room);
         if closing { Next::Closed } else { Next::Rest }
     }
 }

@@ -22,7 +22,14 @@ mod memory;
 #[allow(dead_code, reason = "shared with the other tests, which need all of it")]
 mod support;
 
+#[path = "../it/transcripts.rs"]
+#[allow(dead_code, reason = "shared with the other tests, which need all of it")]
+mod transcripts;
+
 mod bits;
+mod fuzz;
+#[path = "../fuzz/src/targets/mod.rs"]
+mod fuzz_targets;
 mod part;
 mod table;
 
@@ -32,7 +39,18 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 /// In the order in which they run.
-const PARTS: &[Part] = &[bits::FLIPS, bits::TRUNCATIONS];
+const PARTS: &[Part] = &[
+    bits::FLIPS,
+    bits::TRUNCATIONS,
+    fuzz::LINES,
+    fuzz::RECOVERY,
+    fuzz::FOLD,
+    fuzz::RECORD,
+    fuzz::FOLLOW,
+    fuzz::IMPORT,
+    fuzz::DOCTOR,
+    fuzz::COMPACT,
+];
 
 #[derive(Debug, Parser)]
 #[command(about = "Does to foldlog what disks, kernels and people do, and counts what is lost")]

@@ -15,6 +15,7 @@
 //! - `failing_disks`: errors and full disks at any call and any byte
 //! - `one_writer`: locks, fences, links, hostile ids, the modes of files
 //! - `properties`: arbitrary bytes and arbitrary events
+//! - `fuzz_found`: what the fuzz targets found, one test for each
 //! - `docs`: the documents say what is true, and their examples run
 //! - `cli_read`, `cli_tail`: the commands that read, and `tail -f`
 //! - `export`: sessions in other formats
@@ -58,6 +59,7 @@ mod follow_compacted;
 mod follow_store;
 mod follow_torture;
 mod format;
+mod fuzz_found;
 mod housekeeping;
 mod live;
 mod import;

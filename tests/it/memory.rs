@@ -18,6 +18,8 @@ pub struct Memory(Arc<Mutex<Tree>>);
 struct Tree {
     files: BTreeMap<PathBuf, Arc<Inode>>,
     dirs: BTreeSet<PathBuf>,
+    /// How many there have been.
+    handles: u64,
 }
 
 #[derive(Debug, Default)]
@@ -86,8 +88,11 @@ impl Memory {
     }
 
     fn open_inode(&self, inode: &Arc<Inode>) -> Arc<dyn StorageFile> {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let number = {
+            let mut tree = self.tree();
+            tree.handles += 1;
+            tree.handles
+        };
         Arc::new(Handle { tree: self.clone(), inode: Arc::clone(inode), number })
     }
 }

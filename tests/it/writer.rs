@@ -424,3 +424,35 @@ fn a_sync_with_nothing_appended_resolves_behind_an_unclean_end() {
     let ticket = journal.append(delta(1)).unwrap();
     assert!(ticket.seq().get() > 11, "{ticket:?}");
 }
+
+#[test]
+fn a_waker_that_panics_costs_nobody_else_anything() {
+    // Goal: a bug of one executor keeps no other task waiting, and does not end the journal. Method: two tickets of one
+    // batch, held at its sync; the first one's waker panics.
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            std::panic::resume_unwind(Box::new("a waker's own bug"));
+        }
+    }
+    struct Woken(Mutex<bool>);
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            *self.0.lock().unwrap() = true;
+        }
+    }
+    let (disk, _, _, journal) = on_faulty(JournalOptions::default());
+    disk.rule(|call, _| if call == Call::Sync { Fate::Waits } else { Fate::Done });
+    let mut tickets = [journal.append(delta(1)).unwrap(), journal.append(delta(2)).unwrap()];
+    let woken = Arc::new(Woken(Mutex::new(false)));
+    for (ticket, waker) in tickets.iter_mut().zip([Waker::from(Arc::new(Panics)), Waker::from(Arc::clone(&woken))]) {
+        assert!(Pin::new(ticket).poll(&mut Context::from_waker(&waker)).is_pending());
+    }
+    disk.gate().open();
+    until("the other task is woken", || *woken.0.lock().unwrap());
+    for ticket in tickets {
+        ticket.wait().unwrap();
+    }
+    assert!(matches!(journal.health(), Health::Good));
+    journal.append(delta(3)).unwrap().wait().unwrap();
+}

@@ -1,0 +1,79 @@
+//! What the fuzz targets found: one test for each, named after it.
+
+use crate::support::{Files, ID, Lab, entries_of, lines, reference, seal, segment, seq_of, unclosed};
+use foldlog::{Cursor, GapKind, Item};
+use std::time::Duration;
+
+/// One line behind a good header, and what a reader makes of it.
+fn read_behind_a_header(body: &str) -> crate::support::Reading {
+    let header = lines(&reference(1 << 20)[&segment(1)])[0].1.to_vec();
+    Lab::with(&Files::from([(segment(1), [&header, &b"\n"[..], &seal(body)].concat())])).read()
+}
+
+#[test]
+fn a_line_whose_id_is_longer_than_the_format_allows_is_no_entry() {
+    // Goal: readers agree on what is an entry. The decoder took ids of any length; a reader made from the format's page
+    // would have counted a gap.
+    let with_id = |length: usize| {
+        let id = "i".repeat(length);
+        format!(r#"{{"seq":1,"synced":0,"time":"2026-11-22T18:45:00.123456Z","type":"a","id":"{id}","data":{{}}"#)
+    };
+    assert_eq!(read_behind_a_header(&with_id(128)).seqs(), [1]);
+    let refused = read_behind_a_header(&with_id(129));
+    assert!(refused.entries.is_empty());
+    assert_eq!(refused.gaps[0].kind, GapKind::Torn);
+}
+
+#[test]
+fn a_line_with_a_space_before_the_value_of_an_unknown_member_is_no_entry() {
+    // Goal and history: the same.
+    let with = |space: &str| {
+        format!(r#"{{"seq":1,"synced":0,"time":"2026-11-22T18:45:00.123456Z","type":"a","x":{space}[1, 2],"data":{{}}"#)
+    };
+    assert_eq!(read_behind_a_header(&with("")).seqs(), [1]);
+    assert!(read_behind_a_header(&with(" ")).entries.is_empty());
+}
+
+#[test]
+fn a_line_from_further_on_in_a_segment_that_is_over_hides_nothing_behind_it() {
+    // Goal: a line in the wrong place costs nothing. Taken for an entry, it made duplicates of all entries up to its number,
+    // also of those that were recorded afterwards. Method: a line of the second segment in the first one, whole, or whole
+    // inside a bad line.
+    let files = reference(2500);
+    let (first, last) = (&files[&segment(1)], &files[&segment(2)]);
+    let moved = lines(last).pop().unwrap().1.to_vec();
+    for line in [[&moved[..], b"\n"].concat(), [b"x", &moved[..], b"\n"].concat()] {
+        let at = lines(first)[3].0;
+        let mut spoilt = files.clone();
+        // No longer than it was: the seal names its bytes.
+        let rest = &first[at..first.len() - line.len()];
+        spoilt.insert(segment(1), [&first[..at], &line, rest].concat());
+        let lab = Lab::with(&spoilt);
+        let (seq, reading) = (lab.append_one(), lab.read());
+        assert!(reading.entries.contains_key(&seq), "{:?}", reading.gaps);
+        let behind = seq_of(lines(last)[1].1).unwrap();
+        let all = entries_of(&files);
+        assert!(all.range(behind..).all(|(seq, line)| reading.entries.get(seq) == Some(line)), "{:?}", reading.gaps);
+        assert!(reading.kinds().contains(&"foreign"), "{:?}", reading.gaps);
+    }
+}
+
+#[test]
+fn a_number_again_behind_a_bad_line_at_the_end_is_told_to_a_follower_once() {
+    // Goal: a follower of files that stay as they are comes to rest. It read the bad line again at every look, and with it
+    // the line behind, which was a gap each time.
+    let mut files = unclosed();
+    let again = r#"{"seq":3,"synced":0,"time":"2026-11-22T18:45:00.123456Z","type":"a","data":{}"#;
+    files.get_mut(&segment(1)).unwrap().extend([b"bad\n", &seal(again)[..]].concat());
+    let lab = Lab::with(&files);
+    let poll = Duration::from_millis(1);
+    let mut follower = lab.store.reader(ID).unwrap().follow(Cursor::start()).unwrap().poll_every(poll);
+    let mut gaps = Vec::new();
+    while let Some(item) = follower.next_timeout(100 * poll) {
+        if let Item::Gap(gap) = item.unwrap() {
+            assert!(!gaps.contains(&gap), "told again: {gap:?}");
+            gaps.push(gap);
+        }
+    }
+    assert!(gaps.iter().any(|gap| gap.kind == GapKind::Duplicate), "{gaps:?}");
+}

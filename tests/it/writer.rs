@@ -120,6 +120,24 @@ fn what_is_pushed_is_synced_even_while_writes_are_slow_and_never_stop() {
 }
 
 #[test]
+fn a_sync_that_comes_due_while_the_last_write_goes_on_is_not_forgotten() {
+    // Goal: the clock may ring while a round is on its way, and then there is nothing more to write. Method: the first
+    // push makes the sync due in an interval; the write of the second one takes longer than that.
+    let options = JournalOptions::default().sync_interval(Duration::from_millis(60));
+    let (disk, _lab, _store, journal) = on_faulty(options);
+    let first = journal.push(delta(0)).unwrap();
+    until("the first push is written", || journal.written() >= first);
+    disk.rule(|call, _| {
+        if matches!(call, Call::Write(..)) {
+            std::thread::sleep(Duration::from_millis(150));
+        }
+        Fate::Done
+    });
+    let second = journal.push(delta(1)).unwrap();
+    until("the second push is synced", || journal.synced() >= second);
+}
+
+#[test]
 fn a_waker_may_append_at_once() {
     // Goal: tasks are woken outside the locks, so that one that runs inside its waker cannot run into them. Method: a
     // waker that appends, woken by a ticket's success, by its refusal and by a failure.

@@ -31,6 +31,7 @@ mod fuzz;
 #[path = "../fuzz/src/targets/mod.rs"]
 mod fuzz_targets;
 mod part;
+mod real;
 mod table;
 
 use clap::Parser;
@@ -50,6 +51,8 @@ const PARTS: &[Part] = &[
     fuzz::IMPORT,
     fuzz::DOCTOR,
     fuzz::COMPACT,
+    real::cuts::EXT4,
+    real::cuts::XFS,
 ];
 
 #[derive(Debug, Parser)]

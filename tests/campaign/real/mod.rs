@@ -1,0 +1,5 @@
+//! What kernels, file systems and disks do, done to journals on real ones.
+
+pub mod cuts;
+mod ledger;
+mod mount;

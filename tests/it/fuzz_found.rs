@@ -93,3 +93,15 @@ fn no_line_of_a_repaired_copy_ends_in_cr_lf() {
         assert!(!examine(file, None).is_empty() && examine(&repaired, None).is_empty());
     }
 }
+
+#[test]
+fn such_a_line_hides_nothing_either_where_the_next_segment_is_lost() {
+    // Goal and history: the same; the header that tells is the one behind the lost segment.
+    let mut files = reference(2500);
+    let moved = lines(&files[&segment(3)]).pop().unwrap().1.to_vec();
+    files.remove(&segment(2));
+    files.get_mut(&segment(1)).unwrap().extend([&moved[..], b"\n"].concat());
+    let lab = Lab::with(&files);
+    let seq = lab.append_one();
+    assert!(lab.read().entries.contains_key(&seq), "{:?}", lab.read().gaps);
+}

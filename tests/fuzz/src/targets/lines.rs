@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 /// lines behind a good header.
 pub fn run(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let sealed = input.byte() % 4 > 0;
+    let sealed = !input.byte().is_multiple_of(4);
     let mut file = header().to_vec();
     for line in input.rest().split_inclusive(|byte| *byte == b'\n') {
         match line.strip_suffix(b"\n").and_then(|body| std::str::from_utf8(body).ok()).filter(|_| sealed) {

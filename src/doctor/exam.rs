@@ -159,10 +159,13 @@ impl File {
             found.push(finding(line, 0..3, FindingKind::Bom));
             (bytes, cut) = (rest, 3);
         }
-        let ends_in_cr = bytes.ends_with(b"\r") && line.ending == Ending::Newline;
-        if ends_in_cr {
-            bytes = &bytes[..bytes.len() - 1];
+        if bytes.ends_with(b"\r") && line.ending == Ending::Newline {
             found.push(finding(line, whole.len() - 1..whole.len() + 1, FindingKind::Crlf));
+        }
+        // All of them, and at the end of the file too: a copy puts a line break behind what is left.
+        let ends_in_cr = bytes.ends_with(b"\r");
+        while let Some(rest) = bytes.strip_suffix(b"\r") {
+            bytes = rest;
         }
         let (format, first_keys) = (self.format, &self.first_keys);
         let is_record = |text: &str, in_doubt: bool| match (Object::parse(text), format) {

@@ -81,10 +81,11 @@ impl Current {
         }
     }
 
-    /// Takes the seal that the next header puts on it, if there is one.
-    pub(super) fn expect(&mut self, seal: Option<Seal>) {
+    /// Takes the seal that the next header puts on it, and the last number that it can hold, if they are known.
+    pub(super) fn expect(&mut self, seal: Option<Seal>, most: Option<u64>) {
         self.seal = seal;
-        self.last_expected().into_iter().for_each(|last| self.sifter.expect_up_to(last));
+        let most = most.or(self.last_expected());
+        most.into_iter().for_each(|most| self.sifter.expect_up_to(most));
     }
 
     fn compacted(&self) -> Option<Compacted> {

@@ -288,10 +288,10 @@ impl Items {
         }
         self.meet(&opened);
         let growing = self.growing && self.walk.is_at_end() && !opened.is_compacted();
-        let seal = self.walk.seal_of(&opened);
+        let (seal, most) = (self.walk.seal_of(&opened), self.walk.most_in(&opened));
         let end = seal.map_or(opened.len, |seal| seal.bytes.min(opened.len));
         let mut current = Current::begin(opened, end, self.last, growing);
-        current.expect(seal);
+        current.expect(seal, most);
         self.segments += 1;
         self.current = Some(current);
         Ok(true)

@@ -87,6 +87,12 @@ impl Walk {
         seal.filter(|seal| seal.segment == opened.segment && !opened.is_compacted())
     }
 
+    /// The last number that can stand in a segment: the next header's word on what lies before it.
+    pub(super) fn most_in(&self, opened: &Opened) -> Option<u64> {
+        let before = self.next_header()?.prev?;
+        (before.segment >= opened.segment).then_some(before.last_seq)
+    }
+
     /// The next report of a recovery that begins a segment.
     pub(super) fn next_report(&self) -> Option<&JournalRecovered> {
         self.ahead.iter().filter(|next| self.is_ours(next)).find_map(|next| next.recovered.as_ref())

@@ -16,16 +16,16 @@ pub const LINES: Part = part("fuzz-lines", "any bytes as lines, also with checks
 });
 pub const RECOVERY: Part =
     part("fuzz-recovery", "a vandal in a journal's directory", 1_000, |scope| fuzz(&targets::RECOVERING, scope));
-pub const FOLD: Part = part("fuzz-fold", "any events in any order", 150, |scope| fuzz(&targets::FOLDING, scope));
+pub const FOLD: Part = part("fuzz-fold", "any events in any order", 60, |scope| fuzz(&targets::FOLDING, scope));
 pub const RECORD: Part =
     part("fuzz-record", "any bytes into `record`", 1_000, |scope| fuzz(&targets::RECORDING, scope));
 pub const FOLLOW: Part =
-    part("fuzz-follow", "a vandal beside a follower", 100, |scope| fuzz(&targets::FOLLOWING, scope));
+    part("fuzz-follow", "a vandal beside a follower", 40, |scope| fuzz(&targets::FOLLOWING, scope));
 pub const IMPORT: Part =
     part("fuzz-import", "any bytes as another recorder's log", 150, |scope| fuzz(&targets::IMPORTING, scope));
 pub const DOCTOR: Part = part("fuzz-doctor", "the same for the doctor", 150, |scope| fuzz(&targets::EXAMINING, scope));
 pub const COMPACT: Part =
-    part("fuzz-compact", "a compaction where a vandal was", 400, |scope| fuzz(&targets::COMPACTING, scope));
+    part("fuzz-compact", "a compaction where a vandal was", 150, |scope| fuzz(&targets::COMPACTING, scope));
 
 /// The seeds as they are, as far as the count reaches, then what chance makes of them.
 fn fuzz(target: &Target, scope: &Scope) -> Outcome {

@@ -1,6 +1,7 @@
 //! What the fuzz targets found: one test for each, named after it.
 
 use crate::support::{Files, ID, Lab, entries_of, lines, reference, seal, segment, seq_of, unclosed};
+use crate::transcripts::{examine, repair};
 use foldlog::{Cursor, GapKind, Item};
 use std::time::Duration;
 
@@ -76,4 +77,31 @@ fn a_number_again_behind_a_bad_line_at_the_end_is_told_to_a_follower_once() {
         }
     }
     assert!(gaps.iter().any(|gap| gap.kind == GapKind::Duplicate), "{gaps:?}");
+}
+
+#[test]
+fn no_line_of_a_repaired_copy_ends_in_cr_lf() {
+    // Goal: the doctor finds nothing wrong with the bytes of its own copy. It took one CR of several from a line, and put
+    // a line break behind one that ended the file.
+    for (file, copy) in [
+        (&b"{\"a\":1}\r\r\n"[..], &b"{\"a\":1}\n"[..]),
+        (b"{\"a\":1}\r", b"{\"a\":1}\n"),
+        (b"{\"a\":1}\r\n\r\r\n\r", b"{\"a\":1}\n\n\n"),
+    ] {
+        let repaired = repair(file, None);
+        assert_eq!(repaired.escape_ascii().to_string(), copy.escape_ascii().to_string());
+        assert!(!examine(file, None).is_empty() && examine(&repaired, None).is_empty());
+    }
+}
+
+#[test]
+fn such_a_line_hides_nothing_either_where_the_next_segment_is_lost() {
+    // Goal and history: the same; the header that tells is the one behind the lost segment.
+    let mut files = reference(2500);
+    let moved = lines(&files[&segment(3)]).pop().unwrap().1.to_vec();
+    files.remove(&segment(2));
+    files.get_mut(&segment(1)).unwrap().extend([&moved[..], b"\n"].concat());
+    let behind = entries_of(&Files::from([(segment(3), files[&segment(3)].clone())]));
+    let reading = Lab::with(&files).read();
+    assert!(behind.iter().all(|(seq, line)| reading.entries.get(seq) == Some(line)), "{:?}", reading.gaps);
 }

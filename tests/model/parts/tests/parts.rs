@@ -107,24 +107,6 @@ fn a_ticket_that_is_polled_while_its_number_fails_is_told() {
 }
 
 #[test]
-fn whoever_sees_the_mark_sees_what_was_done_before_it_moved() {
-    // Goal: a mark that is seen without a lock means that the bytes are there. Method: a write that nothing else orders.
-    orders(|| {
-        let mark = Arc::new(Watermark::starting_at(0));
-        let bytes = Arc::new(AtomicU64::new(0));
-        let (theirs, written) = (Arc::clone(&mark), Arc::clone(&bytes));
-        let writes = thread::spawn(move || {
-            written.store(1, Ordering::Relaxed);
-            theirs.advance(Durability::Written, 1);
-        });
-        if mark.reached(Durability::Written) == 1 {
-            assert_eq!(bytes.load(Ordering::Relaxed), 1);
-        }
-        writes.join().unwrap();
-    });
-}
-
-#[test]
 fn a_refused_number_is_never_taken_for_a_safe_one() {
     // Goal: the mark passes numbers that were refused while the disk was full; their tickets fail all the same, also when
     // they look without the lock.

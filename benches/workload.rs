@@ -221,13 +221,14 @@ impl Random {
         least + (self.next() >> 32) % (most - least + 1)
     }
 
-    /// A size of this distribution, with what lies between two quantiles evenly spread.
+    /// A size of this distribution, log-uniform between two quantiles.
     fn like(&mut self, quantiles: &Quantiles) -> usize {
         let share = self.fraction();
         let above = SHARES.iter().position(|known| *known > share).unwrap_or(SHARES.len() - 1);
         let (low, high) = (above - 1, above);
         let part = (share - SHARES[low]) / (SHARES[high] - SHARES[low]);
-        (quantiles[low] + part * (quantiles[high] - quantiles[low])).round() as usize
+        let (least, most) = (quantiles[low] + 1.0, quantiles[high] + 1.0);
+        (least * (most / least).powf(part)) as usize - 1
     }
 
     fn text_like(&mut self, quantiles: &Quantiles) -> String {

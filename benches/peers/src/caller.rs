@@ -4,7 +4,7 @@
 
 use crate::lab::{Lab, line};
 use crate::table::{Goal, Line, Plan, Sample, share};
-use crate::workload::Shape;
+use crate::workload::{Shape, Step};
 use crate::{Options, Result};
 use foldlog::{JournalOptions, TextDelta};
 use std::path::Path;
@@ -42,15 +42,20 @@ pub(crate) fn measure(options: &Options, dir: &Path) -> Result<Vec<Line>> {
     Ok(plan.lines())
 }
 
+/// The median and the 99th percentile of all events, and the latter of text deltas, in microseconds.
 fn each(lab: &Lab, mut time: impl FnMut(usize) -> Result<Duration>) -> Result<Sample> {
-    let mut times = Vec::with_capacity(lab.steps.len());
-    for at in 0..lab.steps.len() {
-        times.push(time(at)?.as_secs_f64() * 1e6);
+    let (mut times, mut deltas) = (Vec::with_capacity(lab.steps.len()), Vec::new());
+    for (at, step) in lab.steps.iter().enumerate() {
+        let time = time(at)?.as_secs_f64() * 1e6;
+        times.push(time);
+        if let Step::Text { .. } = step {
+            deltas.push(time);
+        }
         if at % BURST == 0 {
             std::thread::sleep(PAUSE);
         }
     }
-    Ok(Sample::of(share(&times, 50)).and(share(&times, 99)))
+    Ok(Sample::of(share(&times, 50)).and(share(&times, 99)).and(share(&deltas, 99)))
 }
 
 fn while_syncing(lab: &Lab) -> Result<Sample> {

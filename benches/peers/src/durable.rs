@@ -53,6 +53,9 @@ fn plan_tasks<'a>(lab: &'a Lab, plan: &mut Plan<'a>, tasks: usize, least: f64) {
     row.peer("SQLite FULL, a transaction an event", single, first);
     row.peer("SQLite FULL, a transaction a drained queue", drained, first);
     row.peer("`Mutex<File>`, write + sync an event", naive, first);
+    if tasks == 1 {
+        row.not_built("foldlog, with prefilled segments", "≥ 1.3 of without");
+    }
     plan.row(format!("{name}: events an fdatasync"), "", ours.figure(1));
 }
 

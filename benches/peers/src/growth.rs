@@ -19,7 +19,7 @@ const OPERATIONS: [&str; 5] = ["replay", "summary", "verify", "open", "compact"]
 /// Cutting results keeps lines small.
 const RESULT: usize = 200;
 /// Operations on more events than this are measured once.
-const LARGE: usize = 1_000_000;
+const LARGE: usize = 100_000;
 
 /// What an operation took on something of a size.
 struct Point {

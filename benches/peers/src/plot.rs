@@ -80,22 +80,23 @@ fn panel(svg: &mut String, title: &str, curves: &[Curve]) {
             y + 4.0
         ));
     }
-    let mut label_above = f64::INFINITY;
     let mut ordered: Vec<(&Curve, &str)> =
         curves.iter().zip(COLOURS).filter(|(curve, _)| !curve.points.is_empty()).collect();
     let last = |curve: &Curve| curve.points.last().map_or((1.0, 1.0), |point| *point);
     ordered.sort_by(|one, other| last(one.0).1.total_cmp(&last(other.0).1));
-    for (curve, colour) in ordered {
-        let path: Vec<String> =
-            curve.points.iter().map(|(at, value)| format!("{:.1} {:.1}", x(*at), y(*value))).collect();
-        svg.push_str(&format!(
-            "<path d=\"M{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>\n",
-            path.join("L")
-        ));
-        // Names stand behind their curves, a line of text apart.
+    for (curve, colour) in &ordered {
+        let path = curve.points.iter().map(|(at, value)| format!("{:.1} {:.1}", x(*at), y(*value)));
+        let path = path.collect::<Vec<_>>().join("L");
+        svg.push_str(&format!("<path d=\"M{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>\n"));
+    }
+    // Names stand behind their curves, a line of text apart, and above all of them.
+    svg.push_str("<g stroke=\"#fff\" stroke-width=\"3\" paint-order=\"stroke\">\n");
+    let mut label_above = f64::INFINITY;
+    for (curve, colour) in &ordered {
         let (end, value) = last(curve);
         label_above = y(value).min(label_above - 12.0);
-        let (name, x) = (curve.name, x(end) + 5.0);
-        svg.push_str(&format!("<text x=\"{x:.1}\" y=\"{:.1}\" fill=\"{colour}\">{name}</text>\n", label_above + 4.0));
+        let (name, x, y) = (curve.name, x(end) + 5.0, label_above + 4.0);
+        svg.push_str(&format!("<text x=\"{x:.1}\" y=\"{y:.1}\" fill=\"{colour}\">{name}</text>\n"));
     }
+    svg.push_str("</g>\n");
 }

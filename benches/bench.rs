@@ -6,15 +6,15 @@
 //! cargo bench -- --rounds 15 --dir DIR       calmer figures, on another disk
 //! ```
 //!
-//! How to read the table: `ours` and `limit` are medians of the rounds, with the least and the most in brackets;
-//! `ours/limit` is taken in every round and its median shown, so it is not the quotient of the two medians. All cases
-//! take turns within a round, so what disturbs the machine for a while disturbs all of them. Only ratios inside one table
-//! carry over to another day or machine, and a wide bracket means a noisy run. The limits are not other recorders: they
-//! are what no recorder of these events can beat by much, with nothing kept, checked or shared.
+//! How to read the table: figures are medians of the rounds, with the least and the most in brackets; ratios are taken in
+//! every round. All cases take turns within a round, so what disturbs the machine for a while disturbs all of them. Only
+//! ratios inside one table carry over to another day or machine, and a wide bracket means a noisy run. The limits are not
+//! other recorders (those are in `benches/peers`): they are what no recorder of these events can beat by much, with
+//! nothing kept, checked or shared.
 //!
-//! - *Buffered* rows say where they end. "Ready events" were made before the clock starts; as a tool's result is raw JSON
-//!   then, serialising it is copying it. "From texts" has both sides make the event of plain strings first, as an agent
-//!   does. The limit writes the whole line but for its checksum into memory that is used again.
+//! - *Buffered* rows say where they end. "From texts" begins with the agent's own plain strings; the limit serialises
+//!   them in one go, the whole line but for its checksum, into memory that is used again. "Ready events" were made before
+//!   the clock starts; as a tool's result is raw JSON then, serialising it is copying it.
 //! - *Durable* rows are closed loops: each task waits for its event to be on disk before it appends the next. The limit
 //!   is as many events a sync as there are tasks, at the pace of one thread that writes one line and syncs it.
 //! - *Replay*, *verify* and their limit read from the page cache; *opening* and its limit read past it.
@@ -24,13 +24,16 @@
 mod disk;
 mod lab;
 mod machine;
+#[allow(dead_code, reason = "shared with the peers' benchmark, which uses all of it")]
 mod table;
+#[allow(dead_code, reason = "shared with the peers' benchmark, which uses all of it")]
 mod workload;
 
 use lab::{Given, Lab, Until};
 use std::path::PathBuf;
 use std::time::Duration;
-use table::{Plan, Row};
+use table::{Goal, Plan};
+use workload::Shape;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 type Result<T> = std::result::Result<T, Error>;
@@ -81,12 +84,12 @@ fn main() -> Result<()> {
         return Ok(());
     };
     let dir = tempfile::Builder::new().prefix("bench-").tempdir_in(&options.dir)?;
-    let lab = Lab::new(dir.path(), options.events, options.durable)?;
+    let lab = Lab::new(dir.path(), Shape::Streamed, options.events, options.durable)?;
     println!("workload: {}", lab.describe_workload());
     let mut plan = plan(&lab);
     plan.run(options.rounds)?;
     println!("machine: {}; bare fdatasync {}\n", machine::describe(dir.path()), lab.describe_syncs());
-    println!("{}", plan.table());
+    println!("{}", table::render(&plan.lines()));
     Ok(())
 }
 
@@ -99,39 +102,35 @@ fn plan(lab: &Lab) -> Plan<'_> {
 }
 
 fn buffered<'a>(lab: &'a Lab, plan: &mut Plan<'a>) {
-    let serialise = plan.case(|| lab.serialise_only(Given::Events));
-    let written = plan.case(|| lab.buffered(Given::Events, Until::Written));
-    let synced = plan.case(|| lab.buffered(Given::Events, Until::Synced));
-    let serialise_texts = plan.case(|| lab.serialise_only(Given::Texts));
-    let written_texts = plan.case(|| lab.buffered(Given::Texts, Until::Written));
+    let serialise = plan.case(|| lab.serialise_only(Given::Texts));
+    let written = plan.case(|| lab.buffered(Given::Texts, Until::Written));
     let by_8 = plan.case(|| lab.buffered_by_many(8));
+    let synced = plan.case(|| lab.buffered(Given::Texts, Until::Synced));
+    let copy = plan.case(|| lab.serialise_only(Given::Events));
+    let ready = plan.case(|| lab.buffered(Given::Events, Until::Written));
     let checksum = plan.case(|| lab.checksum_only());
-    let rows = [
-        ("buffered, 1 producer, ready events, until written", written, serialise, "serialise only"),
-        ("buffered, 1 producer, ready events, until written", written, checksum, "crc32 only"),
-        ("buffered, 1 producer, ready events, until synced", synced, serialise, "serialise only"),
-        (
-            "buffered, 1 producer, from texts, until written",
-            written_texts,
-            serialise_texts,
-            "make events and serialise only",
-        ),
-        ("buffered, 8 threads, ready events, until written", by_8, serialise, "serialise only, 1 thread"),
-    ];
-    for (name, ours, limit, limit_is) in rows {
-        let (name, limit_is) = (name.to_owned(), limit_is.to_owned());
-        plan.row(Row { name, unit: EVENTS, ours, limit, times: 1.0, limit_is, beside: "" });
-    }
+    plan.row("buffered, 1 producer, from texts, until written", EVENTS, written)
+        .limit("serialise only", serialise, Some(Goal::AtLeast(0.75)))
+        .limit("crc32 only", checksum, None);
+    let limit = "serialise only, 1 thread";
+    plan.row("buffered, 8 threads, from texts, until written", EVENTS, by_8).limit(
+        limit,
+        serialise,
+        Some(Goal::AtLeast(1.0)),
+    );
+    plan.row("buffered, 1 producer, from texts, until synced", EVENTS, synced).limit("serialise only", serialise, None);
+    plan.row("buffered, 1 producer, ready events, until written", EVENTS, ready).limit("serialise only", copy, None);
 }
 
 fn durable<'a>(lab: &'a Lab, plan: &mut Plan<'a>) {
-    for tasks in [1, 8, 64, 512] {
+    for (tasks, goal) in [(1, 0.95), (8, 0.5), (64, 0.5), (512, 0.25)] {
         // A limit of its own right before each: a disk's mood may change within a round.
         let limit = plan.case(|| lab.write_and_sync());
         let ours = plan.case(move || lab.durable(tasks));
         let name = format!("durable, {tasks} {}, every ticket awaited", if tasks == 1 { "task" } else { "tasks" });
         let limit_is = format!("{tasks} x write + fdatasync, 1 thread");
-        plan.row(Row { name, unit: EVENTS, ours, limit, times: tasks as f64, limit_is, beside: "events an fdatasync" });
+        plan.row(name.as_str(), EVENTS, ours).limit(limit_is, limit.times(tasks as f64), Some(Goal::AtLeast(goal)));
+        plan.row(format!("{name}: events an fdatasync"), "", ours.figure(1));
     }
 }
 
@@ -141,13 +140,12 @@ fn reading<'a>(lab: &'a Lab, plan: &mut Plan<'a>) {
     let verify = plan.case(|| lab.verify());
     let direct = plan.case(|| lab.read_direct());
     let open = plan.case(|| lab.open());
-    let rows = [
-        ("replay to a SessionRecord", fold, read, "read(2), 1 MB at a time", ""),
-        ("verify", verify, read, "read(2), 1 MB at a time", ""),
-        ("opening for writing, newest segment of 64 MiB", open, direct, "read(2) past the cache, 1 MB at a time", "ms"),
-    ];
-    for (name, ours, limit, limit_is, beside) in rows {
-        let (name, limit_is) = (name.to_owned(), limit_is.to_owned());
-        plan.row(Row { name, unit: BYTES, ours, limit, times: 1.0, limit_is, beside });
-    }
+    plan.row("replay to a SessionRecord", BYTES, fold).limit("read(2), 1 MB at a time", read, None);
+    plan.row("verify", BYTES, verify).limit("read(2), 1 MB at a time", read, Some(Goal::AtLeast(0.8)));
+    plan.row("opening for writing, newest segment of 64 MiB", BYTES, open).limit(
+        "read(2) past the cache, 1 MB at a time",
+        direct,
+        None,
+    );
+    plan.row("opening for writing, time", "ms", open.figure(1)).goal(Goal::AtMost(50.0));
 }

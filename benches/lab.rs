@@ -3,7 +3,7 @@
 use crate::Result;
 use crate::disk::{self, Counted};
 use crate::table::Sample;
-use crate::workload::{self, Step};
+use crate::workload::{self, Shape, Step};
 use foldlog::{Draft, Durability, ErrorKind, Event, Journal, JournalOptions, SessionId, Store, TextDelta};
 use serde::Serialize;
 use std::cell::{Cell, RefCell};
@@ -14,12 +14,12 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 /// The session that is replayed and verified.
-const REPLAYED: &str = "replayed";
+pub(crate) const REPLAYED: &str = "replayed";
 /// The session that is opened for writing.
 const OPENED: &str = "opened";
 /// How large its newest segment is.
 const OPENED_BYTES: usize = 64 << 20;
-const SEED: u64 = 0x00F0_1D10;
+pub(crate) const SEED: u64 = 0x00F0_1D10;
 /// Longer than any measurement: nothing is synced behind its back.
 const NEVER: Duration = Duration::from_secs(3600);
 /// `,"crc":"9f3a61c2"}` and the line break
@@ -34,7 +34,8 @@ pub(crate) enum Until {
     Synced,
 }
 
-/// What is measured: ready events, or making them of the caller's own texts as well.
+/// What is measured: ready events, or making them of the caller's own texts as well. Without a journal, texts are
+/// serialised in one go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Given {
     Events,
@@ -43,27 +44,27 @@ pub(crate) enum Given {
 
 /// What all measurements share.
 pub(crate) struct Lab {
-    store: Store,
+    pub(crate) store: Store,
     disk: Counted,
-    dir: PathBuf,
-    runtime: Runtime,
-    steps: Arc<[Step]>,
+    pub(crate) dir: PathBuf,
+    pub(crate) runtime: Runtime,
+    pub(crate) steps: Arc<[Step]>,
     /// Every line of the replayed session, as it stands on disk.
-    lines: Vec<u8>,
-    replayed: Vec<PathBuf>,
+    pub(crate) lines: Vec<u8>,
+    pub(crate) replayed: Vec<PathBuf>,
     opened: PathBuf,
     /// How long a durable measurement goes on.
-    durable: Duration,
+    pub(crate) durable: Duration,
     sessions: Cell<u64>,
     syncs: RefCell<Vec<Duration>>,
 }
 
 impl Lab {
     /// Records the sessions to be read in a directory that is empty.
-    pub(crate) fn new(dir: &Path, events: usize, durable: Duration) -> Result<Lab> {
+    pub(crate) fn new(dir: &Path, shape: Shape, events: usize, durable: Duration) -> Result<Lab> {
         let disk = Counted::default();
         let store = Store::open_on(disk.clone(), dir.join("store"))?;
-        let steps: Arc<[Step]> = workload::steps(events, SEED).into();
+        let steps: Arc<[Step]> = workload::steps(shape, events, SEED).into();
         let journal = store.journal(REPLAYED)?;
         for step in steps.iter() {
             push(&journal, step.event())?;
@@ -109,7 +110,7 @@ impl Lab {
     }
 
     /// A new journal, closed and deleted after `measure`.
-    fn with_journal(
+    pub(crate) fn with_journal(
         &self,
         options: JournalOptions,
         measure: impl FnOnce(&Journal) -> Result<Sample>,
@@ -126,7 +127,7 @@ impl Lab {
         Ok(sample)
     }
 
-    fn per_event(&self, elapsed: Duration) -> Sample {
+    pub(crate) fn per_event(&self, elapsed: Duration) -> Sample {
         Sample::rate(self.steps.len() as f64, elapsed)
     }
 
@@ -145,14 +146,13 @@ impl Lab {
         })
     }
 
-    /// So many threads push an equal share each.
+    /// So many threads push an equal share each, from texts.
     pub(crate) fn buffered_by_many(&self, threads: usize) -> Result<Sample> {
         self.with_journal(options(Until::Written), |journal| {
             let barrier = Barrier::new(threads + 1);
             let share = |steps: &[Step]| {
-                let ready: Vec<Event<'_>> = steps.iter().map(Step::event).collect();
                 barrier.wait();
-                ready.into_iter().try_for_each(|event| push(journal, event))
+                steps.iter().try_for_each(|step| push(journal, step.event()))
             };
             let start = std::thread::scope(|scope| {
                 let shares = self.steps.chunks(self.steps.len().div_ceil(threads));
@@ -177,7 +177,7 @@ impl Lab {
         match given {
             Given::Events => (1..).zip(&ready).try_for_each(|(seq, event)| serialise(seq, event, &mut out))?,
             Given::Texts => {
-                (1..).zip(&*self.steps).try_for_each(|(seq, step)| serialise(seq, &step.event(), &mut out))?
+                (1..).zip(&*self.steps).try_for_each(|(seq, step)| line(seq, step.type_name(), step, &mut out))?
             }
         }
         Ok(self.per_event(start.elapsed()))
@@ -193,7 +193,7 @@ impl Lab {
         Ok(self.per_event(start.elapsed()))
     }
 
-    fn ready(&self, given: Given) -> Vec<Event<'_>> {
+    pub(crate) fn ready(&self, given: Given) -> Vec<Event<'_>> {
         match given {
             Given::Events => self.steps.iter().map(Step::event).collect(),
             Given::Texts => Vec::new(),
@@ -221,7 +221,7 @@ impl Lab {
             })?;
             let sample = Sample::rate(appended as f64, start.elapsed());
             let syncs = self.disk.syncs() - syncs_before;
-            Ok(sample.beside(appended as f64 / syncs.max(1) as f64))
+            Ok(sample.and(appended as f64 / syncs.max(1) as f64))
         })
     }
 
@@ -260,7 +260,7 @@ impl Lab {
         Ok(self.per_byte(start.elapsed()))
     }
 
-    fn per_byte(&self, elapsed: Duration) -> Sample {
+    pub(crate) fn per_byte(&self, elapsed: Duration) -> Sample {
         Sample::rate(self.lines.len() as f64 / 1e6, elapsed)
     }
 
@@ -272,7 +272,7 @@ impl Lab {
         let elapsed = start.elapsed();
         // Nothing was appended: the next round finds what this one found.
         drop(journal);
-        Ok(Sample::rate(bytes as f64 / 1e6, elapsed).beside(elapsed.as_secs_f64() * 1e3))
+        Ok(Sample::rate(bytes as f64 / 1e6, elapsed).and(elapsed.as_secs_f64() * 1e3))
     }
 
     /// The same segment read past the page cache, as an opening has to.
@@ -300,7 +300,7 @@ fn wait_until(journal: &Journal, until: Until) -> Result<()> {
 }
 
 /// Pushes an event, waiting for room where the queue is full.
-fn push(journal: &Journal, event: impl Into<Draft>) -> Result<()> {
+pub(crate) fn push(journal: &Journal, event: impl Into<Draft>) -> Result<()> {
     let mut refused = match journal.push(event) {
         Ok(_) => return Ok(()),
         Err(refused) => refused,
@@ -346,21 +346,23 @@ struct Line<'a, T> {
     data: &'a T,
 }
 
-fn serialise(seq: u64, event: &Event<'_>, out: &mut Vec<u8>) -> Result<()> {
-    fn line(seq: u64, name: &str, data: &impl Serialize, out: &mut Vec<u8>) -> serde_json::Result<()> {
-        let line = Line { seq, synced: seq, time: "2026-01-31T23:59:59.123456Z", r#type: name, data };
-        serde_json::to_writer(out, &line)
-    }
+/// A whole line but for the checksum, without its line break, in place of what `out` holds.
+pub(crate) fn line(seq: u64, name: &str, data: &impl Serialize, out: &mut Vec<u8>) -> Result<()> {
     out.clear();
-    let name = event.type_name();
-    match event {
-        Event::TurnStarted(data) => line(seq, name, data, out)?,
-        Event::TextDelta(data) => line(seq, name, data, out)?,
-        Event::ToolCallStarted(data) => line(seq, name, data, out)?,
-        Event::ToolCallEnded(data) => line(seq, name, data, out)?,
-        Event::TurnEnded(data) => line(seq, name, data, out)?,
-        _ => return Err(format!("the workload has no `{name}`").into()),
-    }
+    let line = Line { seq, synced: seq, time: "2026-01-31T23:59:59.123456Z", r#type: name, data };
+    serde_json::to_writer(&mut *out, &line)?;
     black_box(out.as_slice());
     Ok(())
+}
+
+fn serialise(seq: u64, event: &Event<'_>, out: &mut Vec<u8>) -> Result<()> {
+    let name = event.type_name();
+    match event {
+        Event::TurnStarted(data) => line(seq, name, data, out),
+        Event::TextDelta(data) => line(seq, name, data, out),
+        Event::ToolCallStarted(data) => line(seq, name, data, out),
+        Event::ToolCallEnded(data) => line(seq, name, data, out),
+        Event::TurnEnded(data) => line(seq, name, data, out),
+        _ => Err(format!("the workload has no `{name}`").into()),
+    }
 }

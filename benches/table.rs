@@ -1,44 +1,123 @@
 //! Cases measured in turn, and the table made of them.
+//!
+//! A row is something that foldlog does; its lines are foldlog's own figure and, below it, those of what it is measured
+//! against. Ratios are taken within each round, and their median is shown, so that it is not the quotient of the two
+//! medians; brackets hold the least and the most.
 
 use crate::Result;
 use std::time::Duration;
 
-/// What one measurement gave.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Sample {
-    /// Events or megabytes a second.
-    pub(crate) rate: f64,
-    /// A figure beside it, where the row has a name for one.
-    pub(crate) beside: f64,
-}
+/// What one measurement gave: figures of which a case names one.
+#[derive(Clone, Debug)]
+pub(crate) struct Sample(Vec<f64>);
 
 impl Sample {
-    pub(crate) fn rate(count: f64, elapsed: Duration) -> Sample {
-        Sample { rate: count / elapsed.as_secs_f64(), beside: 0.0 }
+    pub(crate) fn of(figure: f64) -> Sample {
+        Sample(vec![figure])
     }
 
-    pub(crate) fn beside(mut self, beside: f64) -> Sample {
-        self.beside = beside;
+    pub(crate) fn rate(count: f64, elapsed: Duration) -> Sample {
+        Sample::of(count / elapsed.as_secs_f64())
+    }
+
+    pub(crate) fn and(mut self, figure: f64) -> Sample {
+        self.0.push(figure);
         self
     }
 }
 
-/// A case by its place in the plan.
+/// A figure of a measurement, by its place in the plan.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Case(usize);
+pub(crate) struct Case {
+    at: usize,
+    figure: usize,
+    times: f64,
+}
 
-/// A line of the table.
+impl Case {
+    /// Another figure of the same measurement.
+    pub(crate) fn figure(self, figure: usize) -> Case {
+        Case { figure, ..self }
+    }
+
+    /// So many times what was measured.
+    pub(crate) fn times(self, times: f64) -> Case {
+        Case { times, ..self }
+    }
+}
+
+/// What a ratio, or a figure, is meant to be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Goal {
+    AtLeast(f64),
+    AtMost(f64),
+}
+
+impl Goal {
+    fn is_met(self, value: f64) -> bool {
+        match self {
+            Goal::AtLeast(least) => value >= least,
+            Goal::AtMost(most) => value <= most,
+        }
+    }
+
+    fn show(self) -> String {
+        match self {
+            Goal::AtLeast(least) => format!("≥ {least}"),
+            Goal::AtMost(most) => format!("≤ {most}"),
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Shown {
+    /// foldlog's own figure, with a goal for the figure itself.
+    Ours(Case, Option<Goal>),
+    /// Another's figure, with a goal for how many times as much foldlog's is.
+    Theirs(Case, Option<Goal>),
+    /// Why there is no figure.
+    Absent(String),
+    /// What foldlog cannot do, with the goal for it.
+    NotBuilt(String),
+}
+
+/// Something that foldlog does, and what it is measured against.
 #[derive(Debug)]
 pub(crate) struct Row {
-    pub(crate) name: String,
-    pub(crate) unit: &'static str,
-    pub(crate) ours: Case,
-    pub(crate) limit: Case,
-    /// The limit is so many times what its case measures.
-    pub(crate) times: f64,
-    pub(crate) limit_is: String,
-    /// What the figure beside our rate is.
-    pub(crate) beside: &'static str,
+    name: String,
+    unit: &'static str,
+    ours: Case,
+    lines: Vec<(String, Shown)>,
+}
+
+impl Row {
+    /// A goal for foldlog's own figure.
+    pub(crate) fn goal(&mut self, goal: Goal) -> &mut Row {
+        self.lines[0].1 = Shown::Ours(self.ours, Some(goal));
+        self
+    }
+
+    /// What no recorder can beat by much.
+    pub(crate) fn limit(&mut self, name: impl std::fmt::Display, case: Case, goal: Option<Goal>) -> &mut Row {
+        self.lines.push((format!("limit: {name}"), Shown::Theirs(case, goal)));
+        self
+    }
+
+    pub(crate) fn peer(&mut self, name: impl Into<String>, case: Case, goal: Option<Goal>) -> &mut Row {
+        self.lines.push((name.into(), Shown::Theirs(case, goal)));
+        self
+    }
+
+    pub(crate) fn absent(&mut self, name: impl Into<String>, why: impl Into<String>) -> &mut Row {
+        self.lines.push((name.into(), Shown::Absent(why.into())));
+        self
+    }
+
+    /// A goal for something that foldlog does not do.
+    pub(crate) fn not_built(&mut self, name: impl Into<String>, goal: impl Into<String>) -> &mut Row {
+        self.lines.push((name.into(), Shown::NotBuilt(goal.into())));
+        self
+    }
 }
 
 type Measure<'a> = Box<dyn Fn() -> Result<Sample> + 'a>;
@@ -53,11 +132,15 @@ pub(crate) struct Plan<'a> {
 impl<'a> Plan<'a> {
     pub(crate) fn case(&mut self, measure: impl Fn() -> Result<Sample> + 'a) -> Case {
         self.cases.push((Box::new(measure), Vec::new()));
-        Case(self.cases.len() - 1)
+        Case { at: self.cases.len() - 1, figure: 0, times: 1.0 }
     }
 
-    pub(crate) fn row(&mut self, row: Row) {
-        self.rows.push(row);
+    /// A row whose first line is foldlog's.
+    pub(crate) fn row(&mut self, name: impl Into<String>, unit: &'static str, ours: Case) -> &mut Row {
+        let lines = vec![("**foldlog**".to_owned(), Shown::Ours(ours, None))];
+        self.rows.push(Row { name: name.into(), unit, ours, lines });
+        let last = self.rows.len() - 1;
+        &mut self.rows[last]
     }
 
     /// Measures every case once a round, so that what disturbs the machine for a while disturbs all of them.
@@ -70,55 +153,94 @@ impl<'a> Plan<'a> {
         Ok(())
     }
 
-    /// The table, in Markdown with columns that stand below each other.
-    pub(crate) fn table(&self) -> String {
-        let mut cells =
-            vec![["row", "unit", "ours", "limit", "ours/limit", "n", "the limit is", "beside"].map(str::to_owned)];
-        cells.extend(self.rows.iter().map(|row| self.cells(row)));
-        let width = |column: usize| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-        let widths: [usize; 8] = std::array::from_fn(width);
-        let mut table = String::new();
-        for (at, row) in cells.iter().enumerate() {
-            for (cell, width) in row.iter().zip(widths) {
-                table.push_str(&format!("| {cell:width$} "));
-            }
-            table.push_str("|\n");
-            if at == 0 {
-                widths.iter().for_each(|width| table.push_str(&format!("|{}", "-".repeat(width + 2))));
-                table.push_str("|\n");
-            }
-        }
-        table
+    fn values(&self, case: Case) -> Vec<f64> {
+        self.cases[case.at].1.iter().map(|sample| sample.0[case.figure] * case.times).collect()
     }
 
-    fn cells(&self, row: &Row) -> [String; 8] {
-        let (ours, limit) = (&self.cases[row.ours.0].1, &self.cases[row.limit.0].1);
-        let rates: Vec<f64> = ours.iter().map(|sample| sample.rate).collect();
-        let limits: Vec<f64> = limit.iter().map(|sample| sample.rate * row.times).collect();
-        let ratios: Vec<f64> = rates.iter().zip(&limits).map(|(ours, limit)| ours / limit).collect();
-        let beside = match row.beside {
-            "" => String::new(),
-            name => format!("{:.1} {name}", median(ours.iter().map(|sample| sample.beside).collect())),
+    /// The lines of the table.
+    pub(crate) fn lines(&self) -> Vec<Line> {
+        let lines_of = |row: &Row| {
+            let first_only = |at: usize| if at == 0 { row.name.clone() } else { String::new() };
+            let cells = row.lines.iter().enumerate();
+            cells.map(|(at, (who, shown))| self.line(row, first_only(at), who.clone(), shown)).collect::<Vec<_>>()
         };
-        let spread = |values: &[f64], show: fn(f64) -> String| {
-            let least = values.iter().copied().fold(f64::INFINITY, f64::min);
-            let most = values.iter().copied().fold(0.0, f64::max);
-            format!("{} [{}–{}]", show(median(values.to_vec())), show(least), show(most))
+        self.rows.iter().flat_map(lines_of).collect()
+    }
+
+    fn line(&self, row: &Row, name: String, who: String, shown: &Shown) -> Line {
+        let (case, ratios, goal, judged) = match shown {
+            Shown::Absent(why) => return Line::without_figures(name, who, why, "", ""),
+            Shown::NotBuilt(goal) => return Line::without_figures(name, who, "", goal, NOT_BUILT),
+            Shown::Ours(case, goal) => (*case, Vec::new(), *goal, self.values(*case)),
+            Shown::Theirs(case, goal) => {
+                let (ours, theirs) = (self.values(row.ours), self.values(*case));
+                let ratios: Vec<f64> = ours.iter().zip(&theirs).map(|(ours, theirs)| ours / theirs).collect();
+                (*case, ratios.clone(), *goal, ratios)
+            }
         };
-        [
-            row.name.clone(),
-            row.unit.to_owned(),
-            spread(&rates, short),
-            spread(&limits, short),
-            spread(&ratios, |ratio| format!("{ratio:.3}")),
-            rates.len().to_string(),
-            row.limit_is.clone(),
-            beside,
-        ]
+        let values = self.values(case);
+        let ratio = if ratios.is_empty() { String::new() } else { spread(&ratios) };
+        let met = match goal {
+            None => "",
+            Some(goal) if goal.is_met(median(&judged)) => MET,
+            Some(_) => MISSED,
+        };
+        let goal = goal.map(Goal::show).unwrap_or_default();
+        let n = values.len().to_string();
+        Line([name, who, spread(&values), row.unit.to_owned(), ratio, goal, met.to_owned(), n])
     }
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+const MET: &str = "met";
+const MISSED: &str = "**missed**";
+const NOT_BUILT: &str = "not built";
+
+/// A line of the table, cell by cell.
+#[derive(Clone, Debug)]
+pub(crate) struct Line([String; 8]);
+
+impl Line {
+    fn without_figures(name: String, who: String, why: &str, goal: &str, met: &str) -> Line {
+        let [why, goal, met] = [why, goal, met].map(str::to_owned);
+        Line([name, who, why, String::new(), String::new(), goal, met, String::new()])
+    }
+}
+
+/// The table, in Markdown with columns that stand below each other, and how many goals were met.
+pub(crate) fn render(lines: &[Line]) -> String {
+    let head = ["row", "who", "median [least–most]", "unit", "foldlog ÷ it", "goal", "", "n"].map(str::to_owned);
+    let cells: Vec<&[String; 8]> = std::iter::once(&head).chain(lines.iter().map(|line| &line.0)).collect();
+    let width = |column: usize| cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; 8] = std::array::from_fn(width);
+    let mut table = String::new();
+    for (at, row) in cells.iter().enumerate() {
+        for (cell, width) in row.iter().zip(widths) {
+            table.push_str(&format!("| {cell:width$} "));
+        }
+        table.push_str("|\n");
+        if at == 0 {
+            widths.iter().for_each(|width| table.push_str(&format!("|{}", "-".repeat(width + 2))));
+            table.push_str("|\n");
+        }
+    }
+    let count = |word: &str| lines.iter().filter(|line| line.0[6] == word).count();
+    table.push_str(&format!("\n{} goals met, {} missed, {} not built.", count(MET), count(MISSED), count(NOT_BUILT)));
+    table
+}
+
+/// The median, with the least and the most where there are several.
+fn spread(values: &[f64]) -> String {
+    let middle = short(median(values));
+    if values.len() < 2 {
+        return middle;
+    }
+    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    format!("{middle} [{}–{}]", short(least), short(most))
+}
+
+pub(crate) fn median(values: &[f64]) -> f64 {
+    let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
     match (values.len(), values.len() / 2) {
         (0, _) => f64::NAN,
@@ -127,12 +249,22 @@ fn median(mut values: Vec<f64>) -> f64 {
     }
 }
 
+/// The value below which so many percent lie.
+pub(crate) fn share(values: &[f64], percent: usize) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    values.get((values.len() * percent / 100).min(values.len().saturating_sub(1))).copied().unwrap_or(f64::NAN)
+}
+
 /// Three digits or four.
 fn short(value: f64) -> String {
-    match value {
-        value if value >= 1e6 => format!("{:.2}M", value / 1e6),
-        value if value >= 1e5 => format!("{:.0}k", value / 1e3),
-        value if value >= 1e4 => format!("{:.1}k", value / 1e3),
-        value => format!("{value:.0}"),
+    match value.abs() {
+        size if size >= 1e6 => format!("{:.2}M", value / 1e6),
+        size if size >= 1e5 => format!("{:.0}k", value / 1e3),
+        size if size >= 1e4 => format!("{:.1}k", value / 1e3),
+        size if size >= 100.0 => format!("{value:.0}"),
+        size if size >= 10.0 => format!("{value:.1}"),
+        size if size >= 0.1 => format!("{value:.2}"),
+        _ => format!("{value:.4}"),
     }
 }

@@ -1,7 +1,9 @@
 //! The peers: what tells each of them of new lines, and how it gets them.
 
-use crate::stamped::{Stamp, now, seq_of};
-use crate::{Result, runtime};
+use super::runtime;
+use super::stamped::{Stamp, now, seq_of};
+use crate::Result;
+use crate::lines::BLOCK;
 use notify::{RecursiveMode, Watcher};
 use rustix::fs::inotify;
 use std::fs::File;
@@ -11,9 +13,6 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
-
-/// How much is read at once.
-pub(crate) const BLOCK: usize = 1 << 20;
 
 /// Until which number a peer follows, and whom it tells that it is there.
 pub(crate) struct Course<'a> {

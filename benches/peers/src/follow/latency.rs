@@ -4,14 +4,20 @@
 //! same one for all rows. Its storage notes the time right before each `write(2)`; the follower notes the time when it
 //! has the whole line, or the whole entry, in its hands. Both times are of one clock of the machine.
 
-use crate::readers::{self, Course};
-use crate::stamped::{Stamp, Stamped, now};
-use crate::{Options, Result, SEED, SESSION, push, runtime, table, tell, workload};
-use foldlog::{Cursor, Durability, Item, Journal, JournalOptions, SessionId, Store};
+use super::readers::{self, Course};
+use super::stamped::{Stamp, Stamped, now};
+use super::{SESSION, runtime, segment};
+use crate::child::{self, tell};
+use crate::lab::{SEED, push};
+use crate::table::{Case, Goal, Line, Plan, Sample, share};
+use crate::workload::{self, Shape};
+use crate::{Options, Result};
+use foldlog::{Cursor, Durability, Item, Journal, JournalOptions, Store};
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -20,43 +26,53 @@ const SETTLE: Duration = Duration::from_millis(150);
 
 type Follow = fn(&Path, &Course<'_>) -> Result<Vec<Stamp>>;
 
-const CASES: [(&str, Option<Follow>); 10] = [
-    ("raw inotify + read, blocking thread", Some(readers::inotify_blocking)),
-    ("raw inotify + read, tokio `AsyncFd`", Some(readers::inotify_async)),
-    ("**foldlog, `Store::follow`, blocking**", Some(foldlog_blocking)),
-    ("**foldlog, `Store::follow`, async**", Some(foldlog_async)),
-    ("**foldlog, `Store::follow_all`, blocking**", Some(foldlog_all)),
-    ("**foldlog, `Journal::follow`, same process**", None),
-    ("notify crate + read", Some(readers::notify_crate)),
-    ("GNU `tail -f`, pipe", Some(readers::tail)),
-    ("linemux", Some(readers::linemux)),
-    ("a look every 10 ms + read", Some(readers::polling)),
+const PEERS: [(&str, Follow); 5] = [
+    ("raw inotify + read, tokio `AsyncFd`", readers::inotify_async),
+    ("notify crate + read", readers::notify_crate),
+    ("GNU `tail -f`, pipe", readers::tail),
+    ("linemux", readers::linemux),
+    ("a look every 10 ms + read", readers::polling),
 ];
 
-pub(crate) fn measure(options: &Options, dir: &Path) -> Result<()> {
-    let mut cases: Vec<(Vec<f64>, Vec<f64>)> = vec![Default::default(); CASES.len()];
-    for round in 0..options.rounds {
-        for ((name, follow), (medians, all)) in CASES.iter().zip(&mut cases) {
+const OURS: [(&str, Option<Follow>); 4] = [
+    ("`Store::follow`, blocking", Some(foldlog_blocking)),
+    ("`Journal::follow`, same process", None),
+    ("`Store::follow`, async", Some(foldlog_async)),
+    ("`Store::follow_all`, blocking", Some(foldlog_all)),
+];
+
+pub(crate) fn measure(options: &Options, dir: &Path) -> Result<Vec<Line>> {
+    let events = options.scaled(150, 30);
+    let mut plan = Plan::default();
+    let mut case = |name: &'static str, follow: Option<Follow>| -> Case {
+        let round = Cell::new(0);
+        plan.case(move || {
             let root = tempfile::tempdir_in(dir)?;
             let (written, arrived) = match follow {
-                Some(follow) => beside_another_process(root.path(), options.events, round, *follow)?,
-                None => in_one_process(root.path(), options.events, round)?,
+                Some(follow) => beside_another_process(root.path(), events, round.get(), follow)?,
+                None => in_one_process(root.path(), events, round.get())?,
             };
-            let times = differences(&written, &arrived, options.events).map_err(|error| format!("{name}: {error}"))?;
-            medians.push(table::median(&times));
-            all.extend(times);
+            round.set(round.get() + 1);
+            let times = differences(&written, &arrived, events).map_err(|error| format!("{name}: {error}"))?;
+            Ok(Sample::of(share(&times, 50)).and(share(&times, 99)))
+        })
+    };
+    let limit = case("raw inotify", Some(readers::inotify_blocking));
+    let ours = OURS.map(|(name, follow)| (name, case(name, follow)));
+    let peers = PEERS.map(|(name, follow)| (name, case(name, Some(follow))));
+    for (at, (name, ours)) in ours.into_iter().enumerate() {
+        let row = plan.row(format!("follower at 100 events/s, {name}, p50"), "us", ours);
+        row.limit("raw inotify + read, blocking thread", limit, Some(Goal::AtMost(2.0)));
+        // Once is enough for those who stay the same.
+        for (name, peer) in peers.iter().filter(|_| at == 0) {
+            row.peer(*name, *peer, None);
         }
+        plan.row(format!("follower at 100 events/s, {name}, p99"), "us", ours.figure(1))
+            .goal(Goal::AtMost(400.0))
+            .limit("raw inotify + read, blocking thread", limit.figure(1), None);
     }
-    let limits = cases[0].0.clone();
-    let mut rows = vec![table::words(&["follower", "p50, us", "÷ raw inotify", "p99, us", "max, us", "n"])];
-    for ((name, _), (medians, all)) in CASES.iter().zip(&cases) {
-        let (p99, most) = (table::share(all, 99), table::share(all, 100));
-        let row = [table::spread(medians, 1), table::ratio(medians, &limits)].into_iter();
-        let row = row.chain([format!("{p99:.0}"), format!("{most:.0}"), all.len().to_string()]);
-        rows.push([(*name).to_owned()].into_iter().chain(row).collect());
-    }
-    table::print("Latency at 100 events/s, from right before `write(2)` to the whole line or entry", &rows);
-    Ok(())
+    plan.run(options.rounds(3))?;
+    Ok(plan.lines())
 }
 
 /// Microseconds from being written to being had.
@@ -76,8 +92,7 @@ fn beside_another_process(
     round: usize,
     follow: Follow,
 ) -> Result<(Vec<Stamp>, Vec<Stamp>)> {
-    let mut child = Command::new(std::env::current_exe()?)
-        .arg("write")
+    let mut child = child::command("write")?
         .arg(root)
         .args([events, round].map(|number| number.to_string()))
         .stdin(Stdio::piped())
@@ -90,7 +105,7 @@ fn beside_another_process(
         std::thread::sleep(SETTLE);
         Ok(stdin.lock().map_err(|_| "a panic elsewhere")?.write_all(b"go\n")?)
     };
-    let arrived = follow(&segment(root)?, &Course { last: first + events as u64, ready: &ready })?;
+    let arrived = follow(&segment(&Store::open(root)?)?, &Course { last: first + events as u64, ready: &ready })?;
     let mut written = Vec::new();
     for line in told {
         let line = line?;
@@ -106,8 +121,8 @@ fn beside_another_process(
 
 /// The writer in another process: opens, waits for the word, writes, and tells when it wrote what.
 pub(crate) fn write_for_parent(mut args: impl Iterator<Item = String>) -> Result<()> {
-    let mut next = || args.next().ok_or("an argument is missing");
-    let (root, events, round) = (PathBuf::from(next()?), next()?.parse()?, next()?.parse()?);
+    let root = PathBuf::from(child::next(&mut args)?);
+    let (events, round) = (child::next(&mut args)?.parse()?, child::next(&mut args)?.parse()?);
     let (journal, stamped) = journal(&root)?;
     tell(&journal.last_seq().to_string())?;
     std::io::stdin().lock().read_line(&mut String::new())?;
@@ -137,26 +152,20 @@ fn journal(root: &Path) -> Result<(Journal, Stamped)> {
     let options = JournalOptions::default().durability(Durability::Written);
     let journal = Store::open_on(stamped.clone(), root)?.journal_with(SESSION, options)?;
     // The first event makes the segment, which no steady state does.
-    journal.append(workload::steps(1, SEED)[0].event())?.wait()?;
+    journal.append(workload::steps(Shape::Streamed, 1, SEED)[0].event())?.wait()?;
     Ok((journal, stamped))
 }
 
 /// Pauses of 5 to 15 ms, so that nobody who looks every 10 ms falls into step.
 fn write(journal: &Journal, events: usize, round: usize) -> Result<()> {
     let mut random = SEED + round as u64;
-    for step in workload::steps(events + 1, SEED + round as u64).iter().skip(1) {
+    for step in workload::steps(Shape::Streamed, events + 1, SEED + round as u64).iter().skip(1) {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         std::thread::sleep(Duration::from_micros(5_000 + (random >> 33) % 10_000));
         push(journal, step.event())?;
     }
     journal.sync()?.wait()?;
     Ok(())
-}
-
-fn segment(root: &Path) -> Result<PathBuf> {
-    let session = Store::open(root)?.path_of(&SessionId::new(SESSION)?);
-    let paths = std::fs::read_dir(session)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
-    paths.into_iter().find(|path| path.extension().is_some_and(|is| is == "jsonl")).ok_or_else(|| "no segment".into())
 }
 
 /// The store's root, from the path of a segment.

@@ -3,11 +3,16 @@
 //! Followers and writer share the machine's cores, and each follower gets every entry whole: what a row loses beyond the
 //! processor time that its followers take is what foldlog makes the writer wait.
 
-use crate::{Options, Result, SEED, SESSION, push, runtime, table, tell, workload};
+use super::{SESSION, runtime};
+use crate::child::{self, tell};
+use crate::lab::{SEED, push};
+use crate::table::{Goal, Line, Plan, Sample};
+use crate::workload::{self, Shape, Step};
+use crate::{EVENTS, Options, Result};
 use foldlog::{Cursor, Durability, Follower, Item, Journal, JournalOptions, Store};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -16,7 +21,7 @@ use std::time::{Duration, Instant};
 /// How long a row with a pace of its own, or with a disk, is measured.
 const WINDOW: Duration = Duration::from_millis(400);
 /// How many events full speed is measured on.
-const EVENTS: usize = 40_000;
+const AT_FULL_SPEED: usize = 40_000;
 /// How often a follower looks whether it shall stop.
 const STOP: Duration = Duration::from_millis(50);
 
@@ -30,13 +35,12 @@ enum Where {
     Processes,
 }
 
-const CASES: [(&str, usize, Where); 6] = [
-    ("none", 0, Where::Threads),
-    ("1, blocking thread", 1, Where::Threads),
-    ("16, blocking threads", 16, Where::Threads),
-    ("100, blocking threads", 100, Where::Threads),
-    ("100, tasks of one thread", 100, Where::OneThread),
-    ("16, processes", 16, Where::Processes),
+const CASES: [(&str, usize, Where); 5] = [
+    ("1 follower, a thread", 1, Where::Threads),
+    ("16 followers, a thread each", 16, Where::Threads),
+    ("16 followers, a process each", 16, Where::Processes),
+    ("100 followers, a thread each", 100, Where::Threads),
+    ("100 followers, tasks of one thread", 100, Where::OneThread),
 ];
 
 /// What the writer does.
@@ -49,36 +53,36 @@ enum Writing {
 }
 
 const WRITINGS: [(&str, Writing); 3] = [
-    ("full speed, `push`, until written", Writing::FullSpeed),
-    ("durable, one task, every ticket awaited", Writing::DurableOneTask),
+    ("full speed, `push`", Writing::FullSpeed),
+    ("durable, 1 task", Writing::DurableOneTask),
     ("1000 events/s, `push`", Writing::Paced(1000)),
 ];
 
-pub(crate) fn measure(options: &Options, dir: &Path) -> Result<()> {
-    let steps = workload::steps(EVENTS, SEED);
-    let mut rates = vec![vec![Vec::new(); CASES.len()]; WRITINGS.len()];
-    for _ in 0..options.rounds {
-        for ((_, writing), rates) in WRITINGS.iter().zip(&mut rates) {
-            for ((_, count, place), rates) in CASES.iter().zip(rates) {
-                let root = tempfile::tempdir_in(dir)?;
-                rates.push(with_followers(root.path(), &steps, *writing, *count, *place)?);
-            }
+pub(crate) fn measure(options: &Options, dir: &Path) -> Result<Vec<Line>> {
+    let steps = workload::steps(Shape::Streamed, options.scaled(AT_FULL_SPEED, 5000), SEED);
+    let mut plan = Plan::default();
+    for (name, writing) in WRITINGS {
+        let mut case = |count: usize, place: Where| {
+            let steps = &steps;
+            plan.case(move || with_followers(dir, steps, writing, count, place))
+        };
+        let alone = case(0, Where::Threads);
+        // A pace that is easily kept tells nothing of a few followers.
+        let cases = CASES.into_iter().filter(|(_, count, _)| *count == 100 || !matches!(writing, Writing::Paced(_)));
+        let cases: Vec<_> = cases.map(|(followers, count, place)| (followers, place, case(count, place))).collect();
+        for (followers, place, ours) in cases {
+            // The goal is for many followers used as many should be: on one executor.
+            let goal = matches!(place, Where::OneThread).then_some(Goal::AtLeast(0.9));
+            plan.row(format!("writer, {name}, {followers}"), EVENTS, ours).peer("the writer alone", alone, goal);
         }
     }
-    let mut rows = vec![table::words(&["writer", "followers", "events/s", "÷ none", "n"])];
-    for ((writing, _), rates) in WRITINGS.iter().zip(&rates) {
-        for ((followers, ..), of_case) in CASES.iter().zip(rates) {
-            let row = [writing, followers].map(|name| (*name).to_owned()).into_iter();
-            let figures = [table::spread(of_case, 0), table::ratio(of_case, &rates[0]), of_case.len().to_string()];
-            rows.push(row.chain(figures).collect());
-        }
-    }
-    table::print("The writer's rate with followers", &rows);
-    Ok(())
+    plan.run(options.rounds(3))?;
+    Ok(plan.lines())
 }
 
-fn with_followers(root: &Path, steps: &[workload::Step], writing: Writing, count: usize, place: Where) -> Result<f64> {
-    let store = Store::open(root)?;
+fn with_followers(dir: &Path, steps: &[Step], writing: Writing, count: usize, place: Where) -> Result<Sample> {
+    let root = tempfile::tempdir_in(dir)?;
+    let store = Store::open(root.path())?;
     let options = JournalOptions::default();
     let options = match writing {
         Writing::FullSpeed => options.durability(Durability::Written).sync_interval(Duration::from_secs(3600)),
@@ -86,18 +90,18 @@ fn with_followers(root: &Path, steps: &[workload::Step], writing: Writing, count
     };
     let journal = store.journal_with(SESSION, options)?;
     journal.append(steps[0].event())?.wait()?;
-    let followers = Followers::start(&journal, root, count, place)?;
+    let followers = Followers::start(&journal, root.path(), count, place)?;
     let (events, time) = write(&journal, steps, writing)?;
     followers.stop()?;
-    Ok(events as f64 / time.as_secs_f64())
+    Ok(Sample::rate(events as f64, time))
 }
 
-fn write(journal: &Journal, steps: &[workload::Step], writing: Writing) -> Result<(usize, Duration)> {
+fn write(journal: &Journal, steps: &[Step], writing: Writing) -> Result<(usize, Duration)> {
     let start = Instant::now();
     let mut events = 0;
     match writing {
         Writing::FullSpeed => {
-            let ready: Vec<_> = steps.iter().map(workload::Step::event).collect();
+            let ready: Vec<_> = steps.iter().map(Step::event).collect();
             let start = Instant::now();
             ready.into_iter().try_for_each(|event| push(journal, event))?;
             journal.append(foldlog::TextDelta::new("t-last", ""))?.wait()?;
@@ -156,12 +160,8 @@ impl Followers {
             }
             Where::Processes => {
                 for _ in 0..count {
-                    let mut child = Command::new(std::env::current_exe()?)
-                        .arg("read")
-                        .arg(root)
-                        .stdin(Stdio::piped())
-                        .stdout(Stdio::piped())
-                        .spawn()?;
+                    let mut child =
+                        child::command("read")?.arg(root).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
                     let stdout = child.stdout.take().ok_or("no pipe")?;
                     processes.push(child);
                     BufReader::new(stdout).read_line(&mut String::new())?;
@@ -231,7 +231,7 @@ fn take_all_as_tasks(followers: Vec<Follower>, stop: &AtomicBool, ready: &Arc<At
 
 /// A follower in another process: until its parent closes the pipe.
 pub(crate) fn read_for_parent(mut args: impl Iterator<Item = String>) -> Result<()> {
-    let root = PathBuf::from(args.next().ok_or("an argument is missing")?);
+    let root = PathBuf::from(child::next(&mut args)?);
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);
     std::thread::spawn(move || {

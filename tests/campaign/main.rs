@@ -53,6 +53,9 @@ const PARTS: &[Part] = &[
     fuzz::COMPACT,
     real::cuts::EXT4,
     real::cuts::XFS,
+    real::disks::FAILING_SYNC,
+    real::disks::FULL_DISK,
+    real::disks::ABORTED,
 ];
 
 #[derive(Debug, Parser)]

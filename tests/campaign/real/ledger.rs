@@ -61,6 +61,11 @@ impl Ledger {
         }
     }
 
+    /// The numbers that were promised to a session.
+    pub fn promised(&self, session: &str) -> Vec<u64> {
+        self.book().accounts[session].promised.keys().copied().collect()
+    }
+
     /// From now on no promise counts.
     pub fn end(&self) {
         self.book().over = true;

@@ -179,7 +179,9 @@ impl Walk {
                 continue;
             };
             let is_last = self.growing && self.listed.is_empty() && !opened.has_entries;
-            if is_last && (opened.header.is_some() || self.was_never_created(&opened)) {
+            // One with a bad first line is no longer being made: what stands behind that is to be read.
+            let is_begun = opened.header.is_some() && !opened.has_lines;
+            if is_last && (is_begun || self.was_never_created(&opened)) {
                 // It is being made, or will never be finished: the next look tells. Its first entry may explain much.
                 self.listed.push_front(listed);
                 break;

@@ -24,6 +24,7 @@ mod support;
 
 mod bits;
 mod part;
+mod simulator;
 mod table;
 
 use clap::Parser;
@@ -32,7 +33,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 /// In the order in which they run.
-const PARTS: &[Part] = &[bits::FLIPS, bits::TRUNCATIONS];
+const PARTS: &[Part] = &[bits::FLIPS, bits::TRUNCATIONS, simulator::SIMULATED];
 
 #[derive(Debug, Parser)]
 #[command(about = "Does to foldlog what disks, kernels and people do, and counts what is lost")]

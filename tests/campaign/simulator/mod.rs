@@ -1,0 +1,26 @@
+//! A simulated disk, the histories that are lived on it, and the oracle that looks at every crash of them.
+//!
+//! - `disk`: what programs see, what the platter has, and every change between them; `crash`: what is left of those
+//! - `storage`: that disk as foldlog's storage; `faults`: what calls do wrong; `lies`: what the canaries' storage leaves out
+//! - `author`, `script`: what is recorded, and by which steps; `life`: one process of it; `run`: a whole history
+//! - `knowledge`, `oracle`, `view`, `check`: what is known, and what must be so after each crash
+//! - `shrink`: the shortest history that still fails
+
+mod author;
+mod check;
+mod crash;
+mod disk;
+mod faults;
+mod knowledge;
+mod life;
+mod lies;
+mod oracle;
+mod run;
+mod script;
+mod shrink;
+mod storage;
+mod view;
+
+mod random;
+
+pub use random::SIMULATED;

@@ -87,8 +87,12 @@ pub fn record(
 
 impl Living<'_> {
     fn learn(&mut self, fact: Fact) {
+        self.learn_after(self.storage.calls(), fact);
+    }
+
+    fn learn_after(&mut self, calls: usize, fact: Fact) {
         self.known.learn(&fact);
-        self.facts.push((self.storage.calls(), fact));
+        self.facts.push((calls, fact));
     }
 
     fn step(&mut self, step: Step) -> Result<(), String> {
@@ -126,8 +130,7 @@ impl Living<'_> {
         let known = self.facts.iter().filter(|(_, fact)| matches!(fact, Fact::SyncFailed | Fact::SyncLied)).count();
         for (calls, what, _) in self.storage.struck().into_iter().skip(known) {
             let fact = if what == What::OneLate { Fact::SyncLied } else { Fact::SyncFailed };
-            self.known.learn(&fact);
-            self.facts.push((calls, fact));
+            self.learn_after(calls, fact);
         }
     }
 
@@ -165,6 +168,7 @@ impl Living<'_> {
         }
         for at in 0..count {
             let (draft, data) = self.known.author.draft();
+            let calls = self.storage.calls(); // before the writer's thread may make the next one
             let Ok(ticket) = journal.append(draft) else { break };
             let (seq, data) = (ticket.seq().get(), Arc::from(data));
             let taken = self.known.synced.contains_key(&seq) || self.known.written.contains_key(&seq);
@@ -176,7 +180,7 @@ impl Living<'_> {
                 self.storage.open_gate();
                 return Err(format!("{seq} was given twice"));
             }
-            self.learn(Fact::Submitted(seq, data));
+            self.learn_after(calls, Fact::Submitted(seq, data));
         }
         self.storage.open_gate();
         let accepted = tickets.len();

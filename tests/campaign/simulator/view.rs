@@ -59,9 +59,7 @@ impl View {
 
     /// Notes the next item; `true` if there is no more to be said now.
     fn note(&mut self, follower: &mut Follower, patience: Duration) -> Result<bool, String> {
-        let t = Instant::now(); let item = follower.next_timeout(patience); if std::env::var("DBGV").is_ok() { eprintln!("{:?} {:?} {}", t.elapsed(), patience, item.is_some()); }
-        let Some(item) = item else { return Ok(true) };
-        if std::env::var("DBGV").is_ok() { eprintln!("{:?}", item.as_ref().map(|i| format!("{i:?}").chars().take(150).collect::<String>())); }
+        let Some(item) = follower.next_timeout(patience) else { return Ok(true) };
         match item.map_err(|error| format!("the follower: {error}"))? {
             Item::Entry(entry) => {
                 let seq = entry.seq().get();
@@ -86,6 +84,9 @@ impl View {
             })?;
         }
         let taken = self.seen.keys().find(|seq| !reading.entries.contains_key(seq) && !may_be_gone(**seq));
-        expect(taken.is_none(), || format!("{taken:?} was given to the follower, is gone, and it was not told"))
+        expect(taken.is_none(), || {
+            let (seen, read, gaps) = (self.seen.keys(), reading.entries.keys(), &reading.gaps);
+            format!("{taken:?} is gone, and the follower was not told; it has {seen:?}, a reader {read:?} and {gaps:?}")
+        })
     }
 }

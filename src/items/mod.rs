@@ -207,17 +207,18 @@ impl Items {
             && let Ok(Event::JournalRecovered(recovered)) = entry.event()
         {
             epoch = epoch.max(recovered.epoch);
-            if self.exact && epoch > self.seen.epoch && recovered.after < self.known && seq > recovered.after {
-                self.seen.epoch = epoch;
-                self.rewind_to(recovered.after);
-                return Fate::Rewind;
-            }
+            let finds_less = self.exact && epoch > self.seen.epoch;
             // A power cut need not take the last of what was not synced: it may take what was written before that.
             let hole = recovered.holes.iter().map(|hole| hole.first_seq).min().filter(|first| *first <= self.known);
-            if let Some(first) = hole.filter(|_| self.growing && self.exact && epoch > self.seen.epoch) {
+            if let Some(first) = hole.filter(|first| finds_less && self.growing && *first <= recovered.after) {
                 self.seen.epoch = epoch;
                 self.rewind_to(first.saturating_sub(1));
                 return Fate::StartAnew;
+            }
+            if finds_less && recovered.after < self.known && seq > recovered.after {
+                self.seen.epoch = epoch;
+                self.rewind_to(recovered.after);
+                return Fate::Rewind;
             }
         }
         self.passed = seq;

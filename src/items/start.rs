@@ -68,8 +68,19 @@ impl Items {
     }
 }
 
-/// The segment to open first; `None` to read all. One whose header is bad is never the first.
+/// The segment to open first; `None` to read all. What was merged into another one is never the first, though its removal
+/// was lost.
 fn first_segment(files: &Files, walk: &Walk, known: &Known) -> Result<Option<Opened>> {
+    let Some(first) = first_behind(files, walk, known)? else { return Ok(None) };
+    let listed: Vec<Listed> = walk.listed().collect();
+    match walk.merged(&listed, first.segment)? {
+        Some(merged) => files.peek(merged),
+        None => Ok(Some(first)),
+    }
+}
+
+/// The segment with the first entry that is not known. One whose header is bad is never the first.
+fn first_behind(files: &Files, walk: &Walk, known: &Known) -> Result<Option<Opened>> {
     if known.seq == 0 {
         return Ok(None);
     }

@@ -158,12 +158,16 @@ impl Walk {
         self.merged(&listed, segment)
     }
 
-    /// The segment, among these, into which a missing one was merged: a merged segment keeps the lowest number, so that it
-    /// is the nearest one before.
-    fn merged(&self, listed: &[Listed], missing: u64) -> Result<Option<Listed>> {
-        let Some(nearest) = listed.iter().rev().find(|listed| listed.segment < missing) else { return Ok(None) };
-        let opened = self.files.peek(*nearest)?.filter(|opened| opened.stands_through() >= missing);
-        Ok(opened.map(|_| *nearest))
+    /// The segment, among these, into which another one was merged: one before it. It need not be the nearest: a power cut
+    /// may bring back some of those that were removed behind it, and not others.
+    pub(super) fn merged(&self, listed: &[Listed], segment: u64) -> Result<Option<Listed>> {
+        for before in listed.iter().rev().filter(|listed| listed.segment < segment) {
+            let opened = self.files.peek(*before)?.filter(|opened| self.is_ours(opened));
+            if opened.is_some_and(|opened| opened.stands_through() >= segment) {
+                return Ok(Some(*before));
+            }
+        }
+        Ok(None)
     }
 
     fn exists(&self, segment: u64) -> bool {

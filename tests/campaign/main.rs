@@ -33,7 +33,15 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 /// In the order in which they run.
-const PARTS: &[Part] = &[bits::FLIPS, bits::TRUNCATIONS, simulator::SIMULATED];
+const PARTS: &[Part] = &[
+    bits::FLIPS,
+    bits::TRUNCATIONS,
+    simulator::SIMULATED,
+    simulator::SYNC_FAILURES,
+    simulator::EXHAUSTIVE,
+    simulator::SAME_SEED,
+    simulator::CANARIES,
+];
 
 #[derive(Debug, Parser)]
 #[command(about = "Does to foldlog what disks, kernels and people do, and counts what is lost")]

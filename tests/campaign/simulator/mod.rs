@@ -5,6 +5,7 @@
 //! - `author`, `script`: what is recorded, and by which steps; `life`: one process of it; `run`: a whole history
 //! - `knowledge`, `oracle`, `view`, `check`: what is known, and what must be so after each crash
 //! - `shrink`: the shortest history that still fails
+//! - `random`, `exhaustive`, `canaries`, `repeat`: the parts of the campaign
 
 mod author;
 mod check;
@@ -21,6 +22,12 @@ mod shrink;
 mod storage;
 mod view;
 
+mod canaries;
+mod exhaustive;
 mod random;
+mod repeat;
 
-pub use random::SIMULATED;
+pub use canaries::CANARIES;
+pub use exhaustive::EXHAUSTIVE;
+pub use random::{SIMULATED, SYNC_FAILURES};
+pub use repeat::SAME_SEED;

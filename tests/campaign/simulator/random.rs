@@ -17,8 +17,21 @@ pub const SIMULATED: Part = Part {
     run: simulated,
 };
 
+pub const SYNC_FAILURES: Part = Part {
+    name: "sync-failures",
+    unit: "crash states",
+    what: "the same, and calls fail: syncs as three file systems fail them, short writes, full disks, names",
+    slice: 1_000,
+    full: 200_000,
+    run: sync_failures,
+};
+
 fn simulated(scope: &Scope) -> Outcome {
     histories(scope, false)
+}
+
+fn sync_failures(scope: &Scope) -> Outcome {
+    histories(scope, true)
 }
 
 fn histories(scope: &Scope, faults: bool) -> Outcome {

@@ -12,7 +12,7 @@ use crate::support::Dice;
 use foldlog::Store;
 
 /// More files than this, and a journal begins to merge them by itself, when it likes.
-const MOST_FILES: usize = 60;
+const MOST_FILES: usize = 30;
 
 /// What came of it.
 #[derive(Debug, Default)]
@@ -67,9 +67,14 @@ pub fn run(history: &History, states: u64, lie: Option<Lie>) -> Result<Done, Bro
                 .map_err(|what| broken(calls, Some(crash), what, &done))?;
             (disk, known) = (after, at_crash);
         }
-        if disk.names.keys().filter(|path| name_of(path).ends_with(".jsonl")).count() > MOST_FILES {
+        if has_too_many_files(&disk) {
             break;
         }
     }
     Ok(done)
+}
+
+/// Whether the next life may end in a merge that nobody asked for.
+pub fn has_too_many_files(disk: &Disk) -> bool {
+    disk.names.keys().filter(|path| name_of(path).ends_with(".jsonl")).count() > MOST_FILES
 }

@@ -247,7 +247,7 @@ impl World {
     }
 
     fn write_down(&mut self, kind: Kind, path: &Path, result: &io::Result<usize>) {
-        if let Some(trace) = &mut self.trace {
+        if let (Some(trace), Some(_)) = (&mut self.trace, &self.snapshots) {
             let result = result.as_ref().map_err(io::Error::raw_os_error);
             trace.push(format!("{kind:?} {} {result:?}", name_of(path)));
         }

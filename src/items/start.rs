@@ -92,6 +92,10 @@ fn first_behind(files: &Files, walk: &Walk, known: &Known) -> Result<Option<Open
         let rewound = known.epoch.is_some_and(|epoch| header.epoch > epoch) && header.first_seq <= known.seq;
         let starts_behind = header.first_seq <= known.seq.saturating_add(1);
         let older_epoch = known.epoch.is_none_or(|epoch| header.epoch <= epoch);
+        if first.is_some() && older_epoch && starts_behind && opened.is_compacted() {
+            // Merged: the openings behind the one that its header names may have found less, and their reports say so.
+            return Ok(Some(opened));
+        }
         if rewound || (starts_behind && first.is_none()) {
             first = Some(opened);
         }

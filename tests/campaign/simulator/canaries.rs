@@ -36,7 +36,6 @@ const ALL: &[Canary] = &[
     canary("every second sync of directories", Lie::SkipsEverySecondSyncDir, 40),
     canary("no sync of what compaction writes", Lie::SkipsSync(".tmp"), 100),
     canary("removed before the rename", Lie::RemovesBeforeRenaming, 100),
-    canary("no sync of the torn copy", Lie::SkipsSync(".torn.part"), 200),
     canary("cut before the copy", Lie::CutsBeforeCopying, 200),
     canary("checksums not looked at", Lie::RepairsChecksums, 300),
     Canary { name: "sync errors swallowed", lie: Lie::HidesSyncErrors, faults: true, within: 100 },

@@ -54,7 +54,9 @@ pub fn check(
     let data: Arc<str> = Arc::from(data);
     let ticket = journal.append(draft).map_err(|error| format!("recovered, it takes nothing: {error}"))?;
     let seq = ticket.wait().map_err(|error| format!("recovered, it writes nothing: {error}"))?.get();
-    expect(!known.synced.contains_key(&seq) && !before.entries.contains_key(&seq), || format!("{seq} was given twice"))?;
+    expect(!known.synced.contains_key(&seq) && !before.entries.contains_key(&seq), || {
+        format!("{seq} was given twice")
+    })?;
     known.submitted.entry(seq).or_default().push(Arc::clone(&data));
     known.synced.insert(seq, data);
     if expected.closes {

@@ -207,7 +207,9 @@ impl Living<'_> {
         }
         let opened_at = self.opened_at;
         let failed = self.storage.struck().into_iter().find(|(calls, what, path)| {
-            (opened_at..began).contains(calls) && *what != What::OneLate && path.extension().is_some_and(|end| end == "jsonl")
+            (opened_at..began).contains(calls)
+                && *what != What::OneLate
+                && path.extension().is_some_and(|end| end == "jsonl")
         });
         expect(failed.is_none(), || format!("{seq} was acknowledged after a failed sync: {failed:?}"))?;
         self.learn(Fact::Synced(seq, data));

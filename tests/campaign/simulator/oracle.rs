@@ -68,7 +68,9 @@ impl Reading {
             // In a compacted segment a hole is no gap; what accounts for it is still there.
             let told = self.gaps.iter().any(|gap| within(gap, seq))
                 || reported.iter().any(|(first, last)| (*first..=*last).contains(&seq));
-            expect(told || self.is_compacted_away(seq, known), || format!("{seq} is missing in silence: {:?}", self.gaps))?;
+            expect(told || self.is_compacted_away(seq, known), || {
+                format!("{seq} is missing in silence: {:?}", self.gaps)
+            })?;
         }
         let unexplained = self.gaps.iter().find(|gap| !gap.explained);
         expect(known.lied_to || unexplained.is_none(), || format!("the log does not account for {unexplained:?}"))

@@ -40,10 +40,8 @@ pub fn run(history: &History, states: u64, lie: Option<Lie>) -> Result<Done, Bro
     let store = Store::open_on(storage.clone(), ROOT).unwrap();
     let (mut disk, mut known, mut done) = (Disk::default(), Knowledge::default(), Done::default());
     for (number, life) in history.lives.iter().enumerate() {
-        let broken =
-            |calls, crash, what, done: &Done| Broken { at: (number, calls), crash, what, states: done.states };
-        let recording =
-            record(&storage, &store, &disk, &known, life).map_err(|what| broken(0, None, what, &done))?;
+        let broken = |calls, crash, what, done: &Done| Broken { at: (number, calls), crash, what, states: done.states };
+        let recording = record(&storage, &store, &disk, &known, life).map_err(|what| broken(0, None, what, &done))?;
         done.acknowledged += recording.acknowledged as u64;
         let mut dice = Dice::seeded(life.seed);
         let was_quiet = disk.pending.is_empty();

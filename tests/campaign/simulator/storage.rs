@@ -358,7 +358,8 @@ impl StorageFile for Handle {
         let file = &world.disk.files[self.inode];
         let offset = offset as usize;
         let count = file.current.len().saturating_sub(offset).min(buffer.len());
-        let bytes = if self.durable_only { &file.durable } else { &file.current };
+        let cached = matches!(world.lie, Some(Lie::SkipsSync(end)) if self.path.to_string_lossy().ends_with(end));
+        let bytes = if self.durable_only && !cached { &file.durable } else { &file.current };
         // Where nothing has reached the disk, it has nothing but zeros.
         let there = bytes.get(offset..).unwrap_or_default();
         let there = &there[..there.len().min(count)];

@@ -122,6 +122,6 @@ fn holes(entry: &Entry<'_>) -> Vec<(u64, u64)> {
     }
 }
 
-pub fn within(gap: &Gap, seq: u64) -> bool {
+fn within(gap: &Gap, seq: u64) -> bool {
     gap.first_seq.is_some_and(|first| first.get() <= seq) && gap.last_seq.is_some_and(|last| seq <= last.get())
 }

@@ -49,6 +49,8 @@ pub(crate) struct Opened {
     pub(crate) lines_from: u64,
     /// Its first entry, if that is the report of a recovery.
     pub(crate) recovered: Option<JournalRecovered>,
+    /// A line follows the header, good or bad.
+    pub(crate) has_lines: bool,
     /// A good line follows the header directly.
     pub(crate) has_entries: bool,
 }
@@ -148,7 +150,9 @@ impl Files {
 fn peek_at(listed: Listed, file: Arc<dyn StorageFile>) -> Opened {
     let Listed { segment, len } = listed;
     let mut scanner = Scanner::new(Arc::clone(&file), 0, len);
-    let mut opened = Opened { segment, file, len, header: None, lines_from: 0, recovered: None, has_entries: false };
+    let (header, recovered) = (None, None);
+    let mut opened =
+        Opened { segment, file, len, header, lines_from: 0, recovered, has_lines: false, has_entries: false };
     let Some(first) = scanner.next() else { return opened };
     if first.ending == Ending::Newline {
         opened.header = Header::decode(scanner.bytes());
@@ -159,6 +163,7 @@ fn peek_at(listed: Listed, file: Arc<dyn StorageFile>) -> Opened {
             return opened;
         }
     }
+    opened.has_lines = true;
     if let Decoded::Entry(entry) = line::decode(scanner.bytes()) {
         opened.has_entries = true;
         if let Ok(Event::JournalRecovered(recovered)) = entry.event() {

@@ -2,12 +2,13 @@
 
 use crate::cursor::Cursor;
 use crate::error::{Error, ErrorKind, Result};
-use crate::files::Files;
+use crate::files::{Files, Listed};
 use crate::fold::{Origin, Reducer, Session, SessionFold};
 use crate::gap::Gap;
 use crate::id::SessionId;
 use crate::items::{Item, Items};
 use crate::record::SessionRecord;
+use crate::segment::Header;
 use crate::seq::Seq;
 use crate::storage::{DiskStorage, EntryKind, Storage};
 use crate::time::Timestamp;
@@ -99,9 +100,8 @@ impl Reader {
         let Some(session_id) = by_header.or_else(by_name).filter(|_| !listed.is_empty()) else {
             return Err(not_found(dir));
         };
-        let first = listed.first().map(|first| files.peek(*first)).transpose()?.flatten();
-        let created = first.and_then(|first| first.header).or_else(|| header.clone()).map(|header| header.created);
         let journal = header.as_ref().map(|header| header.journal.clone());
+        let created = first_header(&files, &listed, journal.as_deref())?.map(|header| header.created);
         let newest_created = header.as_ref().map(|header| header.created);
         let unsupported = header.and_then(|header| header.unsupported());
         let created = created.unwrap_or(Timestamp::from_micros(0));
@@ -256,6 +256,17 @@ impl Reader {
         report.synced = items.synced();
         Ok(report)
     }
+}
+
+/// The oldest header of this journal: a file before it may never have been created.
+fn first_header(files: &Files, listed: &[Listed], journal: Option<&str>) -> Result<Option<Header>> {
+    for listed in listed {
+        let header = files.peek(*listed)?.and_then(|opened| opened.header);
+        if header.as_ref().is_some_and(|header| Some(header.journal.as_str()) == journal) {
+            return Ok(header);
+        }
+    }
+    Ok(None)
 }
 
 fn not_found(dir: &Path) -> Error {

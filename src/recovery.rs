@@ -16,6 +16,8 @@ use crate::survey::{Survey, read_exactly, survey_tail};
 
 /// About the bytes of a header of a session with a short name and nothing open.
 const SHORTEST_HEADER: u64 = 280;
+/// What a header says of the segment before it, and the last id of a caller.
+const SEAL_AND_LAST_ID: u64 = 64 + crate::line::MAX_ID as u64;
 
 /// What an opening for writing found.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -71,7 +73,7 @@ pub(crate) fn recover(files: &Files, session_id: &str) -> Result<Resume> {
     let (tail, mut never_created) = survey_tail(files, &listed, journal.as_deref())?;
     let mut unverified = never_created.iter().map(|cut| cut.bytes).sum();
     // One that may have held an entry behind its header has been spoiled: that stays damage.
-    let header_bytes = tail.first().map_or(SHORTEST_HEADER, |newest| newest.opened.lines_from.max(SHORTEST_HEADER));
+    let header_bytes = tail.first().map_or(SHORTEST_HEADER, longest_header_behind);
     never_created.retain(|cut| cut.bytes < header_bytes + MIN_LINE as u64);
     let Some(newest) = tail.first() else {
         // Nothing was ever created. What lies here may still have borne numbers.
@@ -136,6 +138,12 @@ pub(crate) fn check_header(files: &Files, header: &segment::Header, session_id: 
         return Err(Error::new(ErrorKind::WrongSession, message));
     }
     Ok(())
+}
+
+/// At most about the bytes of the header of the segment behind this one: it names what is open by then.
+fn longest_header_behind(survey: &Survey) -> u64 {
+    let open = serde_json::to_vec(&survey.activity.open().0).map_or(0, |open| open.len() as u64);
+    survey.opened.lines_from.max(SHORTEST_HEADER) + SEAL_AND_LAST_ID + open
 }
 
 /// How many numbers unverified bytes may have borne.

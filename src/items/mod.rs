@@ -94,6 +94,8 @@ enum Fate {
     Hold,
     /// It says that the reader knows more than there is: say so first.
     Rewind,
+    /// The same of something in the middle of what the reader knows: what is left behind that is read again.
+    StartAnew,
 }
 
 impl Items {
@@ -169,6 +171,10 @@ impl Items {
                 Fate::Give => return Ok(Some(Next::Entry { salvaged })),
                 Fate::Skip => {}
                 Fate::Rewind => self.ready.push_front(sifted),
+                Fate::StartAnew => {
+                    let (limit, notices) = (self.limit, std::mem::take(&mut self.notices));
+                    *self = Items { limit, notices, ..Items::growing(self.files.clone(), &self.cursor())? };
+                }
                 Fate::Hold => {
                     self.ready.push_front(sifted);
                     self.held = true;
@@ -201,7 +207,15 @@ impl Items {
             && let Ok(Event::JournalRecovered(recovered)) = entry.event()
         {
             epoch = epoch.max(recovered.epoch);
-            if self.exact && epoch > self.seen.epoch && recovered.after < self.known && seq > recovered.after {
+            let finds_less = self.exact && epoch > self.seen.epoch;
+            // A power cut need not take the last of what was not synced: it may take what was written before that.
+            let hole = recovered.holes.iter().map(|hole| hole.first_seq).min().filter(|first| *first <= self.known);
+            if let Some(first) = hole.filter(|first| finds_less && self.growing && *first <= recovered.after) {
+                self.seen.epoch = epoch;
+                self.rewind_to(first.saturating_sub(1));
+                return Fate::StartAnew;
+            }
+            if finds_less && recovered.after < self.known && seq > recovered.after {
                 self.seen.epoch = epoch;
                 self.rewind_to(recovered.after);
                 return Fate::Rewind;

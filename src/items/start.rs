@@ -68,8 +68,19 @@ impl Items {
     }
 }
 
-/// The segment to open first; `None` to read all. One whose header is bad is never the first.
+/// The segment to open first; `None` to read all. What was merged into another one is never the first, though its removal
+/// was lost.
 fn first_segment(files: &Files, walk: &Walk, known: &Known) -> Result<Option<Opened>> {
+    let Some(first) = first_behind(files, walk, known)? else { return Ok(None) };
+    let listed: Vec<Listed> = walk.listed().collect();
+    match walk.merged(&listed, first.segment)? {
+        Some(merged) => files.peek(merged),
+        None => Ok(Some(first)),
+    }
+}
+
+/// The segment with the first entry that is not known. One whose header is bad is never the first.
+fn first_behind(files: &Files, walk: &Walk, known: &Known) -> Result<Option<Opened>> {
     if known.seq == 0 {
         return Ok(None);
     }
@@ -81,6 +92,10 @@ fn first_segment(files: &Files, walk: &Walk, known: &Known) -> Result<Option<Ope
         let rewound = known.epoch.is_some_and(|epoch| header.epoch > epoch) && header.first_seq <= known.seq;
         let starts_behind = header.first_seq <= known.seq.saturating_add(1);
         let older_epoch = known.epoch.is_none_or(|epoch| header.epoch <= epoch);
+        if first.is_some() && older_epoch && starts_behind && opened.is_compacted() {
+            // Merged: the openings behind the one that its header names may have found less, and their reports say so.
+            return Ok(Some(opened));
+        }
         if rewound || (starts_behind && first.is_none()) {
             first = Some(opened);
         }

@@ -173,12 +173,16 @@ impl Walk {
         self.merged(&listed, segment)
     }
 
-    /// The segment, among these, into which a missing one was merged: a merged segment keeps the lowest number, so that it
-    /// is the nearest one before.
-    fn merged(&self, listed: &[Listed], missing: u64) -> Result<Option<Listed>> {
-        let Some(nearest) = listed.iter().rev().find(|listed| listed.segment < missing) else { return Ok(None) };
-        let opened = self.files.peek(*nearest)?.filter(|opened| opened.stands_through() >= missing);
-        Ok(opened.map(|_| *nearest))
+    /// The segment, among these, into which another one was merged: one before it. It need not be the nearest: a power cut
+    /// may bring back some of those that were removed behind it, and not others.
+    pub(super) fn merged(&self, listed: &[Listed], segment: u64) -> Result<Option<Listed>> {
+        for before in listed.iter().rev().filter(|listed| listed.segment < segment) {
+            let opened = self.files.peek(*before)?.filter(|opened| self.is_ours(opened));
+            if opened.is_some_and(|opened| opened.stands_through() >= segment) {
+                return Ok(Some(*before));
+            }
+        }
+        Ok(None)
     }
 
     fn exists(&self, segment: u64) -> bool {
@@ -194,7 +198,9 @@ impl Walk {
                 continue;
             };
             let is_last = self.growing && self.listed.is_empty() && !opened.has_entries;
-            if is_last && (opened.header.is_some() || self.was_never_created(&opened)) {
+            // One with a bad first line is no longer being made: what stands behind that is to be read.
+            let is_begun = opened.header.is_some() && !opened.has_lines;
+            if is_last && (is_begun || self.was_never_created(&opened)) {
                 // It is being made, or will never be finished: the next look tells. Its first entry may explain much.
                 self.listed.push_front(listed);
                 break;

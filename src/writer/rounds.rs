@@ -64,8 +64,9 @@ impl Writer {
         {
             (self.on_roll_over)(now);
         }
+        // By a roll-over on the way. First, so that whoever waits for the other finds the next line stating it, always.
+        mark.advance(Durability::Synced, committer.synced());
         mark.advance(Durability::Written, committer.written());
-        mark.advance(Durability::Synced, committer.synced()); // by a roll-over on the way
         let full = match stop {
             Some(Stop::Failed(error)) => return Err(error),
             Some(Stop::Full(_)) if batch.closing && self.options.on_full == OnFull::Fail => return Err(storage_full()),

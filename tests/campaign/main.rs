@@ -32,6 +32,7 @@ mod fuzz;
 mod fuzz_targets;
 mod part;
 mod real;
+mod simulator;
 mod table;
 
 use clap::Parser;
@@ -56,6 +57,11 @@ const PARTS: &[Part] = &[
     real::disks::FAILING_SYNC,
     real::disks::FULL_DISK,
     real::disks::ABORTED,
+    simulator::SIMULATED,
+    simulator::SYNC_FAILURES,
+    simulator::EXHAUSTIVE,
+    simulator::SAME_SEED,
+    simulator::CANARIES,
 ];
 
 #[derive(Debug, Parser)]

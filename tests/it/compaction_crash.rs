@@ -1,11 +1,11 @@
-//! Compactions that are killed, fail or lose power at any step, and compactions beside a writer and readers.
+//! Compactions that are killed or fail at any step, and compactions beside a writer and readers. Those that lose power
+//! are in the campaign.
 
 use crate::compaction::{recorded, session, texts, turns};
 use crate::crash::can_trace;
 use crate::faulty::{EIO, ENOSPC, Fate, Faulty};
-use crate::simulated::Simulated;
-use crate::support::{Dice, Files, ID, Lab, Reading, entries_of, segments};
-use foldlog::{CompactOptions, JournalOptions, Reader, Store, TextDelta};
+use crate::support::{Files, ID, Lab, Reading, entries_of, segments};
+use foldlog::{CompactOptions, JournalOptions, Reader, Store};
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -114,45 +114,6 @@ fn a_compaction_that_reads_back_something_else_is_given_up() {
     assert_eq!(segments(&lab.files()), segments(&original.files()));
     disk.heal();
     assert_unharmed(&lab.files(), &original, "unreadable");
-}
-
-#[test]
-fn a_compaction_that_loses_power_at_any_call_harms_nothing() {
-    // Goal: the same with a page cache that loses what was not synced, and names on their own. Method: the simulated
-    // disk, cut at every call, several times each.
-    let (mut cuts, mut dice) = (0, Dice::new("power cuts of a compaction"));
-    for call in 0.. {
-        let mut completed = false;
-        for _ in 0..3 {
-            let disk = Simulated::default();
-            let store = Store::open_on(disk.clone(), "/sim").unwrap();
-            let journal = store.journal_with(ID, JournalOptions::default().segment_bytes(1_500)).unwrap();
-            for event in turns(6) {
-                journal.append(event).unwrap().wait().unwrap();
-            }
-            journal.close().wait().unwrap();
-            let before = session(&store);
-            disk.cut_after(call);
-            completed = store.compact_with(ID, &options(), &mut |_| {}).is_ok();
-            drop((journal, store));
-            disk.reboot(&mut dice);
-            let store = Store::open_on(disk.clone(), "/sim").unwrap();
-            assert_eq!(session(&store), before, "power lost at call {call}");
-            let journal = store.journal(ID).unwrap();
-            assert!(journal.recovered().clean, "call {call}: {:?}", journal.recovered());
-            journal.append(TextDelta::new("t-9", "afterwards")).unwrap().wait().unwrap();
-            journal.close().wait().unwrap();
-            let report = store.compact_with(ID, &options(), &mut |_| {}).unwrap();
-            assert!(report.left_alone.is_empty(), "call {call}: {report:?}");
-            let reading = Reading::of(&store.reader(ID).unwrap());
-            assert!(reading.gaps.is_empty(), "call {call}: {:?}", reading.gaps);
-            cuts += 1;
-        }
-        if completed {
-            println!("{cuts} cuts at {call} calls");
-            return;
-        }
-    }
 }
 
 fn copy(from: &Path, to: &Path) {

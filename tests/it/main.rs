@@ -4,11 +4,11 @@
 //! - `record`: the recorder as its clients see it: protocol, signals, full and failing disks, being killed
 //! - `recovery`: every truncation, every flipped bit, and the shapes that real damage takes
 //! - `quotation`: a journal that records the reading of another one
-//! - `simulated`: power cuts on a simulated disk, by the thousand
 //! - `crash`: processes killed under load
 //! - `live`: readers beside a writer
 //! - `follow`, `follow_store`: followers of one journal, and of a whole store
 //! - `follow_compacted`: followers and compaction
+//! - `follow_crashed`: followers behind crashes that took, or left, something in the middle
 //! - `follow_torture`: sixteen followers beside a writer at full speed that dies and comes back
 //! - `lock`: the one writer's lock beside child processes
 //! - `writer`: group commit, tickets, back-pressure, closing, ten thousand journals at once
@@ -56,6 +56,7 @@ mod faulty;
 mod field_failures;
 mod follow;
 mod follow_compacted;
+mod follow_crashed;
 mod follow_store;
 mod follow_torture;
 mod format;
@@ -72,7 +73,6 @@ mod properties;
 mod quotation;
 mod record;
 mod recovery;
-mod simulated;
 mod stats;
 mod support;
 mod tidy;

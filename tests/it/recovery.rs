@@ -637,3 +637,14 @@ fn an_entry_salvaged_from_the_last_line_survives_recovery() {
         assert!(seq > 35 && reading.entries.contains_key(&seq), "{seq}");
     }
 }
+
+#[test]
+fn a_session_began_with_its_first_segment_also_behind_a_file_that_was_never_created() {
+    // Goal: `created_at` does not move with every opening. Method: a crash has left an empty first file.
+    let lab = Lab::new();
+    lab.disk.set(&lab.dir.join(segment(1)), b"");
+    lab.append_one();
+    let began = lab.store.get(ID).unwrap().created_at;
+    lab.append_one();
+    assert_eq!(lab.store.get(ID).unwrap().created_at, began);
+}

@@ -1,0 +1,81 @@
+//! Followers behind crashes that took, or left, something in the middle. The campaign's simulated disk found these.
+
+use crate::follow::{Seen, follow_to};
+use crate::support::{ID, Lab, lines, segment, segments, unclosed};
+use foldlog::{CompactOptions, Cursor, Durability, JournalOptions, TextDelta};
+use std::time::Duration;
+
+fn to_the_end(lab: &Lab, from: Cursor) -> (Vec<Seen>, Cursor) {
+    let mut follower = lab.store.reader(ID).unwrap().follow(from).unwrap();
+    let seen = follow_to(&mut follower, |seen| *seen == Seen::WriterGone);
+    (seen, follower.cursor())
+}
+
+fn given(seen: &[Seen]) -> Vec<u64> {
+    seen.iter().filter_map(|seen| if let Seen::Entry(seq) = seen { Some(*seq) } else { None }).collect()
+}
+
+/// Spoils one line of the newest segment.
+fn spoil(lab: &Lab, line: usize) {
+    let name = segments(&lab.files()).pop().unwrap();
+    let mut bytes = lab.files()[&name].clone();
+    let at = lines(&bytes)[line].0;
+    bytes[at + 3] = b'#';
+    lab.disk.overwrite(&lab.dir.join(name), &bytes);
+}
+
+#[test]
+fn a_bad_first_line_of_the_newest_segment_keeps_nothing_back() {
+    // Goal: what stands behind it is given out, though nobody opens the journal again. Method: one bad byte.
+    let lab = Lab::with(&unclosed());
+    spoil(&lab, 1);
+    assert_eq!(given(&to_the_end(&lab, Cursor::start()).0), lab.read().seqs());
+}
+
+#[test]
+fn what_a_power_cut_took_from_the_middle_is_told_with_the_report_of_it() {
+    // Goal: a follower that has seen more than is left goes back to before it. Method: the second line of many that were
+    // not synced is lost, the others are not; then somebody records again.
+    let lab = Lab::new();
+    let options = JournalOptions::default().durability(Durability::Written);
+    let journal = lab.store.journal_with(ID, options.sync_interval(Duration::from_secs(3600))).unwrap();
+    for number in 0..5 {
+        journal.append(TextDelta::new("t-1", format!("piece {number}"))).unwrap().wait().unwrap();
+    }
+    drop(journal);
+    let (seen, cursor) = to_the_end(&lab, Cursor::start());
+    let all = given(&seen);
+    spoil(&lab, 2);
+    lab.append_one();
+    let (seen, cursor) = to_the_end(&lab, cursor);
+    assert!(seen.contains(&Seen::Rewound(1)), "{seen:?}");
+    let read = lab.read().seqs();
+    assert!(!read.contains(&2) && read.contains(all.last().unwrap()), "{read:?}");
+    assert_eq!(given(&seen), read[1..], "what is left behind it is given out again, once");
+    assert!(given(&to_the_end(&lab, cursor).0).is_empty(), "and not when it resumes behind that");
+}
+
+#[test]
+fn a_removed_segment_that_comes_back_is_not_where_a_follower_resumes() {
+    // Goal: nothing is left out. Method: of the segments that one was put in the place of, a power cut brings one back.
+    let lab = Lab::new();
+    let options = JournalOptions::default().segment_bytes(600);
+    let journal = lab.store.journal_with(ID, options).unwrap();
+    for number in 0..12 {
+        journal.append(TextDelta::new("t-1", format!("piece {number}"))).unwrap().wait().unwrap();
+    }
+    journal.close().wait().unwrap();
+    drop(journal);
+    let files = lab.files();
+    assert!(segments(&files).len() >= 4);
+    lab.store.compact_with(ID, &CompactOptions::default(), &mut |_| {}).unwrap();
+    assert_eq!(segments(&lab.files()).len(), 1);
+    lab.disk.set(&lab.dir.join(segment(2)), &files[&segment(2)]);
+    let all = lab.read().seqs();
+    let mut follower = lab.store.reader(ID).unwrap().follow(Cursor::start()).unwrap();
+    for (at, seq) in all.iter().enumerate() {
+        assert_eq!(follow_to(&mut follower, |seen| *seen == Seen::Entry(*seq)).last(), Some(&Seen::Entry(*seq)));
+        let resumed = to_the_end(&lab, follower.cursor()).0;
+        assert_eq!(given(&resumed), all[at + 1..], "behind {seq}");
+    }
+}

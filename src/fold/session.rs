@@ -17,7 +17,7 @@ use crate::record::{AgentTransitionRecord, SessionRecord, TurnRecord};
 use crate::seq::Seq;
 use crate::time::Timestamp;
 use serde::Serialize;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// What the entries of a session fold into.
@@ -49,6 +49,8 @@ pub struct SessionFold {
     live: BTreeSet<usize>,
     /// Each with the entry that brought it.
     transitions: Vec<(Seq, AgentTransitionRecord)>,
+    /// The turns that any of them ever named: rewinding to others leaves them all.
+    transited: HashSet<Arc<str>>,
     anomalies: Vec<Anomaly>,
 }
 
@@ -259,6 +261,9 @@ impl SessionFold {
             turn_id: owned(transition.turn_id).unwrap_or_default(),
             timestamp: owned(transition.timestamp).unwrap_or_else(|| entry.time().to_string()),
         };
+        if !self.transited.contains(record.turn_id.as_str()) {
+            self.transited.insert(record.turn_id.as_str().into());
+        }
         self.transitions.push((entry.seq(), record));
     }
 
@@ -271,6 +276,9 @@ impl SessionFold {
         // Where an id leaves more than once, the first that leaves counts: `cut` gives it last.
         let gone: HashMap<Arc<str>, Seq> =
             self.turns.cut(from).into_iter().map(|(turn_id, turn)| (turn_id, turn.began)).collect();
+        if !gone.keys().any(|turn_id| self.transited.contains(turn_id)) {
+            return;
+        }
         let turns = &self.turns;
         self.transitions.retain(|(seq, transition)| match gone.get(transition.turn_id.as_str()) {
             // "During no turn" is written as an empty id.

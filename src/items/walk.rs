@@ -11,6 +11,9 @@ use crate::storage::EntryKind;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+/// How many segments are open ahead at most, where none of them holds an entry.
+const MOST_AHEAD: usize = 64;
+
 /// The segments that come next.
 #[derive(Debug)]
 pub(super) struct Walk {
@@ -191,7 +194,9 @@ impl Walk {
 
     /// Reads the first lines of the segments ahead, up to one with entries: it may explain what comes before it.
     fn look_ahead(&mut self) -> Result<()> {
-        while !self.ahead.iter().any(|next| next.has_entries && next.header.is_some() && self.is_ours(next)) {
+        while self.ahead.len() < MOST_AHEAD
+            && !self.ahead.iter().any(|next| next.has_entries && next.header.is_some() && self.is_ours(next))
+        {
             let Some(listed) = self.listed.pop_front() else { break };
             let Some(opened) = self.files.peek(listed)? else {
                 self.list_again(listed.segment)?;

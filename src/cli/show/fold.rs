@@ -2,9 +2,10 @@
 
 use foldlog::{
     Entry, Event, Gap, Origin, Reducer, Seq, Session, SessionFold, SessionSummary, SummaryFold, Timeline, TimelineFold,
-    TimelineItem, TimelineKind, Timestamp, ToolCallRecord, ToolCallStatus, TurnRecord, TurnStatus,
+    TimelineKind, Timestamp, ToolCallRecord, ToolCallStatus, TurnRecord, TurnStatus,
 };
 use serde::Serialize;
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// A session, as it is shown.
@@ -63,19 +64,14 @@ pub(crate) struct LeftOpenCall {
 impl Shown {
     /// What was left open. The end of a session closes what was running, an interruption does not.
     pub(crate) fn left_open(&self) -> Vec<LeftOpen> {
+        let items = self.timeline.items.iter().filter(|item| item.kind == TimelineKind::Turn);
+        // The entry in which each turn began; the last one of its id.
+        let began: HashMap<&str, Seq> = items.filter_map(|item| Some((item.turn_id.as_deref()?, item.seq))).collect();
         let open = self.session.record.turns.iter().filter(|turn| {
             matches!(turn.status, TurnStatus::Running | TurnStatus::Interrupted)
-                && self.began(turn).is_none_or(|seq| seq > self.ending.ended_at)
+                && began.get(turn.turn_id.as_str()).is_none_or(|seq| *seq > self.ending.ended_at)
         });
         open.map(|turn| LeftOpen { turn_id: turn.turn_id.clone(), calls: open_calls(turn) }).collect()
-    }
-
-    /// The entry in which a turn began; the last one of its id.
-    fn began(&self, turn: &TurnRecord) -> Option<Seq> {
-        let is_its = |item: &&TimelineItem| {
-            item.kind == TimelineKind::Turn && item.turn_id.as_deref() == Some(turn.turn_id.as_str())
-        };
-        self.timeline.items.iter().rfind(is_its).map(|item| item.seq)
     }
 }
 

@@ -140,6 +140,10 @@ pub mod _documentation {
     pub mod design {}
     #[doc = include_str!("../docs/ARCHITECTURE.md")]
     pub mod architecture {}
+    #[doc = include_str!("../docs/RELIABILITY.md")]
+    pub mod reliability {}
+    #[doc = include_str!("../docs/SECURITY.md")]
+    pub mod security {}
     #[doc = include_str!("../docs/PERFORMANCE.md")]
     pub mod performance {}
     #[doc = include_str!("../docs/CHANGELOG.md")]

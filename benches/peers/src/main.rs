@@ -1,7 +1,7 @@
 //! foldlog beside its peers and beside what the machine can do at best, in one table. From the project's root:
 //!
 //! ```text
-//! cargo run --release --manifest-path benches/peers/Cargo.toml                      everything, some twenty minutes
+//! cargo run --release --manifest-path benches/peers/Cargo.toml                      everything, some ten minutes
 //! cargo run --release --manifest-path benches/peers/Cargo.toml -- --quick           does it run?
 //! cargo run ... -- replay verify --rounds 15 --dir DIR                              some groups, calmer, elsewhere
 //! ```

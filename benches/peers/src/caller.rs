@@ -38,6 +38,11 @@ pub(crate) fn measure(options: &Options, dir: &Path) -> Result<Vec<Line>> {
         serialise.figure(1),
         None,
     );
+    plan.row("the same, text deltas only", "us", append.figure(2)).goal(Goal::AtMost(20.0)).limit(
+        "serialising the event, p99",
+        serialise.figure(2),
+        None,
+    );
     plan.run(options.rounds(7))?;
     Ok(plan.lines())
 }

@@ -1,7 +1,7 @@
 //! foldlog beside its peers and beside what the machine can do at best, in one table. From the project's root:
 //!
 //! ```text
-//! cargo run --release --manifest-path benches/peers/Cargo.toml                      everything, some twenty minutes
+//! cargo run --release --manifest-path benches/peers/Cargo.toml                      everything, some ten minutes
 //! cargo run --release --manifest-path benches/peers/Cargo.toml -- --quick           does it run?
 //! cargo run ... -- replay verify --rounds 15 --dir DIR                              some groups, calmer, elsewhere
 //! ```
@@ -95,6 +95,8 @@ fn main() -> Result<ExitCode> {
     let mut failed = false;
     for (name, measure) in GROUPS.into_iter().filter(|(name, _)| options.wants(name)) {
         eprintln!("{name} ...");
+        // What an earlier group left to be written is not this one's to wait for.
+        rustix::fs::sync();
         let start = Instant::now();
         let place = tempfile::tempdir_in(dir.path())?;
         match measure(&options, place.path()) {

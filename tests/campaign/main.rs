@@ -52,6 +52,8 @@ const PARTS: &[Part] = &[
     fuzz::IMPORT,
     fuzz::DOCTOR,
     fuzz::COMPACT,
+    real::kills::CALLS,
+    real::kills::RANDOM,
     real::cuts::EXT4,
     real::cuts::XFS,
     real::disks::FAILING_SYNC,
@@ -110,6 +112,9 @@ struct Ignored {
 }
 
 fn main() -> ExitCode {
+    if real::child::ran() {
+        return ExitCode::SUCCESS;
+    }
     let args = Args::parse();
     let chosen: Vec<&Part> = PARTS
         .iter()

@@ -1,6 +1,8 @@
 //! What kernels, file systems and disks do, done to journals on real ones.
 
+pub mod child;
 pub mod cuts;
 pub mod disks;
+pub mod kills;
 mod ledger;
 mod mount;

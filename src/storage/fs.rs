@@ -214,15 +214,18 @@ impl StorageFile for DiskFile {
     }
 
     fn try_lock(&self, exclusive: bool) -> io::Result<bool> {
-        let taken = if exclusive { self.file.try_lock() } else { self.file.try_lock_shared() };
-        match taken {
-            Ok(()) => {
-                self.locked_by.store(std::process::id(), Ordering::Relaxed);
-                Ok(true)
+        let taken = retry_interrupted(|| {
+            let taken = if exclusive { self.file.try_lock() } else { self.file.try_lock_shared() };
+            match taken {
+                Ok(()) => Ok(true),
+                Err(TryLockError::WouldBlock) => Ok(false),
+                Err(TryLockError::Error(error)) => Err(error),
             }
-            Err(TryLockError::WouldBlock) => Ok(false),
-            Err(TryLockError::Error(error)) => Err(error),
+        })?;
+        if taken {
+            self.locked_by.store(std::process::id(), Ordering::Relaxed);
         }
+        Ok(taken)
     }
 
     fn is_at(&self, path: &Path) -> io::Result<bool> {

@@ -12,7 +12,7 @@ pub const FLIPS: Part = Part {
     name: "flipped-bits",
     unit: "bits",
     what: "one bit of one file of a session directory is wrong",
-    slice: 4_000,
+    slice: 1_500,
     full: u64::MAX,
     run: flips,
 };
@@ -21,7 +21,7 @@ pub const TRUNCATIONS: Part = Part {
     name: "truncations",
     unit: "lengths",
     what: "one file of a session directory ends too early",
-    slice: 2_000,
+    slice: 600,
     full: u64::MAX,
     run: truncations,
 };

@@ -48,7 +48,7 @@ const WATCHED: [&str; 14] = [
 
 /// What the process that is killed is about, and what it finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Script {
+pub enum Script {
     Record,
     Recover,
     Compact,
@@ -60,7 +60,7 @@ impl Script {
     }
 
     /// What is there before it.
-    fn prepare(self, root: &Path) {
+    pub fn prepare(self, root: &Path) {
         if self == Script::Record {
             return;
         }
@@ -115,7 +115,7 @@ fn at_calls(scope: &Scope) -> Outcome {
     Outcome::Held(tally)
 }
 
-fn traces() -> bool {
+pub fn traces() -> bool {
     let output = std::process::Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status();
     output.is_ok_and(|status| status.success())
 }
@@ -171,7 +171,7 @@ fn killed_at(script: Script, call: &str, number: usize) -> u64 {
 }
 
 /// Everything promised is there, nothing that nobody said is, and numbers rise.
-fn check(store: &Store, promised: &BTreeMap<u64, String>, runs: u64, what: &str) {
+pub fn check(store: &Store, promised: &BTreeMap<u64, String>, runs: u64, what: &str) {
     let Ok(reader) = store.reader(ID) else {
         assert!(promised.is_empty(), "{what}: nothing is left");
         return;
@@ -195,7 +195,7 @@ fn check(store: &Store, promised: &BTreeMap<u64, String>, runs: u64, what: &str)
 }
 
 /// The next opening explains what is missing, and gives no number again.
-fn goes_on(store: &Store, promised: &BTreeMap<u64, String>, what: &str) {
+pub fn goes_on(store: &Store, promised: &BTreeMap<u64, String>, what: &str) {
     let journal = store.journal(ID).unwrap_or_else(|error| panic!("{what}: {error}"));
     let seq = journal.append(TextDelta::new("afterwards", "")).unwrap().wait().unwrap();
     journal.close().wait().unwrap();

@@ -186,3 +186,47 @@ fn the_follower_in_python_misses_nothing() {
     python.kill().unwrap();
     python.wait().unwrap();
 }
+
+/// Goal: a test that a page names is there. Method: every `module::name` between backticks, and every part of the campaign.
+#[test]
+fn the_tests_that_the_documents_name_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let source = |path: &str| std::fs::read_to_string(root.join(path)).unwrap_or_default();
+    let folder = |path: &str| -> String {
+        let mut open = vec![root.join(path)];
+        let mut all = String::new();
+        while let Some(path) = open.pop() {
+            match std::fs::read_dir(&path) {
+                Ok(entries) => open.extend(entries.map(|entry| entry.unwrap().path())),
+                Err(_) => all.push_str(&std::fs::read_to_string(&path).unwrap_or_default()),
+            }
+        }
+        all
+    };
+    let (campaign, models) =
+        (folder("tests/campaign"), folder("tests/model/tests") + &folder("tests/model/parts/tests"));
+    for page in ["docs/RELIABILITY.md", "docs/SECURITY.md"] {
+        let text = read(page);
+        let mut names = 0;
+        for name in text.split('`').skip(1).step_by(2) {
+            let found = match name.split_once("::") {
+                Some((module, test)) if !test.contains(['{', '*', ':']) => {
+                    source(&format!("tests/it/{module}.rs")).contains(&format!("fn {test}("))
+                        || module == "cli"
+                        || module == "shuttle"
+                }
+                None if name.starts_with("a_") => models.contains(&format!("fn {name}(")),
+                None if name.contains('-')
+                    && !name.starts_with('-')
+                    && name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '-') =>
+                {
+                    campaign.contains(&format!("\"{name}\""))
+                }
+                _ => continue,
+            };
+            assert!(found, "{page} names `{name}`, which is not there");
+            names += 1;
+        }
+        assert!(names > 3, "{page} names {names} tests only: is the method right?");
+    }
+}

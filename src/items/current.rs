@@ -116,6 +116,8 @@ impl Current {
         if opened.len < seal.bytes {
             let short = match ready.pop_back() {
                 Some(Sifted::Flaw(flaw)) => Flaw { damage: Damage::Short, bytes: seal.bytes - flaw.offset, ..flaw },
+                // Only its header is missing: a crash has undone the making of it, and nothing was recorded in it.
+                None if sifter.entries() == 0 => return,
                 other => {
                     ready.extend(other);
                     let (offset, bytes) = (opened.len, seal.bytes - opened.len);

@@ -1,7 +1,7 @@
 //! One crash state: it is read, recovered twice, written to, and read again.
 
 use super::disk::Disk;
-use super::knowledge::Knowledge;
+use super::knowledge::{Fact, Knowledge};
 use super::oracle::{ID, Reading, expect};
 use super::storage::Simulated;
 use foldlog::{JournalOptions, Recovery, Store};
@@ -49,6 +49,11 @@ pub fn check(
     let second = journal.recovered().clone();
     expect(first == second, || format!("one recovery finds {first:#?}, the next {second:#?}"))?;
     expect(files == segments(&storage.world().disk), || "a second recovery changes files".to_owned())?;
+    if !storage.struck().is_empty() {
+        // A sync that had failed in silence was told to the recovery: what was only written is not to be trusted any more,
+        // and has to be accounted for like all that is missing.
+        known.learn(&Fact::SyncFailed);
+    }
 
     let (draft, data) = known.author.draft();
     let data: Arc<str> = Arc::from(data);
@@ -79,7 +84,10 @@ pub fn check(
 fn follow(store: &Store, known: &mut Knowledge, reading: &Reading) -> Result<(), String> {
     let follower = store.follow(ID, known.view.cursor()).map_err(|error| format!("following: {error}"))?;
     let mut view = known.view.clone();
-    view.follow_to(follower, reading, |seq| reading.is_compacted_away(seq, known))?;
+    // What a disk has lost after it said that it had it is damage to old entries, which can be detected, and no cut: a
+    // follower that has read them keeps them, and whoever reads from the start meets the gap.
+    let is_damaged = |seq| known.lied_to && reading.is_damaged(seq);
+    view.follow_to(follower, reading, |seq| reading.is_compacted_away(seq, known) || is_damaged(seq))?;
     known.view = view;
     Ok(())
 }

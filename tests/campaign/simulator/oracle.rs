@@ -84,6 +84,11 @@ impl Reading {
             && !self.gaps.iter().any(|gap| within(gap, seq))
     }
 
+    /// Whether it lies within a gap that tells of an acknowledged entry that is gone, and for which nothing accounts.
+    pub fn is_damaged(&self, seq: u64) -> bool {
+        self.gaps.iter().any(|gap| within(gap, seq) && gap.acknowledged == Some(true) && !gap.explained)
+    }
+
     /// The session folds into what all of its entries fold into, also those that were compacted away; and each turn that
     /// has ended has answered what its author wrote.
     pub fn check_fold(&self, store: &Store, known: &Knowledge) -> Result<(), String> {

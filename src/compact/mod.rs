@@ -63,6 +63,7 @@ pub(crate) fn compact(
         options,
         // Without a header that can be read every segment counts as damaged.
         journal: header.map(|header| header.journal).unwrap_or_default(),
+        idle: false,
         pace: Pace::new(options.bytes_per_second, progress),
         tally: Tally::default(),
         by_content: BTreeMap::new(),
@@ -82,6 +83,8 @@ struct Compaction<'a> {
     files: &'a Files,
     options: &'a CompactOptions,
     journal: String,
+    /// Nobody records, and nobody can: the newest segment is looked at too.
+    idle: bool,
     pace: Pace<'a>,
     tally: Tally,
     /// What is left alone because of what its lines hold.
@@ -126,14 +129,14 @@ impl Compaction<'_> {
     /// First the segments that have a successor, then, if nobody is writing, the newest too.
     fn run_to_the_end(&mut self) -> Result<()> {
         if self.options.dry_run {
-            let idle = self.take_writers_lock()?.is_some();
-            return self.pass(idle).map(drop);
+            self.idle = self.take_writers_lock()?.is_some();
+            return self.pass().map(drop);
         }
-        while self.pass(false)? {}
+        while self.pass()? {}
         // Taken last and let go at once: nobody who wants to record waits for the older segments.
-        match self.take_writers_lock()? {
-            None => {}
-            Some(_lock) => while self.pass(true)? {},
+        if let Some(_lock) = self.take_writers_lock()? {
+            self.idle = true;
+            while self.pass()? {}
         }
         Ok(())
     }
@@ -155,8 +158,8 @@ impl Compaction<'_> {
     }
 
     /// Looks at every unit once; `true` if something was done.
-    fn pass(&mut self, idle: bool) -> Result<bool> {
-        let mut candidates = unit::candidates(self.files, &self.files.list()?, &self.journal, idle)?;
+    fn pass(&mut self) -> Result<bool> {
+        let mut candidates = unit::candidates(self.files, &self.files.list()?, &self.journal, self.idle)?;
         self.by_header.clear();
         for Candidate { member, left_alone, .. } in &mut candidates {
             match left_alone {
@@ -208,7 +211,9 @@ impl Compaction<'_> {
 
     fn replace(&mut self, header: Header, members: &[Member], plan: &Plan) -> Result<bool> {
         let segment = header.segment;
-        let new = Replacement::write(self.files, header, members, plan, &mut self.pace)?;
+        // In an idle journal the lock is ours.
+        let gentle = !self.idle && self.files.is_locked()?;
+        let new = Replacement::write(self.files, header, members, plan, gentle, &mut self.pace)?;
         let checked = new.check(&mut self.pace);
         if !matches!(checked, Ok(Ok(()))) {
             new.discard();

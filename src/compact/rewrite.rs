@@ -33,26 +33,26 @@ pub(super) struct Replacement<'a> {
 }
 
 impl<'a> Replacement<'a> {
-    /// Writes it beside what it shall replace, and syncs it.
+    /// Writes it beside what it shall replace, and syncs it; in small steps if it is to be `gentle` to who records meanwhile.
     pub(super) fn write(
         files: &'a Files,
         head: Header,
         members: &'a [Member],
         plan: &'a Plan,
+        gentle: bool,
         pace: &mut Pace<'_>,
     ) -> Result<Replacement<'a>> {
         let path = files.dir.join(segment::temporary_name(head.segment));
         let mut new = Replacement { files, members, plan, header: head, path, checksum: 0, len: 0 };
-        let written = new.write_lines(pace);
+        let written = new.write_lines(gentle, pace);
         if written.is_err() {
             new.discard();
         }
         written.map(|()| new)
     }
 
-    fn write_lines(&mut self, pace: &mut Pace<'_>) -> Result<()> {
+    fn write_lines(&mut self, gentle: bool, pace: &mut Pace<'_>) -> Result<()> {
         let file = self.files.storage.create(&self.path).map_err(|error| Error::io("create", &self.path, error))?;
-        let gentle = self.files.is_locked()?;
         let mut out = Output { file: &*file, path: &self.path, held: self.header.encode(), len: 0, gentle };
         out.flush()?;
         let mut checksum = crc32fast::Hasher::new();

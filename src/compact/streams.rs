@@ -9,7 +9,8 @@
 //! none is woken by one, and none takes another place in the record without it.
 
 use crate::event::{Event, ModelCallEnded, ToolCallEnded, TurnEnded};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::mem;
 
 /// Where a line stands among the segments that are looked at together.
 #[derive(Clone, Copy, Debug)]
@@ -57,10 +58,17 @@ struct Turn {
 }
 
 /// The streams that have begun.
+///
+/// Every turn that was seen and has not ended since is in one of three places, so that what touches all of them costs no
+/// more than they had events: a session may have many that never end.
 #[derive(Debug, Default)]
 pub(super) struct Streams {
-    /// Every turn that was seen and has not ended since.
+    /// The turns with an event since everything was given up.
     turns: HashMap<String, Turn>,
+    /// Those without one since: none of their streams is under way.
+    given_up: HashMap<String, Turn>,
+    /// Those without one since everything was interrupted: nothing runs in them.
+    interrupted: HashSet<String>,
     /// The lines that may go, with the type of their events.
     droppable: Vec<(&'static str, Span)>,
 }
@@ -71,7 +79,7 @@ const REASONING: usize = 1;
 impl Streams {
     /// These turns were running before the first line: what they said so far is not known here.
     pub(super) fn known_before(&mut self, turn_ids: impl IntoIterator<Item = String>) {
-        self.turns.extend(turn_ids.into_iter().map(|turn_id| (turn_id, Turn::default())));
+        self.interrupted.extend(turn_ids);
     }
 
     /// The lines that may go, in no particular order.
@@ -89,7 +97,11 @@ impl Streams {
 
     /// Keeps every line of the streams that are under way.
     pub(super) fn give_up(&mut self) {
-        self.turns.values_mut().for_each(Turn::give_up);
+        // Taken, not drained: an empty map that was large once takes long to walk.
+        for (turn_id, mut turn) in mem::take(&mut self.turns) {
+            turn.give_up();
+            self.given_up.insert(turn_id, turn);
+        }
     }
 
     /// The next entry.
@@ -132,7 +144,7 @@ impl Streams {
         match event {
             Event::TurnStarted(started) => {
                 // Known and not ended: a second start, or the late one of a turn that has said something already.
-                match self.turns.get_mut(&*started.turn_id) {
+                match self.known(&started.turn_id) {
                     Some(known) => known.give_up(),
                     None => {
                         let turn = Turn { loose: Some(Stream::default()), ..Turn::default() };
@@ -158,7 +170,7 @@ impl Streams {
             }
             Event::TurnUpdated(updated) => drop(self.turn(&updated.turn_id)),
             Event::TurnEnded(ended) => self.turn_ended(ended, marks),
-            Event::TurnRecorded(recorded) => drop(self.turns.remove(&recorded.turn.turn_id)),
+            Event::TurnRecorded(recorded) => drop(self.forget(&recorded.turn.turn_id)),
             Event::TurnsRewound(_) => self.give_up(),
             Event::SessionEnded(_) | Event::JournalRecovered(_) | Event::JournalClosed(_) => self.interrupt(),
             _ => {}
@@ -167,14 +179,31 @@ impl Streams {
 
     /// Whatever runs is interrupted: a call that starts again is another try.
     fn interrupt(&mut self) {
-        self.turns.values_mut().for_each(|turn| *turn = Turn::default());
+        self.interrupted.extend(mem::take(&mut self.turns).into_keys());
+        self.interrupted.extend(mem::take(&mut self.given_up).into_keys());
     }
 
-    fn turn(&mut self, turn_id: &str) -> &mut Turn {
+    /// A turn that has an event, if it was seen before.
+    fn known(&mut self, turn_id: &str) -> Option<&mut Turn> {
         if !self.turns.contains_key(turn_id) {
+            let turn = self.forget(turn_id)?;
+            self.turns.insert(turn_id.to_owned(), turn);
+        }
+        self.turns.get_mut(turn_id)
+    }
+
+    /// A turn that has an event.
+    fn turn(&mut self, turn_id: &str) -> &mut Turn {
+        if self.known(turn_id).is_none() {
             self.turns.insert(turn_id.to_owned(), Turn::default());
         }
         self.turns.get_mut(turn_id).expect("it has just been put there")
+    }
+
+    /// A turn that is over: what was known of it.
+    fn forget(&mut self, turn_id: &str) -> Option<Turn> {
+        let turn = self.turns.remove(turn_id).or_else(|| self.given_up.remove(turn_id));
+        turn.or_else(|| self.interrupted.remove(turn_id).then(Turn::default))
     }
 
     fn model_call_ended(&mut self, ended: &ModelCallEnded<'_>, marks: Marks) {
@@ -194,7 +223,7 @@ impl Streams {
     }
 
     fn turn_ended(&mut self, ended: &TurnEnded<'_>, marks: Marks) {
-        let stream = self.turns.remove(&*ended.turn_id).and_then(|turn| turn.loose);
+        let stream = self.forget(&ended.turn_id).and_then(|turn| turn.loose);
         self.settle("text_delta", stream, ended.response_content.as_deref(), marks);
     }
 

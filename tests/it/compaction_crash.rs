@@ -3,11 +3,12 @@
 
 use crate::compaction::{recorded, session, texts, turns};
 use crate::crash::can_trace;
-use crate::faulty::{EIO, ENOSPC, Fate, Faulty};
+use crate::faulty::{Call, EIO, ENOSPC, Fate, Faulty};
 use crate::support::{Files, ID, Lab, Reading, entries_of, segments};
-use foldlog::{CompactOptions, JournalOptions, Reader, Store};
+use foldlog::{CompactOptions, Draft, JournalOptions, Reader, Store, TextDelta, TurnEnded, TurnStarted};
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -104,8 +105,8 @@ fn a_compaction_that_reads_back_something_else_is_given_up() {
     disk.rule(|call, path| {
         let is_new = path.to_string_lossy().ends_with(".tmp");
         match call {
-            crate::faulty::Call::Sync if is_new => Fate::Done,
-            crate::faulty::Call::Read(..) if is_new => Fate::Fails(EIO),
+            Call::Sync if is_new => Fate::Done,
+            Call::Read(..) if is_new => Fate::Fails(EIO),
             _ => Fate::Done,
         }
     });
@@ -114,6 +115,40 @@ fn a_compaction_that_reads_back_something_else_is_given_up() {
     assert_eq!(segments(&lab.files()), segments(&original.files()));
     disk.heal();
     assert_unharmed(&lab.files(), &original, "unreadable");
+}
+
+/// Compacts a journal of 600 kB beside its writer or without one: how often the new segments are synced.
+fn syncs_of_new_segments(with_writer: bool) -> u64 {
+    let long = "x".repeat(300_000);
+    let turn = |id: &str| -> [Draft; 3] {
+        let end = TurnEnded::new(id).response_content("words");
+        [TurnStarted::new(id, &long).into(), TextDelta::new(id, "words").into(), end.into()]
+    };
+    let lab = recorded([turn("turn-1"), turn("turn-2")].concat(), 64 << 20);
+    let writer = with_writer.then(|| lab.open());
+    // Its first event begins another segment, so that the first one may be compacted.
+    writer.iter().for_each(|writer| drop(writer.append(TurnStarted::new("turn-3", "go on")).unwrap().wait().unwrap()));
+    let disk = Faulty::new(lab.disk.clone());
+    let syncs = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&syncs);
+    disk.rule(move |call, path| {
+        let is_new = path.to_string_lossy().ends_with(".tmp");
+        counter.fetch_add(u64::from(is_new && call == Call::Sync), Ordering::SeqCst);
+        Fate::Done
+    });
+    let store = Store::open_on(disk, "/lab").unwrap();
+    let report = store.compact_with(ID, &options(), &mut |_| {}).unwrap();
+    assert_eq!(report.dropped.values().map(|dropped| dropped.lines).sum::<u64>(), 2, "{report:?}");
+    drop(writer);
+    syncs.load(Ordering::SeqCst)
+}
+
+#[test]
+fn a_compaction_goes_in_small_steps_only_beside_a_writer() {
+    // Goal: whoever records does not wait for much, and nobody pays for it who does not record.
+    assert_eq!(syncs_of_new_segments(false), 1);
+    let beside_a_writer = syncs_of_new_segments(true);
+    assert!(beside_a_writer > 600_000 / (128 << 10), "only {beside_a_writer} syncs");
 }
 
 fn copy(from: &Path, to: &Path) {

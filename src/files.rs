@@ -4,7 +4,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, JournalRecovered};
 use crate::id::SessionId;
 use crate::line::{self, Decoded};
-use crate::scan::{Ending, Scanner};
+use crate::scan::{Ending, Refused, Scanner};
 use crate::segment::{self, Header};
 use crate::storage::{Access, EntryKind, Storage, StorageFile};
 use std::path::{Path, PathBuf};
@@ -53,6 +53,8 @@ pub(crate) struct Opened {
     pub(crate) has_lines: bool,
     /// A good line follows the header directly.
     pub(crate) has_entries: bool,
+    /// The disk refused to give some of these lines.
+    pub(crate) refused: Option<Refused>,
 }
 
 impl Opened {
@@ -128,13 +130,32 @@ impl Files {
         }
     }
 
+    /// The same for whoever is to write: what the disk refuses to give is not damage, and not nothing.
+    pub(crate) fn peek_strictly(&self, listed: Listed) -> Result<Option<Opened>> {
+        match self.peek(listed)? {
+            Some(Opened { refused: Some(refused), .. }) => {
+                Err(refused.to_error("read the first lines of", &self.path(listed.segment)))
+            }
+            opened => Ok(opened),
+        }
+    }
+
     /// The newest good header among these segments: of those that name the session of this directory, else of all. So
     /// a file copied in from elsewhere does not make our own ones look foreign.
     pub(crate) fn newest_header(&self, segments: &[Listed]) -> Result<Option<Header>> {
+        self.newest_header_by(Files::peek, segments)
+    }
+
+    /// The same, with the files looked at by `peek`.
+    pub(crate) fn newest_header_by(
+        &self,
+        peek: fn(&Files, Listed) -> Result<Option<Opened>>,
+        segments: &[Listed],
+    ) -> Result<Option<Header>> {
         let ours = self.dir.file_name().and_then(|name| name.to_str()).and_then(SessionId::from_directory_name);
         let mut other = None;
         for listed in segments.iter().rev() {
-            let Some(Opened { header: Some(header), .. }) = self.peek(*listed)? else { continue };
+            let Some(Opened { header: Some(header), .. }) = peek(self, *listed)? else { continue };
             if header.segment != listed.segment {
                 continue;
             }
@@ -147,20 +168,34 @@ impl Files {
     }
 }
 
-fn peek_at(listed: Listed, file: Arc<dyn StorageFile>) -> Opened {
-    let Listed { segment, len } = listed;
+fn peek_at(Listed { segment, len }: Listed, file: Arc<dyn StorageFile>) -> Opened {
     let mut scanner = Scanner::new(Arc::clone(&file), 0, len);
-    let (header, recovered) = (None, None);
-    let mut opened =
-        Opened { segment, file, len, header, lines_from: 0, recovered, has_lines: false, has_entries: false };
-    let Some(first) = scanner.next() else { return opened };
+    let mut opened = Opened {
+        segment,
+        file,
+        len,
+        header: None,
+        lines_from: 0,
+        recovered: None,
+        has_lines: false,
+        has_entries: false,
+        refused: None,
+    };
+    read_first_lines(&mut scanner, &mut opened);
+    // More is read at once than is looked at: a bad sector further on is none of ours.
+    opened.refused = scanner.refused().filter(|refused| refused.start < scanner.position()).cloned();
+    opened
+}
+
+fn read_first_lines(scanner: &mut Scanner, opened: &mut Opened) {
+    let Some(first) = scanner.next() else { return };
     if first.ending == Ending::Newline {
         opened.header = Header::decode(scanner.bytes());
     }
     if opened.header.is_some() {
         opened.lines_from = first.end();
         if scanner.next().is_none_or(|chunk| chunk.ending != Ending::Newline) {
-            return opened;
+            return;
         }
     }
     opened.has_lines = true;
@@ -170,7 +205,6 @@ fn peek_at(listed: Listed, file: Arc<dyn StorageFile>) -> Opened {
             opened.recovered = Some(recovered);
         }
     }
-    opened
 }
 
 fn parse_torn(name: &str) -> Option<(u64, u64)> {

@@ -56,11 +56,11 @@ pub(crate) struct Resume {
 /// Recovers the journal, whose lock the caller holds.
 ///
 /// # Errors
-/// If the directory belongs to another session, or to a version that this one does not understand, or if the files
-/// cannot be opened. Damage is no error.
+/// If the directory belongs to another session, or to a version that this one does not understand, if the files cannot
+/// be opened, or if the disk refuses to give what tells where to go on. Damage is no error.
 pub(crate) fn recover(files: &Files, session_id: &str) -> Result<Resume> {
     let (listed, torn) = files.list()?;
-    let header = files.newest_header(&listed)?;
+    let header = files.newest_header_by(Files::peek_strictly, &listed)?;
     // A merged segment keeps the lowest number, and all numbers that it stands for are used.
     let merged = header.as_ref().and_then(|header| header.compacted).map_or(0, |compacted| compacted.through);
     let newest = listed.last().map_or(0, |newest| newest.segment);

@@ -1,9 +1,13 @@
 //! Scanning a segment's file: from blocks to physical lines, in bounded memory.
 //!
-//! Splits on 0x0A only. Bytes that the disk refuses to give stand as NULs, which are damage wherever they are.
+//! Splits on 0x0A only. Bytes that the disk refuses to give stand as NULs, which are damage wherever they are: a reader
+//! goes on behind them. Whoever is to write asks whether there were any.
 
+use crate::error::Error;
 use crate::line::{ENTRY_START, MAX_LINE};
 use crate::storage::StorageFile;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 /// How much is read at once.
@@ -40,6 +44,24 @@ pub(crate) enum Ending {
     EndOfFile,
 }
 
+/// Bytes that the disk refused to give: what they are is not known, and they may be there the next time.
+#[derive(Clone, Debug)]
+pub(crate) struct Refused {
+    /// Where the first of them stand.
+    pub(crate) start: u64,
+    /// Where the last of them end.
+    pub(crate) end: u64,
+    error: Arc<io::Error>,
+}
+
+impl Refused {
+    /// As the error of whoever cannot go on without them; `doing` completes "cannot ...".
+    pub(crate) fn to_error(&self, doing: &str, path: &Path) -> Error {
+        let same = self.error.raw_os_error().map_or_else(|| self.error.kind().into(), io::Error::from_raw_os_error);
+        Error::io(doing, path, same)
+    }
+}
+
 /// Reads a file chunk by chunk.
 #[derive(Debug)]
 pub(crate) struct Scanner {
@@ -57,6 +79,7 @@ pub(crate) struct Scanner {
     in_line: bool,
     /// What follows the last line break is not given out: it may become a line yet.
     waits: bool,
+    refused: Option<Refused>,
 }
 
 impl Scanner {
@@ -72,6 +95,7 @@ impl Scanner {
             block: FIRST_BLOCK,
             in_line: false,
             waits: false,
+            refused: None,
         }
     }
 
@@ -111,6 +135,11 @@ impl Scanner {
     /// The file it reads.
     pub(crate) fn file(&self) -> &Arc<dyn StorageFile> {
         &self.file
+    }
+
+    /// What the disk has refused to give so far.
+    pub(crate) fn refused(&self) -> Option<&Refused> {
+        self.refused.as_ref()
     }
 
     /// The current chunk's bytes, without the line break.
@@ -159,14 +188,14 @@ impl Scanner {
         let wanted = self.end.saturating_sub(offset).min(self.block as u64) as usize;
         self.block = BLOCK;
         self.buffer.resize(held + wanted, 0);
-        let read = read_past_errors(&*self.file, &mut self.buffer[held..], offset);
+        let read = read_past_errors(&*self.file, &mut self.buffer[held..], offset, &mut self.refused);
         self.buffer.truncate(held + read);
         read > 0
     }
 }
 
-/// Reads until `buffer` is full or the file ends; sectors that cannot be read are left as NULs.
-fn read_past_errors(file: &dyn StorageFile, buffer: &mut [u8], offset: u64) -> usize {
+/// Reads until `buffer` is full or the file ends; sectors that cannot be read are left as NULs, and noted.
+fn read_past_errors(file: &dyn StorageFile, buffer: &mut [u8], offset: u64, refused: &mut Option<Refused>) -> usize {
     let mut read = 0;
     let mut step = BLOCK;
     while read < buffer.len() {
@@ -178,7 +207,9 @@ fn read_past_errors(file: &dyn StorageFile, buffer: &mut [u8], offset: u64) -> u
             Ok(0) => break,
             Ok(count) => read += count,
             Err(_) if step > SECTOR => step = SECTOR,
-            Err(_) => {
+            Err(error) => {
+                let start = refused.as_ref().map_or(at, |before| before.start.min(at));
+                *refused = Some(Refused { start, end: offset + upto as u64, error: Arc::new(error) });
                 buffer[read..upto].fill(0);
                 read = upto;
             }

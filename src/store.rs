@@ -92,7 +92,8 @@ impl Store {
     ///
     /// # Errors
     /// [`ErrorKind::Locked`] if another writer holds it, [`ErrorKind::InvalidInput`] if the id cannot be one,
-    /// [`ErrorKind::WrongSession`], [`ErrorKind::Unsupported`] for a newer format, or [`ErrorKind::Io`].
+    /// [`ErrorKind::WrongSession`], [`ErrorKind::Unsupported`] for a newer format, or [`ErrorKind::Io`], also if the disk refuses
+    /// to give what tells where to go on.
     pub fn journal(&self, session_id: impl Into<String>) -> Result<Journal> {
         self.journal_with(session_id, JournalOptions::default())
     }

@@ -91,7 +91,9 @@ pub(crate) fn survey_tail(files: &Files, listed: &[Listed], journal: Option<&str
     let mut never_created = Vec::new();
     for (at, newest) in listed.iter().enumerate().rev() {
         // A segment that a merge has left behind, or another journal's file, says nothing about our end.
-        let Some(opened) = files.peek(*newest)?.filter(|opened| !is_foreign(opened, journal)) else { continue };
+        let Some(opened) = files.peek_strictly(*newest)?.filter(|opened| !is_foreign(opened, journal)) else {
+            continue;
+        };
         let before = last_before(files, &listed[..at], &opened, journal)?;
         let mut survey = survey(files, opened, before)?;
         if !survey.was_created() {
@@ -122,7 +124,9 @@ fn last_before(files: &Files, older: &[Listed], opened: &Opened, journal: Option
         return Ok(if accounted_for { header.first_seq.saturating_sub(1) } else { last_good });
     }
     for (at, listed) in older.iter().enumerate().rev() {
-        let Some(opened) = files.peek(*listed)?.filter(|opened| !is_foreign(opened, journal)) else { continue };
+        let Some(opened) = files.peek_strictly(*listed)?.filter(|opened| !is_foreign(opened, journal)) else {
+            continue;
+        };
         let before = last_before(files, &older[..at], &opened, journal)?;
         return Ok(survey(files, opened, before)?.sifter.last());
     }
@@ -172,6 +176,10 @@ fn survey(files: &Files, opened: Opened, before: u64) -> Result<Survey> {
         if chunk.is_none() {
             break;
         }
+    }
+    // What nothing good follows would be cut or sealed off, and its numbers given again: not unseen.
+    if let Some(refused) = scanner.refused().filter(|refused| refused.end > sifter.good_end()) {
+        return Err(refused.to_error(&format!("read all from byte {} on of", sifter.good_end()), &path));
     }
     let synced = sifter.synced();
     let proven = |flaw: &Flaw| compacted.is_some() || flaw.missing.is_some_and(|(first, _)| synced >= first);

@@ -283,7 +283,8 @@ impl Items {
 
     fn start_segment(&mut self) -> Result<bool> {
         let Some(opened) = self.walk.take()? else { return Ok(false) };
-        if self.walk.was_never_created(&opened) {
+        // A disk that refuses to give its bytes says nothing of how many there were: that is a gap, not nothing.
+        if opened.refused.is_none() && self.walk.was_never_created(&opened) {
             return Ok(true);
         }
         if !self.walk.is_ours(&opened) {

@@ -58,6 +58,7 @@ pub(crate) struct Committer {
     written: u64,
     synced: u64,
     failed: Option<Error>,
+    sync_failed: bool,
 }
 
 /// A segment being written.
@@ -101,12 +102,19 @@ impl Committer {
             written: start.last_seq,
             synced: start.last_seq,
             failed: None,
+            sync_failed: false,
         }
     }
 
     /// The last number handed to the operating system.
     pub(crate) fn written(&self) -> u64 {
         self.written
+    }
+
+    /// The last number that may be promised to survive the process. After a failed sync the kernel shows bytes that are on
+    /// no disk, and the next opening does not take its word for them.
+    pub(crate) fn kept(&self) -> u64 {
+        if self.sync_failed { self.synced } else { self.written }
     }
 
     /// The last number on disk.
@@ -231,6 +239,7 @@ impl Committer {
         {
             open.file.sync_data().map_err(|error| {
                 let error = Error::io("sync", &open.path, error);
+                self.sync_failed = true;
                 self.failed = Some(error.clone());
                 error
             })?;

@@ -13,7 +13,7 @@ use crate::options::JournalOptions;
 use crate::pool::{Pool, Task};
 use crate::queue::{Close, Phase, Queue, Turn, closed, storage_full};
 use crate::watermark::{Durability, Watermark};
-use rounds::fail_rest;
+use rounds::{fail_rest, tell_written};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -158,7 +158,7 @@ impl Writer {
         };
         let mark = self.mark();
         let (_, stop) = writing.write(&batch);
-        mark.advance(Durability::Written, writing.written());
+        tell_written(&mark, writing);
         let synced = writing.sync();
         mark.advance(Durability::Synced, writing.synced());
         let result = match stop {

@@ -66,7 +66,7 @@ impl Writer {
         }
         // By a roll-over on the way. First, so that whoever waits for the other finds the next line stating it, always.
         mark.advance(Durability::Synced, committer.synced());
-        mark.advance(Durability::Written, committer.written());
+        tell_written(mark, committer);
         let full = match stop {
             Some(Stop::Failed(error)) => return Err(error),
             Some(Stop::Full(_)) if batch.closing && self.options.on_full == OnFull::Fail => return Err(storage_full()),
@@ -202,12 +202,20 @@ impl Writer {
     }
 }
 
+/// Tells those who wait for their events to be written. Returns how far that reaches.
+pub(super) fn tell_written(mark: &Watermark, committer: &Committer) -> u64 {
+    // A sync that has failed on the way takes nothing back that was told before it.
+    let written = committer.kept().max(mark.reached(Durability::Written));
+    mark.advance(Durability::Written, written);
+    written
+}
+
 /// Everything behind what the committer has reached has failed. It may be on disk all the same: its outcome is not known.
 pub(super) fn fail_rest(mark: &Watermark, committer: &Committer, error: &Error) {
-    mark.advance(Durability::Written, committer.written());
+    let written = tell_written(mark, committer);
     mark.advance(Durability::Synced, committer.synced());
     let error = error.with_unknown_outcome();
-    mark.fail(Durability::Written, committer.written() + 1, u64::MAX, &error);
+    mark.fail(Durability::Written, written + 1, u64::MAX, &error);
     mark.fail(Durability::Synced, committer.synced() + 1, u64::MAX, &error);
 }
 

@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn what_the_recorder_writes_is_known() {
         let found = members(r#"{"turn_id":"t","text":"a \"b\"\n","more":"é"}"#, ["text", "turn_id", "call_id"]);
-        let [Some(text), Some(turn_id), None] = found.unwrap() else { panic!("{found:?}") };
+        let [Some(text), Some(turn_id), None] = found.expect("plain") else { panic!("{found:?}") };
         assert_eq!((text.verbatim(), text.len, turn_id.verbatim()), (None, 6, Some("t")));
     }
 

@@ -206,8 +206,9 @@ fn count(line: &[u8], activity: &mut Activity) -> bool {
 
 /// An `events_lost` accounts for the hole before it.
 fn drop_if_explained(line: &[u8], flaws: &mut Vec<Flaw>) {
+    let Some(flaw) = flaws.last() else { return };
     let Some(entry) = line::decode_verified(line).filter(|entry| entry.type_name() == "events_lost") else { return };
-    let (Ok(Event::EventsLost(lost)), Some(flaw)) = (entry.event(), flaws.last()) else { return };
+    let Ok(Event::EventsLost(lost)) = entry.event() else { return };
     if flaw.missing == Some((lost.first_seq, lost.last_seq)) && flaw.bytes == 0 {
         flaws.pop();
     }

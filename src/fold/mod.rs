@@ -8,6 +8,7 @@ mod call;
 mod durations;
 mod ledger;
 mod outline;
+mod plain;
 mod rules;
 mod session;
 mod summary;

@@ -119,7 +119,7 @@ impl Calls {
 
 impl SummaryFold {
     pub(super) fn delta(&mut self, part: &DeltaPart<'_>) {
-        self.totals.text_bytes += part.text.len() as u64;
+        self.totals.text_bytes += part.text_bytes as u64;
         let models = &mut self.turn(&part.turn_id).calls.models;
         if let Some(id) = &part.model_call_id {
             match models.get_mut(&**id) {

@@ -10,7 +10,8 @@ use crate::fold::rules::{self, Start};
 use crate::fold::summary::SessionSummary;
 use crate::fold::summary_calls::Calls;
 use crate::fold::summary_part::{
-    OutputPart, RewindPart, SessionIdPart, SessionPart, TransitionPart, TurnEndPart, TurnPart, WholeTurnPart,
+    DeltaPart, OutputPart, RewindPart, SessionIdPart, SessionPart, TransitionPart, TurnCallEndPart, TurnEndPart,
+    TurnPart, WholeTurnPart,
 };
 use crate::fold::totals::{Day, DayStats, Totals, TurnStats};
 use crate::fold::{Origin, Reducer};
@@ -76,8 +77,7 @@ impl SummaryFold {
             "unparsed" => self.totals.unparsed += 1,
             "turn_started" => self.turn_started(&serde_json::from_str(data)?, time),
             "turn_updated" | "reasoning_delta" => {
-                let part: TurnPart<'_> = serde_json::from_str(data)?;
-                self.turn(&part.turn_id);
+                self.turn(&TurnPart::decode(data)?.turn_id);
             }
             "turn_ended" => self.turn_ended(&serde_json::from_str(data)?),
             "turn_recorded" => self.turn_recorded(serde_json::from_str(data)?, time),
@@ -85,23 +85,19 @@ impl SummaryFold {
                 let part: RewindPart<'_> = serde_json::from_str(data)?;
                 self.rewind(&part.from_turn_id);
             }
-            "text_delta" => self.delta(&serde_json::from_str(data)?),
+            "text_delta" => self.delta(&DeltaPart::decode(data)?),
             "model_call_started" => self.model_call_started(&serde_json::from_str(data)?, time),
             "model_call_ended" => self.model_call_ended(&serde_json::from_str(data)?, time),
             "tool_call_started" => self.call_started(serde_json::from_str(data)?, time),
-            "tool_call_output" => {
-                let part: OutputPart<'_> = serde_json::from_str(data)?;
-                self.call_output(&part);
-            }
+            "tool_call_output" => self.call_output(&OutputPart::decode(data)?),
             "tool_call_ended" => {
-                let turn: TurnPart<'_> = serde_json::from_str(data)?;
-                self.call_ended(&turn.turn_id, serde_json::from_str(data)?, time);
+                let (turn_id, part) = serde_json::from_str::<TurnCallEndPart<'_>>(data)?.split();
+                self.call_ended(&turn_id, part, time);
             }
             "tool_call_recorded" => {
-                let turn: TurnPart<'_> = serde_json::from_str(data)?;
-                let part = serde_json::from_str(data)?;
-                self.turn(&turn.turn_id);
-                self.call_recorded(&turn.turn_id, part, time);
+                let (turn_id, part) = serde_json::from_str::<TurnCallEndPart<'_>>(data)?.split();
+                self.turn(&turn_id);
+                self.call_recorded(&turn_id, part, time);
             }
             "agent_transition" => {
                 let part: TransitionPart<'_> = serde_json::from_str(data)?;

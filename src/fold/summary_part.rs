@@ -1,6 +1,7 @@
 //! The members of events that the summary counts: the rest of an event is skipped and not decoded.
 
 use crate::event::Usage;
+use crate::fold::plain;
 use crate::json::Text;
 use crate::record::{ToolCallStatus, TurnStatus};
 use serde::Deserialize;
@@ -34,7 +35,7 @@ parts! {
     /// Of `tool_call_output`.
     OutputPart { turn_id, call_id, } [] {}
     /// Of `text_delta`.
-    DeltaPart { turn_id, text, } [model_call_id] {}
+    DecodedDelta { turn_id, text, } [model_call_id] {}
     /// Of `model_call_started`.
     ModelCallStartPart { turn_id, model_call_id, } [model] {}
     /// Of `model_call_ended`.
@@ -46,7 +47,13 @@ parts! {
     }
     /// Of `tool_call_started`.
     CallStartPart { turn_id, call_id, tool_name, } [] {}
-    /// Of `tool_call_ended`, of `tool_call_recorded` beside the turn's id, and of a call in a whole turn.
+    /// Of `tool_call_ended` and `tool_call_recorded`.
+    TurnCallEndPart { turn_id, call_id, } [tool_name] {
+        status: ToolCallStatus,
+        error: IgnoredAny,
+        duration_ms: f64,
+    }
+    /// Of a call, without its turn.
     CallEndPart { call_id, } [tool_name] { status: ToolCallStatus, error: IgnoredAny, duration_ms: f64, }
 }
 
@@ -59,4 +66,56 @@ pub(super) struct WholeTurnPart<'a> {
     pub(super) error: Option<IgnoredAny>,
     #[serde(borrow, default)]
     pub(super) tool_calls: Vec<CallEndPart<'a>>,
+}
+
+/// Of `text_delta`.
+pub(super) struct DeltaPart<'a> {
+    pub(super) turn_id: Text<'a>,
+    pub(super) text_bytes: usize,
+    pub(super) model_call_id: Option<Text<'a>>,
+}
+
+impl<'a> DeltaPart<'a> {
+    pub(super) fn decode(data: &'a str) -> serde_json::Result<DeltaPart<'a>> {
+        DeltaPart::of_plain(data).map_or_else(|| serde_json::from_str(data).map(DeltaPart::of_decoded), Ok)
+    }
+
+    fn of_plain(data: &'a str) -> Option<DeltaPart<'a>> {
+        let [turn_id, text, call] = plain::members(data, ["turn_id", "text", "model_call_id"])?;
+        let model_call_id = match call {
+            Some(id) => Some(id.verbatim()?.into()),
+            None => None,
+        };
+        Some(DeltaPart { turn_id: turn_id?.verbatim()?.into(), text_bytes: text?.len, model_call_id })
+    }
+
+    fn of_decoded(decoded: DecodedDelta<'a>) -> DeltaPart<'a> {
+        DeltaPart { turn_id: decoded.turn_id, text_bytes: decoded.text.len(), model_call_id: decoded.model_call_id }
+    }
+}
+
+impl<'a> TurnPart<'a> {
+    pub(super) fn decode(data: &'a str) -> serde_json::Result<TurnPart<'a>> {
+        let plain = plain::members(data, ["turn_id"]).and_then(|[turn_id]| turn_id?.verbatim());
+        plain.map_or_else(|| serde_json::from_str(data), |turn_id| Ok(TurnPart { turn_id: turn_id.into() }))
+    }
+}
+
+impl<'a> OutputPart<'a> {
+    pub(super) fn decode(data: &'a str) -> serde_json::Result<OutputPart<'a>> {
+        OutputPart::of_plain(data).map_or_else(|| serde_json::from_str(data), Ok)
+    }
+
+    fn of_plain(data: &'a str) -> Option<OutputPart<'a>> {
+        let [turn_id, call_id] = plain::members(data, ["turn_id", "call_id"])?;
+        Some(OutputPart { turn_id: turn_id?.verbatim()?.into(), call_id: call_id?.verbatim()?.into() })
+    }
+}
+
+impl<'a> TurnCallEndPart<'a> {
+    /// The turn's id, and the rest.
+    pub(super) fn split(self) -> (Text<'a>, CallEndPart<'a>) {
+        let TurnCallEndPart { turn_id, call_id, tool_name, status, error, duration_ms } = self;
+        (turn_id, CallEndPart { call_id, tool_name, status, error, duration_ms })
+    }
 }

@@ -127,7 +127,7 @@ fn syncs_of_new_segments(with_writer: bool) -> u64 {
     let lab = recorded([turn("turn-1"), turn("turn-2")].concat(), 64 << 20);
     let writer = with_writer.then(|| lab.open());
     // Its first event begins another segment, so that the first one may be compacted.
-    for writer in &writer {
+    if let Some(writer) = &writer {
         writer.append(TurnStarted::new("turn-3", "go on")).unwrap().wait().unwrap();
     }
     let disk = Faulty::new(lab.disk.clone());

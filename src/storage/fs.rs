@@ -42,7 +42,7 @@ impl Storage for DiskStorage {
 
     fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
         let mut entries = Vec::new();
-        for entry in std::fs::read_dir(path)? {
+        for entry in retry_interrupted(|| std::fs::read_dir(path))? {
             let entry = entry?;
             let Ok(name) = entry.file_name().into_string() else { continue };
             // Not followed; a file may be gone by now, which is as if it had not been listed.
@@ -209,20 +209,23 @@ impl StorageFile for DiskFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        // No retry: what an interrupted sync has done is not known.
+        // Interrupted is not failed: the standard library calls again. No other error is tried again.
         self.file.sync_data()
     }
 
     fn try_lock(&self, exclusive: bool) -> io::Result<bool> {
-        let taken = if exclusive { self.file.try_lock() } else { self.file.try_lock_shared() };
-        match taken {
-            Ok(()) => {
-                self.locked_by.store(std::process::id(), Ordering::Relaxed);
-                Ok(true)
+        let taken = retry_interrupted(|| {
+            let taken = if exclusive { self.file.try_lock() } else { self.file.try_lock_shared() };
+            match taken {
+                Ok(()) => Ok(true),
+                Err(TryLockError::WouldBlock) => Ok(false),
+                Err(TryLockError::Error(error)) => Err(error),
             }
-            Err(TryLockError::WouldBlock) => Ok(false),
-            Err(TryLockError::Error(error)) => Err(error),
+        })?;
+        if taken {
+            self.locked_by.store(std::process::id(), Ordering::Relaxed);
         }
+        Ok(taken)
     }
 
     fn is_at(&self, path: &Path) -> io::Result<bool> {

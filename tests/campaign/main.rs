@@ -54,6 +54,7 @@ const PARTS: &[Part] = &[
     fuzz::COMPACT,
     real::kills::CALLS,
     real::kills::RANDOM,
+    real::errors::INJECTED,
     real::cuts::EXT4,
     real::cuts::XFS,
     real::disks::FAILING_SYNC,

@@ -3,6 +3,7 @@
 pub mod child;
 pub mod cuts;
 pub mod disks;
+pub mod errors;
 pub mod kills;
 mod ledger;
 mod mount;

@@ -1,4 +1,4 @@
-//! System calls that fail for real: each call that a script makes on a journal's files, once or from then on.
+//! System calls that fail for real: each call that a script makes on a journal's files, once, twice or from then on.
 
 use super::child::{ID, acknowledgement};
 use super::kills::{Script, check, counted, goes_on, traces};
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 pub const INJECTED: Part = Part {
     name: "injected-errors",
     unit: "errors",
-    what: "a call on a journal's files fails, once or from then on, while a process records, recovers or compacts",
+    what: "a call on a journal's files fails, once, twice or from then on, while a process records, recovers or compacts",
     slice: 14,
     full: u64::MAX,
     run: injected,
@@ -44,8 +44,8 @@ struct Fault {
     call: String,
     error: &'static str,
     number: usize,
-    /// All later ones fail too.
-    stays: bool,
+    /// How many in a row; `None` for it and all later ones.
+    times: Option<usize>,
 }
 
 fn injected(scope: &Scope) -> Outcome {
@@ -79,15 +79,10 @@ fn plan() -> Vec<Fault> {
         for (call, most) in counted(script, &calls, only_the_journal) {
             let errors = ERRORS.iter().find(|(known, _)| *known == call).map_or(&[][..], |(_, errors)| errors);
             for (error, number) in errors.iter().flat_map(|error| (1..=most).map(move |number| (*error, number))) {
-                // Interrupted for ever is waited for, for ever.
-                let lasting: &[bool] = if error == "EINTR" { &[false] } else { &[false, true] };
-                plan.extend(lasting.iter().map(|stays| Fault {
-                    script,
-                    call: call.clone(),
-                    error,
-                    number,
-                    stays: *stays,
-                }));
+                // Interrupted for ever is waited for, for ever. A block that cannot be read is read again in sectors: only
+                // more than one refusal in a row keeps bytes back.
+                let lasting = [Some(1), Some(2), None].into_iter().filter(|times| times.is_some() || error != "EINTR");
+                plan.extend(lasting.map(|times| Fault { script, call: call.clone(), error, number, times }));
             }
         }
     }
@@ -111,14 +106,17 @@ fn only_the_journal(root: &Path) -> Vec<String> {
 
 /// Returns how many events were acknowledged, and whether the process did all that it was about.
 fn inject(fault: &Fault) -> (u64, bool) {
-    let Fault { script, call, error, number, stays } = fault;
-    let what =
-        format!("{script:?}: {call} {number}{} answers {error}", if *stays { " and all later ones" } else { "" });
+    let Fault { script, call, error, number, times } = fault;
+    let when = match times {
+        Some(times) => format!("{number}..{}", number + times - 1),
+        None => format!("{number}+"),
+    };
+    let what = format!("{script:?}: {call} {when} answers {error}");
     let root = tempfile::tempdir().unwrap();
     script.prepare(root.path());
     let store = Store::open(root.path()).unwrap();
     let before = store.reader(ID).ok().map(|reader| (Reading::of(&reader), reader.fold().unwrap()));
-    let inject = format!("inject={call}:error={error}:when={number}{}", if *stays { "+" } else { "" });
+    let inject = format!("inject={call}:error={error}:when={when}");
     let trace = format!("trace={call}");
     let only = only_the_journal(root.path());
     let mut arguments = vec!["-o", "/dev/null", "-e", &trace, "-e", &inject];
@@ -139,7 +137,7 @@ fn inject(fault: &Fault) -> (u64, bool) {
     goes_on(&store, &promised, &what);
     let after = Reading::of(&store.reader(ID).unwrap());
     for (seq, line) in before.iter().flat_map(|(reading, _)| &reading.entries) {
-        assert_eq!(after.entries.get(seq), Some(line), "{what}: {seq} had been there before");
+        assert!(after.entries.get(seq) == Some(line), "{what}: {seq} had been there before");
     }
     (promised.len() as u64, status.success())
 }

@@ -42,7 +42,7 @@ impl Storage for DiskStorage {
 
     fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
         let mut entries = Vec::new();
-        for entry in std::fs::read_dir(path)? {
+        for entry in retry_interrupted(|| std::fs::read_dir(path))? {
             let entry = entry?;
             let Ok(name) = entry.file_name().into_string() else { continue };
             // Not followed; a file may be gone by now, which is as if it had not been listed.
@@ -209,7 +209,7 @@ impl StorageFile for DiskFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        // No retry: what an interrupted sync has done is not known.
+        // Interrupted is not failed: the standard library calls again. No other error is tried again.
         self.file.sync_data()
     }
 

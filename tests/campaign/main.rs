@@ -55,6 +55,7 @@ const PARTS: &[Part] = &[
     real::kills::CALLS,
     real::kills::RANDOM,
     real::conditions::CONDITIONS,
+    real::errors::INJECTED,
     real::cuts::EXT4,
     real::cuts::XFS,
     real::disks::FAILING_SYNC,

@@ -1,7 +1,7 @@
-//! Limits, errors of single system calls, clocks, links and notices: each once, on the real kernel.
+//! Limits, clocks, frozen directories, second names and missing notices: each once, on the real kernel.
 
 use super::child::{ID, Role, acknowledgement};
-use super::kills::{Script, check, goes_on, traces};
+use super::kills::{check, goes_on};
 use crate::part::{Outcome, Part, Scope, Tally};
 use crate::support::has;
 use foldlog::{Cursor, ErrorKind, Health, Item, JournalOptions, Store, TextDelta};
@@ -13,7 +13,7 @@ use std::time::Duration;
 pub const CONDITIONS: Part = Part {
     name: "conditions",
     unit: "conditions",
-    what: "limits of a process, errors of single calls, odd clocks, frozen directories, missing notices",
+    what: "limits of a process, odd clocks, frozen directories, second names, missing notices",
     slice: 40,
     full: u64::MAX,
     run: conditions,
@@ -33,7 +33,7 @@ fn conditions(scope: &Scope) -> Outcome {
         run_limited(&format!("trap '' XFSZ; ulimit -f {blocks}"), &mut tally);
     }
     for (name, condition) in CHECKS {
-        match condition(all) {
+        match condition() {
             Ok(promised) => {
                 tally.acknowledged += promised;
                 tally.done += 1;
@@ -58,15 +58,9 @@ fn conditions(scope: &Scope) -> Outcome {
     Outcome::Held(tally)
 }
 
-/// Takes whether every place is to be tried, or only some.
-type Check = fn(bool) -> Result<u64, String>;
+type Check = fn() -> Result<u64, String>;
 
 const CHECKS: &[(&str, Check)] = &[
-    ("interrupted calls", interrupted_calls),
-    ("failing directory syncs", |all| failing("fsync", "EIO", all, 4)),
-    ("failing closes", |all| failing("close", "EIO", all, 12)),
-    ("full at any write", |all| failing("pwrite64", "ENOSPC", all, 20)),
-    ("failing reads in recovery", failing_reads),
     ("an immutable directory", immutable_directory),
     ("a second name of a directory", second_name),
     ("odd clocks", odd_clocks),
@@ -94,85 +88,8 @@ fn ends_well_enough(command: &mut Command, child: &Command, root: &Path, what: &
     promised.len() as u64
 }
 
-fn traced(script: Script, call: &str, fault: &str, number: usize) -> (Command, tempfile::TempDir) {
-    let root = tempfile::tempdir().unwrap();
-    script.prepare(root.path());
-    let (trace, inject) = (format!("trace={call}"), format!("inject={call}:{fault}:when={number}"));
-    let command = Role::Record.traced(&["-o", "/dev/null", "-e", &trace, "-e", &inject], root.path(), 1);
-    (command, root)
-}
-
-/// A call that a signal interrupts is made again, and nothing comes of it.
-fn interrupted_calls(all: bool) -> Result<u64, String> {
-    if !traces() {
-        return Err("no strace".to_owned());
-    }
-    let mut promised = 0;
-    for call in ["openat", "write", "pwrite64", "pread64", "fdatasync", "fsync", "flock"] {
-        for number in if all { &[1, 2, 3, 5, 8][..] } else { &[3] } {
-            let (mut command, root) = traced(Script::Recover, call, "error=EINTR", *number);
-            let output = command.output().unwrap();
-            if output.status.code() == Some(127) {
-                continue; // it was the loader's call, and the program never began
-            }
-            assert!(output.status.success(), "interrupted in {call} {number}: {:?}", output.status);
-            let said = String::from_utf8_lossy(&output.stdout).into_owned();
-            let said: BTreeMap<u64, String> = said.lines().filter_map(acknowledgement).collect();
-            assert_eq!(said.len(), 9, "interrupted in {call} {number}");
-            check(&Store::open(root.path()).unwrap(), &said, 1, call);
-            promised += 9;
-        }
-    }
-    Ok(promised)
-}
-
-/// One call fails once: what was acknowledged is there, and the next process goes on.
-fn failing(call: &str, error: &str, all: bool, most: usize) -> Result<u64, String> {
-    if !traces() {
-        return Err("no strace".to_owned());
-    }
-    let mut promised = 0;
-    for script in [Script::Record, Script::Recover] {
-        for number in (1..=most).step_by(if all { 1 } else { most / 2 }) {
-            let (mut command, root) = traced(script, call, &format!("error={error}"), number);
-            let child = Role::Record.command(root.path(), 1);
-            let what = format!("{script:?}, {error} at {call} {number}");
-            promised += ends_well_enough(&mut command, &child, root.path(), &what);
-        }
-    }
-    Ok(promised)
-}
-
-/// A read that fails is never the end of the file: whatever the process did then, all that was there still is.
-fn failing_reads(all: bool) -> Result<u64, String> {
-    if !traces() {
-        return Err("no strace".to_owned());
-    }
-    for number in (1..=25).step_by(if all { 1 } else { 9 }) {
-        let (mut command, root) = traced(Script::Recover, "pread64", "error=EIO", number);
-        let store = Store::open(root.path()).unwrap();
-        let before = seqs(&store);
-        let _ = command.output().unwrap();
-        let after = seqs(&store);
-        assert!(before.iter().all(|seq| after.contains(seq)), "EIO at pread64 {number}: {before:?}, then {after:?}");
-        goes_on(&store, &BTreeMap::new(), &format!("EIO at pread64 {number}"));
-    }
-    Ok(0)
-}
-
-fn seqs(store: &Store) -> Vec<u64> {
-    let reader = store.reader(ID).unwrap();
-    let (mut items, mut seqs) = (reader.items().unwrap(), Vec::new());
-    while let Some(item) = items.next().unwrap() {
-        if let Item::Entry(entry) = item {
-            seqs.push(entry.seq().get());
-        }
-    }
-    seqs
-}
-
 /// No new segment can be made: the journal fails, says so, and goes on once it is reopened.
-fn immutable_directory(_: bool) -> Result<u64, String> {
+fn immutable_directory() -> Result<u64, String> {
     struct Frozen(PathBuf);
     impl Drop for Frozen {
         fn drop(&mut self) {
@@ -204,7 +121,7 @@ fn immutable_directory(_: bool) -> Result<u64, String> {
 }
 
 /// The lock is the file's, whatever the way to it.
-fn second_name(_: bool) -> Result<u64, String> {
+fn second_name() -> Result<u64, String> {
     struct Bound(PathBuf);
     impl Drop for Bound {
         fn drop(&mut self) {
@@ -226,7 +143,7 @@ fn second_name(_: bool) -> Result<u64, String> {
 }
 
 /// Numbers order events, whatever the clock says.
-fn odd_clocks(_: bool) -> Result<u64, String> {
+fn odd_clocks() -> Result<u64, String> {
     if !has("faketime", "odd clocks") {
         return Err("no faketime".to_owned());
     }

@@ -48,19 +48,21 @@ const WATCHED: [&str; 14] = [
 
 /// What the process that is killed is about, and what it finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Script {
+pub(super) enum Script {
     Record,
     Recover,
     Compact,
 }
 
 impl Script {
-    fn role(self) -> Role {
+    pub(super) const ALL: [Script; 3] = [Script::Record, Script::Recover, Script::Compact];
+
+    pub(super) fn role(self) -> Role {
         if self == Script::Compact { Role::Compact } else { Role::Record }
     }
 
     /// What is there before it.
-    pub fn prepare(self, root: &Path) {
+    pub(super) fn prepare(self, root: &Path) {
         if self == Script::Record {
             return;
         }
@@ -93,8 +95,8 @@ fn at_calls(scope: &Scope) -> Outcome {
         return Outcome::Skipped("there is no strace, or it may not trace".to_owned());
     }
     let mut plan = Vec::new();
-    for script in [Script::Record, Script::Recover, Script::Compact] {
-        for (call, most) in counted(script) {
+    for script in Script::ALL {
+        for (call, most) in counted(script, &WATCHED, |_| Vec::new()) {
             plan.extend((1..=most).map(|number| (script, call.clone(), number)));
         }
     }
@@ -115,25 +117,28 @@ fn at_calls(scope: &Scope) -> Outcome {
     Outcome::Held(tally)
 }
 
-pub fn traces() -> bool {
+pub(super) fn traces() -> bool {
     let output = std::process::Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status();
     output.is_ok_and(|status| status.success())
 }
 
-/// How often each call is made at most by one thread, as `strace` counts them.
-fn counted(script: Script) -> Vec<(String, usize)> {
+/// How often each of these calls is made at most by one thread, as `strace` counts them with these arguments.
+pub(super) fn counted(script: Script, calls: &[&str], arguments: fn(&Path) -> Vec<String>) -> Vec<(String, usize)> {
     let root = tempfile::tempdir().unwrap();
     script.prepare(root.path());
     let log = root.path().join("trace");
     let log_text = log.to_str().unwrap();
-    let watched = format!("trace={}", WATCHED.join(","));
-    let status = script.role().traced(&["-o", log_text, "-e", &watched], root.path(), 1).status().unwrap();
+    let watched = format!("trace={}", calls.join(","));
+    let more = arguments(root.path());
+    let mut all = vec!["-o", log_text, "-e", &watched];
+    all.extend(more.iter().map(String::as_str));
+    let status = script.role().traced(&all, root.path(), 1).status().unwrap();
     assert!(status.success(), "{script:?} does not end well");
     let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
     for line in std::fs::read_to_string(&log).unwrap().lines() {
         let Some((thread, call)) = line.split_once(' ') else { continue };
         let Some((call, _)) = call.trim_start().split_once('(') else { continue };
-        if WATCHED.contains(&call) {
+        if calls.contains(&call) {
             *counts.entry((call.to_owned(), thread.to_owned())).or_default() += 1;
         }
     }
@@ -171,7 +176,7 @@ fn killed_at(script: Script, call: &str, number: usize) -> u64 {
 }
 
 /// Everything promised is there, nothing that nobody said is, and numbers rise.
-pub fn check(store: &Store, promised: &BTreeMap<u64, String>, runs: u64, what: &str) {
+pub(super) fn check(store: &Store, promised: &BTreeMap<u64, String>, runs: u64, what: &str) {
     let Ok(reader) = store.reader(ID) else {
         assert!(promised.is_empty(), "{what}: nothing is left");
         return;
@@ -195,7 +200,7 @@ pub fn check(store: &Store, promised: &BTreeMap<u64, String>, runs: u64, what: &
 }
 
 /// The next opening explains what is missing, and gives no number again.
-pub fn goes_on(store: &Store, promised: &BTreeMap<u64, String>, what: &str) {
+pub(super) fn goes_on(store: &Store, promised: &BTreeMap<u64, String>, what: &str) {
     let journal = store.journal(ID).unwrap_or_else(|error| panic!("{what}: {error}"));
     let seq = journal.append(TextDelta::new("afterwards", "")).unwrap().wait().unwrap();
     journal.close().wait().unwrap();

@@ -4,6 +4,7 @@ pub mod child;
 pub mod conditions;
 pub mod cuts;
 pub mod disks;
+pub mod errors;
 pub mod kills;
 mod ledger;
 mod mount;

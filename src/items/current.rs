@@ -102,14 +102,16 @@ impl Current {
         self.done = true;
         let (compacted, last) = (self.compacted(), self.last_expected());
         let Current { opened, sifter, seal, end, .. } = self;
-        let flaws_before = ready.len();
+        let (flaws_before, given) = (ready.len(), sifter.last());
         sifter.end(last, *end, ready);
         let bad = ready.len() > flaws_before;
         if let Some(compacted) = compacted
             && sifter.entries() < compacted.entries
             && !bad
         {
-            let flaw = Flaw { damage: Damage::NoBytes, offset: *end, bytes: 0, missing: None, at_end: false };
+            // Cut at the end of a line, everything behind that is gone; which lines are gone from the middle cannot be told.
+            let missing = (given < compacted.last_seq).then_some((given + 1, compacted.last_seq));
+            let flaw = Flaw { damage: Damage::NoBytes, offset: *end, bytes: 0, missing, at_end: false };
             ready.push_back(Sifted::Flaw(flaw));
         }
         let Some(seal) = *seal else { return };

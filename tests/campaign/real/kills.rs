@@ -1,19 +1,19 @@
 //! Processes killed at any system call, and at any moment: what they were told is safe is there, and the next one goes on.
 
 use super::child::{ID, Role, acknowledgement, is_ours};
+use super::scripts::{Call, Script, traces};
 use crate::part::{Outcome, Part, Scope, Tally};
-use crate::support::{Dice, Reading, has};
-use foldlog::{Durability, Event, Item, JournalOptions, Store, TextDelta, TurnEnded, TurnStarted};
+use crate::support::{Dice, Reading};
+use foldlog::{Durability, Event, Item, Store, TextDelta};
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::io::{BufRead, BufReader};
 use std::process::Child;
 use std::time::Duration;
 
 pub const CALLS: Part = Part {
     name: "kills-at-calls",
     unit: "kills",
-    what: "a process is killed right before the n-th call of each kind, while it records, recovers or compacts",
+    what: "a process is killed right before the n-th call of each kind on a file, while it records, recovers or compacts",
     slice: 10,
     full: u64::MAX,
     run: at_calls,
@@ -29,12 +29,10 @@ pub const RANDOM: Part = Part {
 };
 
 /// The calls that have to do with files.
-const WATCHED: [&str; 14] = [
+const WATCHED: [&str; 12] = [
     "openat",
     "close",
-    "read",
     "pread64",
-    "write",
     "pwrite64",
     "fdatasync",
     "fsync",
@@ -46,133 +44,35 @@ const WATCHED: [&str; 14] = [
     "getdents64",
 ];
 
-/// What the process that is killed is about, and what it finds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Script {
-    Record,
-    Recover,
-    Compact,
-}
-
-impl Script {
-    pub(super) const ALL: [Script; 3] = [Script::Record, Script::Recover, Script::Compact];
-
-    pub(super) fn role(self) -> Role {
-        if self == Script::Compact { Role::Compact } else { Role::Record }
-    }
-
-    /// What is there before it.
-    pub(super) fn prepare(self, root: &Path) {
-        if self == Script::Record {
-            return;
-        }
-        let store = Store::open(root).unwrap();
-        let journal = store.journal_with(ID, JournalOptions::default().segment_bytes(1_200)).unwrap();
-        for turn in 0..3 {
-            let id = format!("t-{turn}");
-            journal.append(TurnStarted::new(&id, "Go on")).unwrap().wait().unwrap();
-            for piece in 0..4 {
-                journal.append(TextDelta::new(&id, format!("0-0-{piece} "))).unwrap().wait().unwrap();
-            }
-            let answer: String = (0..4).map(|piece| format!("0-0-{piece} ")).collect();
-            journal.append(TurnEnded::success(&id).response_content(answer)).unwrap().wait().unwrap();
-        }
-        if self == Script::Compact {
-            journal.close().wait().unwrap();
-            return;
-        }
-        drop(journal);
-        let mut newest: Vec<_> = std::fs::read_dir(root.join(ID)).unwrap().map(|file| file.unwrap().path()).collect();
-        newest.retain(|path| path.extension().is_some_and(|extension| extension == "jsonl"));
-        let newest = newest.into_iter().max().unwrap();
-        let torn = b"{\"seq\":19,\"synced\":18,\"time\":\"2026-";
-        std::fs::OpenOptions::new().append(true).open(newest).unwrap().write_all(torn).unwrap();
-    }
-}
-
 fn at_calls(scope: &Scope) -> Outcome {
-    if !has("strace", "kills-at-calls") || !traces() {
+    if !traces() {
         return Outcome::Skipped("there is no strace, or it may not trace".to_owned());
     }
-    let mut plan = Vec::new();
-    for script in Script::ALL {
-        for (call, most) in counted(script, &WATCHED, |_| Vec::new()) {
-            plan.extend((1..=most).map(|number| (script, call.clone(), number)));
-        }
-    }
+    let mut plan: Vec<(Script, Call)> =
+        Script::ALL.iter().flat_map(|script| script.calls(&WATCHED).into_iter().map(|call| (*script, call))).collect();
     let all = plan.len();
     if !scope.goes_on(all as u64 - 1) {
         let mut dice = Dice::seeded(scope.seed);
         plan.sort_by_cached_key(|_| dice.below(1 << 30));
     }
-    let mut tally = Tally::default();
-    for (script, call, number) in plan {
+    let (mut tally, mut over) = (Tally::default(), 0);
+    for (script, call) in plan {
         if !scope.goes_on(tally.done) {
             break;
         }
-        tally.acknowledged += killed_at(script, &call, number);
+        let what = format!("{script:?}, killed at {call}");
+        let root = tempfile::tempdir().unwrap();
+        let before = script.prepare(root.path());
+        let fault = format!("signal=KILL:when={}", call.number);
+        let output = script.injected(&call, &fault, root.path()).output().unwrap();
+        // Threads share the work as it comes: in another run each may make fewer calls of a kind.
+        over += u64::from(output.status.success());
+        tally.acknowledged += script.look(root.path(), &before, &String::from_utf8_lossy(&output.stdout), &what);
         tally.done += 1;
     }
-    tally.note = format!("of {all} calls that three scripts make");
+    tally.done -= over;
+    tally.note = format!("at {all} calls of three scripts; {over} more had ended before");
     Outcome::Held(tally)
-}
-
-pub(super) fn traces() -> bool {
-    let output = std::process::Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status();
-    output.is_ok_and(|status| status.success())
-}
-
-/// How often each of these calls is made at most by one thread, as `strace` counts them with these arguments.
-pub(super) fn counted(script: Script, calls: &[&str], arguments: fn(&Path) -> Vec<String>) -> Vec<(String, usize)> {
-    let root = tempfile::tempdir().unwrap();
-    script.prepare(root.path());
-    let log = root.path().join("trace");
-    let log_text = log.to_str().unwrap();
-    let watched = format!("trace={}", calls.join(","));
-    let more = arguments(root.path());
-    let mut all = vec!["-o", log_text, "-e", &watched];
-    all.extend(more.iter().map(String::as_str));
-    let status = script.role().traced(&all, root.path(), 1).status().unwrap();
-    assert!(status.success(), "{script:?} does not end well");
-    let mut counts: BTreeMap<(String, String), usize> = BTreeMap::new();
-    for line in std::fs::read_to_string(&log).unwrap().lines() {
-        let Some((thread, call)) = line.split_once(' ') else { continue };
-        let Some((call, _)) = call.trim_start().split_once('(') else { continue };
-        if calls.contains(&call) {
-            *counts.entry((call.to_owned(), thread.to_owned())).or_default() += 1;
-        }
-    }
-    let mut most: BTreeMap<String, usize> = BTreeMap::new();
-    for ((call, _), count) in counts {
-        let known = most.entry(call).or_default();
-        *known = count.max(*known);
-    }
-    most.into_iter().collect()
-}
-
-/// Kills it there, looks at what is left, and goes on. Returns how many events had been acknowledged.
-fn killed_at(script: Script, call: &str, number: usize) -> u64 {
-    let what = format!("{script:?}, killed at {call} {number}");
-    let root = tempfile::tempdir().unwrap();
-    script.prepare(root.path());
-    let before = Store::open(root.path()).unwrap().reader(ID).ok().map(|reader| reader.fold().unwrap());
-    let inject = format!("inject={call}:signal=KILL:when={number}");
-    let trace = format!("trace={call}");
-    let arguments = ["-o", "/dev/null", "-e", &trace, "-e", &inject];
-    let output = script.role().traced(&arguments, root.path(), 1).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    let promised: BTreeMap<u64, String> = said.lines().filter_map(acknowledgement).collect();
-    let store = Store::open(root.path()).unwrap();
-    if script == Script::Compact {
-        assert_eq!(store.reader(ID).unwrap().fold().ok(), before, "{what}: the session is another one");
-        store.compact(ID).unwrap_or_else(|error| panic!("{what}: {error}"));
-        assert_eq!(store.reader(ID).unwrap().fold().ok(), before, "{what}: compacted, the session is another one");
-        assert!(store.reader(ID).unwrap().verify().unwrap().clean, "{what}");
-        return 0;
-    }
-    check(&store, &promised, 1, &what);
-    goes_on(&store, &promised, &what);
-    promised.len() as u64
 }
 
 /// Everything promised is there, nothing that nobody said is, and numbers rise.

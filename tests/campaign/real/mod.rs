@@ -8,3 +8,4 @@ pub mod errors;
 pub mod kills;
 mod ledger;
 mod mount;
+mod scripts;

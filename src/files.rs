@@ -140,6 +140,24 @@ impl Files {
         }
     }
 
+    /// Rereads what follows the header past the page cache, and so does whoever goes on with its file. The header itself
+    /// stays as it was seen: nothing acknowledged stands behind one that no disk has.
+    pub(crate) fn reread(&self, mut opened: Opened) -> Result<Opened> {
+        // What the reread finds must still be there after a power cut. If this fails, the reread tells what is left.
+        let _ = self.open(opened.segment, Access::Write)?.sync_data();
+        opened.file = self.open(opened.segment, Access::ReadDurable)?;
+        opened.len = opened.file.len().map_err(|error| Error::io("read", &self.path(opened.segment), error))?;
+        opened.lines_from = opened.lines_from.min(opened.len);
+        let mut scanner = Scanner::new(Arc::clone(&opened.file), opened.lines_from, opened.len);
+        opened.recovered = None;
+        (opened.has_lines, opened.has_entries) = (false, false);
+        read_first_entry(&mut scanner, &mut opened);
+        match refused_so_far(&scanner) {
+            Some(refused) => Err(refused.to_error("read the first lines of", &self.path(opened.segment))),
+            None => Ok(opened),
+        }
+    }
+
     /// The newest good header among these segments: of those that name the session of this directory, else of all. So
     /// a file copied in from elsewhere does not make our own ones look foreign.
     pub(crate) fn newest_header(&self, segments: &[Listed]) -> Result<Option<Header>> {
@@ -182,9 +200,13 @@ fn peek_at(Listed { segment, len }: Listed, file: Arc<dyn StorageFile>) -> Opene
         refused: None,
     };
     read_first_lines(&mut scanner, &mut opened);
-    // More is read at once than is looked at: a bad sector further on is none of ours.
-    opened.refused = scanner.refused().filter(|refused| refused.start < scanner.position()).cloned();
+    opened.refused = refused_so_far(&scanner);
     opened
+}
+
+/// More is read at once than is looked at: a bad sector further on is none of ours.
+fn refused_so_far(scanner: &Scanner) -> Option<Refused> {
+    scanner.refused().filter(|refused| refused.start < scanner.position()).cloned()
 }
 
 fn read_first_lines(scanner: &mut Scanner, opened: &mut Opened) {
@@ -194,10 +216,19 @@ fn read_first_lines(scanner: &mut Scanner, opened: &mut Opened) {
     }
     if opened.header.is_some() {
         opened.lines_from = first.end();
-        if scanner.next().is_none_or(|chunk| chunk.ending != Ending::Newline) {
-            return;
-        }
+        read_first_entry(scanner, opened);
+    } else {
+        take_first_entry(scanner, opened);
     }
+}
+
+fn read_first_entry(scanner: &mut Scanner, opened: &mut Opened) {
+    if scanner.next().is_some_and(|chunk| chunk.ending == Ending::Newline) {
+        take_first_entry(scanner, opened);
+    }
+}
+
+fn take_first_entry(scanner: &Scanner, opened: &mut Opened) {
     opened.has_lines = true;
     if let Decoded::Entry(entry) = line::decode(scanner.bytes()) {
         opened.has_entries = true;

@@ -7,7 +7,7 @@ use crate::activity::Change;
 use crate::commit::{Committer, Note};
 use crate::draft::Draft;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Event, EventsLost, Hole, JournalClosed, JournalRecovered};
+use crate::event::{Event, EventsLost, JournalClosed, JournalRecovered};
 use crate::line::Tail;
 use crate::time::{Stamp, Timestamp};
 use crate::watermark::{Durability, Watermark};
@@ -162,7 +162,7 @@ impl Queue {
         if let Some((_, mut recovered)) = self.reported.take().filter(|(seq, _)| *seq >= first) {
             // It has to come first all the same, and then accounts for what was refused with it.
             if self.lost.is_none() {
-                recovered.holes.push(Hole { first_seq: first, last_seq: last });
+                recovered.add_hole(first, last);
             }
             self.recovered = Some(recovered);
         }

@@ -8,7 +8,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Cut, Hole, JournalRecovered, OpenTurn};
 use crate::files::Files;
 use crate::gap::{Gap, GapKind};
-use crate::line::MIN_LINE;
+use crate::line::{self, Decoded, MIN_LINE};
+use crate::scan::Scanner;
 use crate::segment::{self, Seal};
 use crate::seq::Seq;
 use crate::storage::{Access, StorageFile, write_all};
@@ -99,6 +100,7 @@ pub(crate) fn recover(files: &Files, session_id: &str) -> Result<Resume> {
     // A header that promised a first number had all numbers before it used up or skipped.
     let promised = newest.opened.header.as_ref().map_or(0, |header| header.first_seq);
     let next_seq = (last_seq + 1).max(if newest.sifter.entries() == 0 { promised } else { 0 }) + numbers_in(unverified);
+    let next_seq = next_seq.max(highest_cut(files, newest)? + 1);
     for survey in tail.iter().rev() {
         report.holes.extend(survey.holes());
         report.gaps.extend(survey.gaps.iter().filter(|gap| gap.kind != GapKind::Torn));
@@ -149,6 +151,25 @@ fn longest_header_behind(survey: &Survey) -> u64 {
 /// How many numbers unverified bytes may have borne.
 fn numbers_in(bytes: u64) -> u64 {
     bytes.div_ceil(MIN_LINE as u64)
+}
+
+/// The highest number that can be read in what is cut or sealed off. Events that were refused leave steps in the numbers,
+/// so that its length does not tell.
+fn highest_cut(files: &Files, survey: &Survey) -> Result<u64> {
+    let (segment, offset) = (survey.opened.segment, survey.sifter.good_end());
+    let kept = files.storage.open(&files.dir.join(segment::torn_name(segment, offset)), Access::Read);
+    let (file, from) = match kept {
+        Ok(kept) => (kept, 0),
+        Err(_) => (files.open(segment, Access::Read)?, offset),
+    };
+    let len = file.len().map_err(|error| Error::io("read the torn end of", &files.path(segment), error))?;
+    let (mut scanner, mut highest) = (Scanner::new(file, from, len), 0);
+    while scanner.next().is_some() {
+        if let Decoded::Entry(entry) = line::decode(scanner.bytes()) {
+            highest = highest.max(entry.seq().get());
+        }
+    }
+    Ok(highest)
 }
 
 /// Moves what nothing good follows into a `.torn` file. If the copy fails nothing is cut: the next header's seal ends

@@ -10,8 +10,9 @@ use crate::line;
 use crate::scan::Scanner;
 use crate::segment::{self, Compacted, Seal};
 use crate::sift::{Flaw, Sifted, Sifter};
-use crate::storage::{Access, StorageFile};
+use crate::storage::StorageFile;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// A segment read to its end past the page cache.
 pub(crate) struct Survey {
@@ -94,6 +95,7 @@ pub(crate) fn survey_tail(files: &Files, listed: &[Listed], journal: Option<&str
         let Some(opened) = files.peek_strictly(*newest)?.filter(|opened| !is_foreign(opened, journal)) else {
             continue;
         };
+        let opened = files.reread(opened)?;
         let before = last_before(files, &listed[..at], &opened, journal)?;
         let mut survey = survey(files, opened, before)?;
         if !survey.was_created() {
@@ -127,6 +129,7 @@ fn last_before(files: &Files, older: &[Listed], opened: &Opened, journal: Option
         let Some(opened) = files.peek_strictly(*listed)?.filter(|opened| !is_foreign(opened, journal)) else {
             continue;
         };
+        let opened = files.reread(opened)?;
         let before = last_before(files, &older[..at], &opened, journal)?;
         return Ok(survey(files, opened, before)?.sifter.last());
     }
@@ -139,21 +142,17 @@ fn is_foreign(opened: &Opened, journal: Option<&str>) -> bool {
     })
 }
 
-/// Reads one segment, behind the number `before`, to its end past the page cache.
+/// Reads one segment, of which the first lines have been reread, behind the number `before` to its end.
 fn survey(files: &Files, opened: Opened, before: u64) -> Result<Survey> {
     let path = files.path(opened.segment);
     let io = |doing, error| Error::io(doing, &path, error);
-    // What the reread finds must still be there after a power cut. If this fails, the reread tells what is left.
-    let _ = files.open(opened.segment, Access::Write)?.sync_data();
-    let file = files.open(opened.segment, Access::ReadDurable)?;
-    let len = file.len().map_err(|error| io("read", error))?;
-    let opened = Opened { len, ..opened };
+    let (file, len) = (Arc::clone(&opened.file), opened.len);
 
     let header = opened.header.as_ref();
     let compacted = header.and_then(|header| header.compacted);
     let mut activity = header.map(segment::Header::activity).unwrap_or_default();
-    let mut scanner = Scanner::new(file.clone(), opened.lines_from.min(len), len);
-    let mut sifter = Sifter::new(opened.lines_from.min(len), before, compacted.is_some());
+    let mut scanner = Scanner::new(Arc::clone(&file), opened.lines_from, len);
+    let mut sifter = Sifter::new(opened.lines_from, before, compacted.is_some());
     let (mut sifted, mut flaws, mut closed) = (VecDeque::new(), Vec::new(), false);
     loop {
         let chunk = scanner.next();

@@ -21,6 +21,16 @@ pub struct JournalRecovered {
     pub open: Vec<OpenTurn>,
 }
 
+impl JournalRecovered {
+    /// Accounts for more numbers that no line bears. One hole says it all: a reader looks for one that covers its gap.
+    pub(crate) fn add_hole(&mut self, first_seq: u64, last_seq: u64) {
+        match self.holes.last_mut() {
+            Some(hole) if hole.last_seq + 1 == first_seq => hole.last_seq = last_seq,
+            _ => self.holes.push(Hole { first_seq, last_seq }),
+        }
+    }
+}
+
 /// Bytes that recovery cut from the end of a segment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cut {

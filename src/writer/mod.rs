@@ -8,7 +8,7 @@ mod rounds;
 use crate::commit::{Committer, Stop};
 use crate::draft::Draft;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Hole, JournalRecovered};
+use crate::event::JournalRecovered;
 use crate::options::JournalOptions;
 use crate::pool::{Pool, Task};
 use crate::queue::{Close, Phase, Queue, Turn, closed, storage_full};
@@ -264,6 +264,6 @@ pub(crate) fn skip_given_numbers(
     }
     // There is nothing to report of a journal that has no entry yet, but for these numbers.
     let report = recovered.get_or_insert_with(|| JournalRecovered { epoch, ..JournalRecovered::default() });
-    report.holes.push(Hole { first_seq: next_seq, last_seq: last_given });
+    report.add_hole(next_seq, last_given);
     last_given + 1
 }

@@ -16,6 +16,8 @@ pub fn expect(holds: bool, what: impl FnOnce() -> String) -> Result<(), String> 
 pub struct Reading {
     pub entries: BTreeMap<u64, Arc<Entry<'static>>>,
     pub gaps: Vec<Gap>,
+    /// The numbers for which the log accounts.
+    reported: Vec<(u64, u64)>,
 }
 
 impl Reading {
@@ -30,6 +32,7 @@ impl Reading {
                     let seq = entry.seq().get();
                     let last = reading.entries.last_key_value().map_or(0, |(last, _)| *last);
                     expect(seq > last, || format!("entry {seq} was given after entry {last}"))?;
+                    reading.reported.extend(holes(&entry));
                     reading.entries.insert(seq, Arc::new(entry.into_owned()));
                 }
                 Item::Gap(gap) => reading.gaps.push(gap),
@@ -63,11 +66,9 @@ impl Reading {
     /// Once the journal has been opened for writing, and written to: whatever is missing is accounted for in the log.
     pub fn check_explained(&self, known: &Knowledge) -> Result<(), String> {
         let last = self.entries.last_key_value().map_or(0, |(last, _)| *last);
-        let reported: Vec<(u64, u64)> = self.entries.values().flat_map(|entry| holes(entry)).collect();
         for seq in (1..last).filter(|seq| !self.entries.contains_key(seq)) {
             // In a compacted segment a hole is no gap; what accounts for it is still there.
-            let told = self.gaps.iter().any(|gap| within(gap, seq))
-                || reported.iter().any(|(first, last)| (*first..=*last).contains(&seq));
+            let told = self.gaps.iter().any(|gap| within(gap, seq)) || self.is_reported(seq);
             expect(told || self.is_compacted_away(seq, known), || {
                 format!("{seq} is missing in silence: {:?}", self.gaps)
             })?;
@@ -76,12 +77,18 @@ impl Reading {
         expect(known.lied_to || unexplained.is_none(), || format!("the log does not account for {unexplained:?}"))
     }
 
-    /// Whether it is a piece of streaming that was there when something was compacted, and no gap claims it.
+    fn is_reported(&self, seq: u64) -> bool {
+        self.reported.iter().any(|(first, last)| (*first..=*last).contains(&seq))
+    }
+
+    /// Whether it is a piece of streaming that was there when something was compacted, and neither a gap nor the log
+    /// claims it: what was not synced by then may have been lost all the same.
     pub fn is_compacted_away(&self, seq: u64, known: &Knowledge) -> bool {
         let is_streaming = |entry: &Arc<Entry<'static>>| matches!(entry.type_name(), "text_delta" | "tool_call_output");
         known.compacted.get(&seq).is_some_and(is_streaming)
             && !self.entries.contains_key(&seq)
             && !self.gaps.iter().any(|gap| within(gap, seq))
+            && !self.is_reported(seq)
     }
 
     /// Whether it lies within a gap that tells of an acknowledged entry that is gone, and for which nothing accounts.

@@ -122,7 +122,7 @@ mod tests {
     fn check(text: &str) {
         let mut out = b"before".to_vec();
         quote(text, &mut out);
-        assert_eq!(&out[6..], serde_json::to_vec(text).unwrap(), "{text:?}");
+        assert_eq!(&out[6..], serde_json::to_vec(text).expect("it can be written"), "{text:?}");
     }
 
     /// Goal: no text is written otherwise than `serde_json` writes it. Method: every letter of one byte and some of more,

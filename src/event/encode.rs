@@ -126,8 +126,8 @@ mod tests {
     fn what_is_written_is_what_serialising_gives() {
         fn check<'a>(payload: impl Into<Event<'a>> + Encode + Clone) {
             let mut out = Vec::new();
-            payload.clone().into().encode_data(&mut out).unwrap();
-            assert_eq!(String::from_utf8(out).unwrap(), serde_json::to_string(&payload).unwrap());
+            payload.clone().into().encode_data(&mut out).expect("it can be written");
+            assert_eq!(String::from_utf8(out).expect("it can be written"), serde_json::to_string(&payload).unwrap());
         }
         let metadata: Metadata = [("a\"b".to_owned(), Json::string("c\n\"d")), ("n".to_owned(), Json::null())].into();
         check(SessionEnded::new());
@@ -151,12 +151,12 @@ mod tests {
     /// Goal: every member is written fit to stand in a line. Method: what is not, in each kind of member.
     #[test]
     fn what_is_written_is_fit_to_stand_in_a_line() {
-        let raw = Json::parse("{\"seq\":\n\"\u{2028}\"}").unwrap();
+        let raw = Json::parse("{\"seq\":\n\"\u{2028}\"}").expect("it can be written");
         let event = ToolCallEnded::new("\u{85}", "\u{2029}").result(raw.clone()).metadata([("k".to_owned(), raw)]);
         let mut out = Vec::new();
-        event.encode(&mut out).unwrap();
+        event.encode(&mut out).expect("it can be written");
         let value = r#"{"seq" : "\u2028"}"#;
         let whole = format!(r#"{{"turn_id":"\u0085","call_id":"\u2029","result":{value},"metadata":{{"k":{value}}}}}"#);
-        assert_eq!(String::from_utf8(out).unwrap(), whole);
+        assert_eq!(String::from_utf8(out).expect("it can be written"), whole);
     }
 }

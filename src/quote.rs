@@ -142,7 +142,9 @@ mod tests {
     #[test]
     fn texts_of_special_letters_alone_are_written_as_serde_json_does() {
         for length in [1, 7, 63, 64, 65, 127, 128, 129, 1000, 5000] {
-            ["\u{1}", "\"", "\"a", "\n🦀", "é"].map(|piece| check(&piece.repeat(length)));
+            for piece in ["\u{1}", "\"", "\"a", "\n🦀", "é"] {
+                check(&piece.repeat(length));
+            }
         }
     }
 }

@@ -127,7 +127,10 @@ mod tests {
         fn check<'a>(payload: impl Into<Event<'a>> + Encode + Clone) {
             let mut out = Vec::new();
             payload.clone().into().encode_data(&mut out).expect("it can be written");
-            assert_eq!(String::from_utf8(out).expect("it can be written"), serde_json::to_string(&payload).unwrap());
+            assert_eq!(
+                String::from_utf8(out).expect("it can be written"),
+                serde_json::to_string(&payload).expect("it can be written")
+            );
         }
         let metadata: Metadata = [("a\"b".to_owned(), Json::string("c\n\"d")), ("n".to_owned(), Json::null())].into();
         check(SessionEnded::new());

@@ -7,7 +7,7 @@
 use crate::activity::{Activity, Change};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::{Files, LOCK};
-use crate::line::ENTRY_START;
+use crate::fit::ENTRY_START;
 use crate::segment::{FORMAT_VERSION, Header, Seal};
 use crate::storage::{StorageFile, write_all};
 use crate::time::Timestamp;

@@ -3,6 +3,7 @@
 use crate::activity::Change;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, is_type_name};
+use crate::fit;
 use crate::line::{self, MAX_ID, MAX_LINE, Tail};
 use crate::time::Timestamp;
 use std::borrow::Cow;
@@ -67,7 +68,7 @@ impl Draft {
         line::begin_plain_tail(&mut tail, type_name);
         let at = tail.len();
         tail.extend_from_slice(data.as_bytes());
-        line::make_fit(&mut tail, at);
+        fit::make_fit(&mut tail, at);
         let type_name = Cow::Owned(type_name.to_owned());
         Ok(Draft { type_name, tail, data: at, id: None, time: None, change, fault: None })
     }
@@ -171,7 +172,6 @@ impl Draft {
         let mut fault = event.encode_data(&mut tail).err().map(|error| {
             Error::new(ErrorKind::InvalidInput, format!("cannot write the `{}` event: {error}", event.type_name()))
         });
-        line::make_fit(&mut tail, data);
         fault = fault.or_else(|| check_depth(&tail[data..]).err());
         if Event::is_recorders_own(event.type_name()) {
             fault = Some(recorders_own(event.type_name()));

@@ -1,5 +1,7 @@
 //! The two kinds of values that events carry: [`Text`], borrowed where it can be, and [`Json`], kept as it came.
 
+use crate::fit::{escape_line_separators, make_fit};
+use crate::quote::quote;
 use indexmap::IndexMap;
 use serde::de::{self, DeserializeOwned};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -7,6 +9,7 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
+use std::sync::OnceLock;
 
 /// A string of an event, borrowed from the line it was read from wherever no escape stands in it.
 ///
@@ -23,6 +26,11 @@ impl Text<'_> {
     /// The string, copied only if it was borrowed.
     pub fn into_string(self) -> String {
         self.0.into_owned()
+    }
+
+    /// Writes it as a JSON string to the end of `out`, fit to stand in a line.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        write_text(&self.0, out);
     }
 
     /// The same text without a borrow.
@@ -119,19 +127,36 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 /// Any JSON value, kept token for token: numbers of any size, the order of keys and repeated keys survive.
 ///
 /// Serialise it with `serde_json`; other formats do not know raw JSON.
-#[derive(Clone, Serialize)]
-#[serde(transparent)]
-pub struct Json(Box<RawValue>);
+#[derive(Clone)]
+pub struct Json(Source);
+
+#[derive(Clone)]
+enum Source {
+    Raw(Box<RawValue>),
+    /// A text on its way into a log, where it is written as a JSON string without being one before.
+    Text(Box<Quotable>),
+}
+
+/// A text, and the JSON string of it once somebody asks for that.
+#[derive(Clone)]
+struct Quotable {
+    text: Box<str>,
+    quoted: OnceLock<Box<str>>,
+}
 
 impl Json {
     /// `null`
     pub fn null() -> Json {
-        Json(RawValue::NULL.to_owned())
+        Json::raw(RawValue::NULL.to_owned())
     }
 
     /// `{}`
     pub fn empty_object() -> Json {
         Json::parse("{}").expect("an empty object is JSON")
+    }
+
+    fn raw(raw: Box<RawValue>) -> Json {
+        Json(Source::Raw(raw))
     }
 
     /// Checks that `text` is one JSON value and keeps it as it is.
@@ -141,22 +166,39 @@ impl Json {
 
     /// Serialises a value.
     pub fn new(value: &(impl Serialize + ?Sized)) -> serde_json::Result<Json> {
-        serde_json::value::to_raw_value(value).map(Json)
+        serde_json::value::to_raw_value(value).map(Json::raw)
     }
 
     /// A JSON string.
     pub fn string(text: &str) -> Json {
-        Json::new(text).expect("a string is always JSON")
+        Json(Source::Text(Box::new(Quotable { text: text.into(), quoted: OnceLock::new() })))
     }
 
     /// The JSON text.
     pub fn as_str(&self) -> &str {
-        self.0.get()
+        match &self.0 {
+            Source::Raw(raw) => raw.get(),
+            Source::Text(string) => string
+                .quoted
+                .get_or_init(|| serde_json::to_string(&string.text).expect("a string is always JSON").into_boxed_str()),
+        }
+    }
+
+    /// Writes it to the end of `out`, fit to stand in a line.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        match &self.0 {
+            Source::Raw(raw) => {
+                let start = out.len();
+                out.extend_from_slice(raw.get().as_bytes());
+                make_fit(out, start);
+            }
+            Source::Text(string) => write_text(&string.text, out),
+        }
     }
 
     /// Decodes the value.
     pub fn decode<T: DeserializeOwned>(&self) -> serde_json::Result<T> {
-        serde_json::from_str(self.0.get())
+        serde_json::from_str(self.as_str())
     }
 
     /// The string, if the value is one that Unicode can hold.
@@ -170,10 +212,19 @@ impl Json {
     }
 }
 
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            Source::Raw(raw) => raw.serialize(serializer),
+            Source::Text(string) => serializer.serialize_str(&string.text),
+        }
+    }
+}
+
 // By hand, so that an explicit `null` inside an `Option<Json>` field stays a `null` where the field asks for it.
 impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Json, D::Error> {
-        Box::<RawValue>::deserialize(deserializer).map(Json)
+        Box::<RawValue>::deserialize(deserializer).map(Json::raw)
     }
 }
 
@@ -187,6 +238,13 @@ impl fmt::Debug for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+fn write_text(text: &str, out: &mut Vec<u8>) {
+    let start = out.len();
+    quote(text, out);
+    // It holds no line break, and not what a line begins with: its quotes are escaped.
+    escape_line_separators(out, start);
 }
 
 /// A field whose explicit `null` is a value and not an absence. Use with `#[serde(default)]`.

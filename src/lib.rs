@@ -47,6 +47,8 @@
 mod seq;
 mod error;
 mod time;
+mod quote;
+mod fit;
 mod json;
 mod id;
 mod record;

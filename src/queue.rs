@@ -35,6 +35,8 @@ pub(crate) struct Queue {
     pub(crate) phase: Phase,
     pub(crate) closing: Option<Close>,
     pub(crate) wants_sync: bool,
+    /// Somebody waits for what is queued, or it is much: it does not gather any longer.
+    pub(crate) urgent: bool,
     /// When what was written must be synced.
     pub(crate) sync_by: Option<Instant>,
     pub(crate) turn: Turn,
@@ -97,6 +99,7 @@ impl Queue {
             phase: Phase::Open,
             closing: None,
             wants_sync: false,
+            urgent: false,
             sync_by: None,
             turn: Turn::Idle,
             settled: None,
@@ -115,8 +118,13 @@ impl Queue {
 
     /// Whether there is work for a round.
     pub(crate) fn has_more(&self, now: Instant) -> bool {
+        !self.lines.is_empty() || self.is_pressing(now)
+    }
+
+    /// Whether there is work for a round that should not wait for more to gather.
+    pub(crate) fn is_pressing(&self, now: Instant) -> bool {
         let due = self.sync_by.is_some_and(|at| at <= now);
-        !self.lines.is_empty() || self.wants_sync || self.closing.is_some() || due
+        self.urgent || self.wants_sync || self.closing.is_some() || due
     }
 
     pub(crate) fn last_queued(&self) -> u64 {

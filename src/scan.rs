@@ -4,7 +4,8 @@
 //! goes on behind them. Whoever is to write asks whether there were any.
 
 use crate::error::Error;
-use crate::line::{ENTRY_START, MAX_LINE};
+use crate::fit::ENTRY_START;
+use crate::line::MAX_LINE;
 use crate::storage::StorageFile;
 use std::io;
 use std::path::Path;

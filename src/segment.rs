@@ -2,6 +2,7 @@
 
 use crate::activity::Activity;
 use crate::event::OpenTurn;
+use crate::fit;
 use crate::line::{self, Decoded};
 use crate::time::Timestamp;
 use serde::de::IgnoredAny;
@@ -81,7 +82,7 @@ impl Header {
     /// The line, line break included.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut line = serde_json::to_vec(self).expect("a header holds only strings and numbers");
-        line::make_fit(&mut line, 0);
+        fit::make_fit(&mut line, 0);
         line.pop(); // the brace comes back behind the checksum
         line::seal_line(&mut line, 0);
         line

@@ -4,8 +4,9 @@
 //! known; whole entries inside it are found then ("salvage"). What a gap means is up to `verdict`.
 
 use crate::entry::Entry;
+use crate::fit::ENTRY_START;
 use crate::gap::Gap;
-use crate::line::{self, Decoded, ENTRY_START};
+use crate::line::{self, Decoded};
 use crate::scan::{Chunk, Ending};
 use crate::seq::Seq;
 use crate::verdict::{self, Damage, Facts};

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// How many threads run all journals of a store. More than cores, since they mostly wait for the disk.
-const POOL_THREADS: usize = 8;
+const POOL_THREADS: usize = 24;
 
 /// A root of sessions: each is a directory below it.
 ///

@@ -4,6 +4,7 @@
 //! serde's internal tagging and `flatten` are not used anywhere: under `arbitrary_precision` they break numbers
 //! (serde-rs/serde#1183). A known type with a bad payload is an error; an unknown type is an [`Unknown`].
 
+mod encode;
 mod parts;
 mod payload;
 mod whole;
@@ -15,6 +16,7 @@ pub use whole::*;
 use crate::error::{Error, ErrorKind, Result};
 use crate::json::{Json, Text};
 use crate::record::AgentTransitionRecord;
+use encode::Encode;
 use std::borrow::Cow;
 
 /// The longest event type, in bytes.
@@ -67,11 +69,11 @@ macro_rules! events {
                 })
             }
 
-            /// Writes `data` as JSON to the end of `out`.
+            /// Writes `data` as JSON to the end of `out`, fit to stand in a line.
             pub(crate) fn encode_data(&self, out: &mut Vec<u8>) -> serde_json::Result<()> {
                 match self {
-                    $(Event::$variant(payload) => serde_json::to_writer(out, payload),)+
-                    Event::Unknown(unknown) => serde_json::to_writer(out, &unknown.data),
+                    $(Event::$variant(payload) => payload.encode(out),)+
+                    Event::Unknown(unknown) => unknown.data.encode(out),
                 }
             }
         }

@@ -3,11 +3,13 @@
 //! `new` takes what a type requires; a method of the same name sets each optional field.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::event::encode::{Encode, Object, serialize_member};
 use crate::event::is_type_name;
 use crate::event::parts::{Attachment, OpenTurn, Parent, Usage};
 use crate::json::{Json, Metadata, Text, null_as_default, present};
 use crate::record::{ToolCallStatus, TurnStatus};
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Declares payload structs: required texts in parentheses, optional texts in brackets, then fields with a type and serde
 /// attributes of their own.
@@ -19,11 +21,11 @@ macro_rules! payloads {
         }
     )+) => {$(
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[derive(Clone, Debug, PartialEq, Deserialize)]
         #[non_exhaustive]
         pub struct $name<'a> {
             $($(#[$req_doc])* #[serde(borrow)] pub $req: Text<'a>,)*
-            $($(#[$opt_doc])* #[serde(borrow, default, skip_serializing_if = "Option::is_none")] pub $opt: Option<Text<'a>>,)*
+            $($(#[$opt_doc])* #[serde(borrow, default)] pub $opt: Option<Text<'a>>,)*
             $($(#[$attr])* pub $field: $ty,)*
         }
 
@@ -50,6 +52,27 @@ macro_rules! payloads {
                 }
             )*
         }
+
+        impl Serialize for $name<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+                let mut object = serializer.serialize_map(None)?;
+                $(serialize_member(&mut object, stringify!($req), &self.$req)?;)*
+                $(serialize_member(&mut object, stringify!($opt), &self.$opt)?;)*
+                $(serialize_member(&mut object, stringify!($field), &self.$field)?;)*
+                object.end()
+            }
+        }
+
+        impl Encode for $name<'_> {
+            fn encode(&self, out: &mut Vec<u8>) -> serde_json::Result<()> {
+                let mut object = Object::begin(out);
+                $(object.member(concat!("\"", stringify!($req), "\":"), &self.$req)?;)*
+                $(object.member(concat!("\"", stringify!($opt), "\":"), &self.$opt)?;)*
+                $(object.member(concat!("\"", stringify!($field), "\":"), &self.$field)?;)*
+                object.end();
+                Ok(())
+            }
+        }
     )+};
 }
 
@@ -67,10 +90,10 @@ payloads! {
         created_at
     ] {
         /// What it was started by.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default)]
         parent: Option<Parent>,
         /// Anything else.
-        #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Metadata::is_empty")]
+        #[serde(default, deserialize_with = "null_as_default")]
         metadata: Metadata,
     }
 
@@ -82,7 +105,7 @@ payloads! {
         agent_id
     ] {
         /// Merged by key; `null` removes.
-        #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Metadata::is_empty")]
+        #[serde(default, deserialize_with = "null_as_default")]
         metadata: Metadata,
     }
 
@@ -92,7 +115,7 @@ payloads! {
         reason
     ] {
         /// Merged by key; `null` removes.
-        #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Metadata::is_empty")]
+        #[serde(default, deserialize_with = "null_as_default")]
         metadata: Metadata,
     }
 
@@ -108,13 +131,13 @@ payloads! {
         agent_id
     ] {
         /// What it was started by.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default)]
         parent: Option<Parent>,
         /// Files and images that came with the prompt, by reference.
-        #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+        #[serde(default, deserialize_with = "null_as_default")]
         attachments: Vec<Attachment>,
         /// Merged by key; `null` removes.
-        #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Metadata::is_empty")]
+        #[serde(default, deserialize_with = "null_as_default")]
         metadata: Metadata,
     }
 
@@ -124,10 +147,10 @@ payloads! {
         turn_id
     ) [] {
         /// Appended to the turn's.
-        #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+        #[serde(default, deserialize_with = "null_as_default")]
         audit_event_ids: Vec<String>,
         /// Merged by key; `null` removes.
-        #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Metadata::is_empty")]
+        #[serde(default, deserialize_with = "null_as_default")]
         metadata: Metadata,
     }
 
@@ -142,13 +165,13 @@ payloads! {
         error
     ] {
         /// How; without it, `error` if there is an error, else `success`.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default)]
         status: Option<TurnStatus>,
         /// Appended to the turn's.
-        #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
+        #[serde(default, deserialize_with = "null_as_default")]
         audit_event_ids: Vec<String>,
         /// Merged by key; `null` removes.
-        #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Metadata::is_empty")]
+        #[serde(default, deserialize_with = "null_as_default")]
         metadata: Metadata,
     }
 
@@ -187,7 +210,7 @@ payloads! {
         provider
     ] {
         /// Anything else.
-        #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Metadata::is_empty")]
+        #[serde(default, deserialize_with = "null_as_default")]
         metadata: Metadata,
     }
 
@@ -212,19 +235,19 @@ payloads! {
         error
     ] {
         /// Tokens.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default)]
         usage: Option<Usage>,
         /// Cost in millionths of a US dollar.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default)]
         cost_usd_micros: Option<i64>,
         /// How long it took, in milliseconds.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default)]
         duration_ms: Option<f64>,
         /// The provider's message as it came.
-        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+        #[serde(default, deserialize_with = "present")]
         raw: Option<Json>,
         /// Anything else.
-        #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Metadata::is_empty")]
+        #[serde(default, deserialize_with = "null_as_default")]
         metadata: Metadata,
     }
 
@@ -238,13 +261,13 @@ payloads! {
         tool_name
     ) [] {
         /// What it is called with.
-        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+        #[serde(default, deserialize_with = "present")]
         arguments: Option<Json>,
         /// Where it runs.
-        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+        #[serde(default, deserialize_with = "present")]
         sandbox_context: Option<Json>,
         /// Anything else.
-        #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Metadata::is_empty")]
+        #[serde(default, deserialize_with = "null_as_default")]
         metadata: Metadata,
     }
 
@@ -271,16 +294,16 @@ payloads! {
         error
     ] {
         /// How; without it, `error` if there is an error, else `success`.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default)]
         status: Option<ToolCallStatus>,
         /// What it returned; without it, the streamed output is.
-        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+        #[serde(default, deserialize_with = "present")]
         result: Option<Json>,
         /// How long it took, in milliseconds.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default)]
         duration_ms: Option<f64>,
         /// Merged by key; `null` removes.
-        #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Metadata::is_empty")]
+        #[serde(default, deserialize_with = "null_as_default")]
         metadata: Metadata,
     }
 

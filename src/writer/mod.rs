@@ -105,8 +105,8 @@ impl Writer {
         let seq = queue.push(draft, &tail);
         queue.wants_sync |= wait && self.options.durability == Durability::Synced;
         let mark = Arc::clone(&queue.mark);
-        let urgent = wait || queue.lines.len() >= GATHERED;
-        self.schedule(queue, urgent);
+        queue.urgent |= wait || queue.lines.len() >= GATHERED;
+        self.schedule(queue);
         Ok((mark, seq))
     }
 
@@ -118,8 +118,9 @@ impl Writer {
             return Err(error.clone());
         }
         queue.wants_sync = true;
+        queue.urgent = true;
         let (mark, last) = (Arc::clone(&queue.mark), queue.last_queued());
-        self.schedule(queue, true);
+        self.schedule(queue);
         Ok((mark, last))
     }
 
@@ -129,7 +130,8 @@ impl Writer {
         let mark = Arc::clone(&queue.mark);
         queue.closing.get_or_insert_with(|| Close { reason: reason.to_owned(), said: false });
         if !matches!(queue.phase, Phase::Closed) && self.check_process().is_ok() {
-            self.schedule(queue, true);
+            queue.urgent = true;
+            self.schedule(queue);
         }
         mark
     }
@@ -226,14 +228,14 @@ impl Writer {
         Err(Error::new(ErrorKind::Forked, message))
     }
 
-    fn schedule(self: &Arc<Self>, mut queue: MutexGuard<'_, Queue>, urgent: bool) {
+    fn schedule(self: &Arc<Self>, mut queue: MutexGuard<'_, Queue>) {
         match queue.turn {
             Turn::Idle => {
                 queue.turn = Turn::Taken;
                 drop(queue);
                 self.pool.run(Arc::clone(self) as Arc<dyn Task>);
             }
-            Turn::Lingering if urgent => {
+            Turn::Lingering if queue.urgent => {
                 queue.turn = Turn::Taken;
                 self.called.store(true, Ordering::Release);
             }

@@ -99,6 +99,7 @@ impl Writer {
         queue.in_flight = lines.len();
         let due = queue.sync_by.is_some_and(|at| at <= Instant::now());
         let closing = queue.closing.is_some();
+        queue.urgent = false;
         let sync = std::mem::take(&mut queue.wants_sync) || due || closing;
         Ok(Some(Batch { lines, sync, closing }))
     }
@@ -151,7 +152,7 @@ impl Writer {
             (Next::Rest, Turn::Waiting)
         } else if closed {
             (Next::Closed, Turn::Idle)
-        } else if queue.has_more(now) {
+        } else if queue.is_pressing(now) || (queue.has_more(now) && !busy) {
             (Next::Again, Turn::Taken)
         } else if busy {
             (Next::Linger, Turn::Lingering)

@@ -68,7 +68,10 @@ pub(crate) struct Scanner {
     file: Arc<dyn StorageFile>,
     /// Where reading ends.
     end: u64,
+    /// Its length only grows: what is read into is not filled with zeros anew each time.
     buffer: Vec<u8>,
+    /// How much of the buffer has been read.
+    held: usize,
     /// The file's offset of the buffer's first byte.
     base: u64,
     /// Where the current chunk stands in the buffer.
@@ -89,6 +92,7 @@ impl Scanner {
             file,
             end,
             buffer: Vec::new(),
+            held: 0,
             base: offset,
             start: 0,
             len: 0,
@@ -111,19 +115,18 @@ impl Scanner {
 
     /// What follows the last line break and was kept back.
     pub(crate) fn kept_back(&self) -> &[u8] {
-        &self.buffer[self.start + self.len..]
+        &self.buffer[self.start + self.len..self.held]
     }
 
     /// Reads on to another end. What was kept back is read again: its writer may have cut and replaced it.
     pub(crate) fn read_on_to(&mut self, end: u64) {
         self.end = end;
-        self.buffer.truncate(self.start + self.len);
+        self.held = self.start + self.len;
     }
 
     /// Goes back to where a line starts.
     pub(crate) fn go_back_to(&mut self, offset: u64) {
-        self.buffer.clear();
-        (self.base, self.start, self.len, self.in_line) = (offset, 0, 0, false);
+        (self.base, self.held, self.start, self.len, self.in_line) = (offset, 0, 0, 0, false);
     }
 
     /// Gives back the memory of its buffer. The current chunk's bytes are gone.
@@ -154,7 +157,7 @@ impl Scanner {
         self.len = 0;
         let mut searched = 0;
         loop {
-            let held = &self.buffer[self.start..];
+            let held = &self.buffer[self.start..self.held];
             if let Some(at) = memchr::memchr(b'\n', &held[searched..]) {
                 return Some(self.take(searched + at + 1, Ending::Newline));
             }
@@ -165,7 +168,7 @@ impl Scanner {
                 return Some(self.take(cut.unwrap_or(searched - (ENTRY_START.len() - 1)), Ending::Continued));
             }
             if !self.fill() {
-                let held = self.buffer.len() - self.start;
+                let held = self.held - self.start;
                 return (held > 0 && !self.waits).then(|| self.take(held, Ending::EndOfFile));
             }
         }
@@ -180,16 +183,19 @@ impl Scanner {
 
     /// Reads one more block; `false` at the end.
     fn fill(&mut self) -> bool {
-        self.buffer.drain(..self.start);
+        self.buffer.copy_within(self.start..self.held, 0);
         self.base += self.start as u64;
+        self.held -= self.start;
         self.start = 0;
-        let held = self.buffer.len();
-        let offset = self.base + held as u64;
+        let offset = self.base + self.held as u64;
         let wanted = self.end.saturating_sub(offset).min(self.block as u64) as usize;
         self.block = BLOCK;
-        self.buffer.resize(held + wanted, 0);
-        let read = read_past_errors(&*self.file, &mut self.buffer[held..], offset, &mut self.refused);
-        self.buffer.truncate(held + read);
+        let upto = self.held + wanted;
+        if self.buffer.len() < upto {
+            self.buffer.resize(upto, 0);
+        }
+        let read = read_past_errors(&*self.file, &mut self.buffer[self.held..upto], offset, &mut self.refused);
+        self.held += read;
         read > 0
     }
 }

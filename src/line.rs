@@ -236,24 +236,23 @@ fn checksum_holds(line: &[u8]) -> bool {
 
 fn parse_envelope(line: &str) -> Option<Entry<'_>> {
     let body = line.get(..line.len().checked_sub(SUFFIX)?)?;
-    let rest = body.strip_prefix("{\"seq\":")?;
-    let (seq, rest) = number(rest)?;
-    let (synced, rest) = number(rest.strip_prefix(",\"synced\":")?)?;
-    let rest = rest.strip_prefix(",\"time\":\"")?;
-    let time = Timestamp::from_bytes(rest.as_bytes().get(..Timestamp::LEN)?)?;
-    let rest = rest.get(Timestamp::LEN..)?.strip_prefix("\",\"type\":\"")?;
-    let type_from = (body.len() - rest.len()) as u32;
-    let (type_name, mut rest) = rest.split_once('"')?;
-    if seq == Seq::ZERO || !crate::event::is_type_name(type_name) {
+    let (seq, rest) = number(body.as_bytes().strip_prefix(ENTRY_START)?)?;
+    let (synced, rest) = number(rest.strip_prefix(b",\"synced\":")?)?;
+    let (time, rest) = rest.strip_prefix(b",\"time\":\"")?.split_at_checked(Timestamp::LEN)?;
+    let time = Timestamp::from_bytes(time)?;
+    let rest = rest.strip_prefix(b"\",\"type\":\"")?;
+    let type_from = body.len() - rest.len();
+    let type_to = type_from + memchr::memchr(b'"', rest)?;
+    if seq == Seq::ZERO || !crate::event::is_type_name(&body[type_from..type_to]) {
         return None;
     }
     let (mut id, mut observed) = (None, None);
+    let mut rest = &body[type_to + 1..];
     let data = loop {
-        let member = rest.strip_prefix(",\"")?;
-        let (name, value) = member.split_once("\":")?;
-        if name == "data" {
-            break value;
+        if rest.as_bytes().starts_with(DATA) {
+            break &rest[DATA.len()..];
         }
+        let (name, value) = rest.strip_prefix(",\"")?.split_once("\":")?;
         let (value, after) = json_value(value)?;
         match name {
             "id" => id = Some(unquote(value).filter(|id| id.len() <= MAX_ID)?),
@@ -264,19 +263,19 @@ fn parse_envelope(line: &str) -> Option<Entry<'_>> {
     };
     let is_object = data.starts_with('{') && data.ends_with('}');
     // No line is longer than 64 MiB, so that its places fit 32 bits.
-    let data_from = u32::try_from(body.len() - data.len()).ok()?;
-    let data = data_from..u32::try_from(body.len()).ok()?;
-    let type_name = type_from..type_from + type_name.len() as u32;
+    let data = u32::try_from(body.len() - data.len()).ok()?..u32::try_from(body.len()).ok()?;
+    let type_name = type_from as u32..type_to as u32;
     is_object.then_some(Entry { seq, synced, time, id, observed, line: Cow::Borrowed(line), type_name, data })
 }
 
-fn number(text: &str) -> Option<(Seq, &str)> {
-    let end = text.bytes().position(|byte| !byte.is_ascii_digit())?;
-    let (digits, rest) = text.split_at(end);
-    if digits.len() > 1 && digits.starts_with('0') {
+fn number(text: &[u8]) -> Option<(Seq, &[u8])> {
+    /// As many as the largest number has.
+    const MOST_DIGITS: usize = 16;
+    let (digits, rest) = text.split_at(text.iter().position(|byte| !byte.is_ascii_digit())?);
+    if !(1..=MOST_DIGITS).contains(&digits.len()) || (digits.len() > 1 && digits[0] == b'0') {
         return None;
     }
-    let number: u64 = digits.parse().ok()?;
+    let number = digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0'));
     (number <= Seq::MAX.get()).then(|| (Seq::new(number), rest))
 }
 

@@ -23,6 +23,8 @@ pub(crate) const MAX_HEAD: usize = 86;
 pub(crate) const ENTRY_START: &[u8] = b"{\"seq\":";
 /// How a header begins.
 pub(crate) const HEADER_START: &[u8] = b"{\"foldlog\":";
+/// What a checksum is written in.
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
 /// What the data in a line follows.
 const DATA: &[u8] = b",\"data\":";
 /// Tails up to this size are cheaper to hash again than to combine with the hash made outside the lock.
@@ -115,7 +117,7 @@ pub(crate) fn seal_line(out: &mut Vec<u8>, start: usize) {
 fn push_suffix(out: &mut Vec<u8>, crc: u32) {
     out.extend_from_slice(b",\"crc\":\"");
     for shift in (0..32).step_by(4).rev() {
-        out.push(b"0123456789abcdef"[(crc >> shift) as usize & 15]);
+        out.push(DIGITS[(crc >> shift) as usize & 15]);
     }
     out.extend_from_slice(b"\"}\n");
 }
@@ -198,43 +200,57 @@ pub(crate) enum Decoded<'a> {
 
 /// Decodes one line from its bytes alone.
 pub(crate) fn decode(line: &[u8]) -> Decoded<'_> {
-    if !checksum_holds(line) {
-        return Decoded::Bad;
+    match verified(line) {
+        None => Decoded::Bad,
+        Some(crc) => simdutf8::basic::from_utf8(line).map_or(Decoded::Foreign, |text| decode_members(text, crc)),
     }
-    let Ok(text) = simdutf8::basic::from_utf8(line) else { return Decoded::Foreign };
-    if line.starts_with(HEADER_START) {
-        return Decoded::Header(text);
-    }
-    match parse_envelope(text) {
-        Some(entry) => Decoded::Entry(entry),
-        None => Decoded::Foreign,
-    }
+}
+
+/// The same of a line that is known to be text.
+pub(crate) fn decode_text(line: &str) -> Decoded<'_> {
+    verified(line.as_bytes()).map_or(Decoded::Bad, |crc| decode_members(line, crc))
 }
 
 /// Decodes a line whose checksum has been verified before.
 pub(crate) fn decode_verified(line: &[u8]) -> Option<Entry<'_>> {
-    parse_envelope(simdutf8::basic::from_utf8(line).ok()?)
+    parse_envelope(simdutf8::basic::from_utf8(line).ok()?, stated_checksum(line)?)
+}
+
+fn decode_members(line: &str, crc: u32) -> Decoded<'_> {
+    if line.as_bytes().starts_with(HEADER_START) {
+        return Decoded::Header(line);
+    }
+    parse_envelope(line, crc).map_or(Decoded::Foreign, Decoded::Entry)
 }
 
 /// The checksum a line ends with, if it ends with one.
 pub(crate) fn stated_checksum(line: &[u8]) -> Option<u32> {
     let (_, suffix) = line.split_at_checked(line.len().checked_sub(SUFFIX)?)?;
     let hex = suffix.strip_prefix(b",\"crc\":\"")?.strip_suffix(b"\"}")?;
-    hex.iter().try_fold(0u32, |crc, digit| {
-        let value = match digit {
-            b'0'..=b'9' => digit - b'0',
-            b'a'..=b'f' => digit - b'a' + 10,
-            _ => return None,
-        };
-        Some(crc << 4 | u32::from(value))
-    })
+    let (crc, all) = hex.iter().fold((0, 0), |(crc, all), digit| {
+        let value = HEX[usize::from(*digit)];
+        (crc << 4 | u32::from(value), all | value)
+    });
+    (all <= 15).then_some(crc)
 }
 
-fn checksum_holds(line: &[u8]) -> bool {
-    stated_checksum(line).is_some_and(|crc| crc32fast::hash(&line[..line.len() - SUFFIX]) == crc)
+/// What each byte is worth as a lowercase hexadecimal digit; more than 15 for all that are none.
+static HEX: [u8; 256] = {
+    let mut values = [16; 256];
+    let mut value = 0;
+    while value < DIGITS.len() {
+        values[DIGITS[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
+};
+
+/// The checksum of a line, if it is the one that the line ends with.
+fn verified(line: &[u8]) -> Option<u32> {
+    stated_checksum(line).filter(|crc| crc32fast::hash(&line[..line.len() - SUFFIX]) == *crc)
 }
 
-fn parse_envelope(line: &str) -> Option<Entry<'_>> {
+fn parse_envelope(line: &str, crc: u32) -> Option<Entry<'_>> {
     let body = line.get(..line.len().checked_sub(SUFFIX)?)?;
     let (seq, rest) = number(body.as_bytes().strip_prefix(ENTRY_START)?)?;
     let (synced, rest) = number(rest.strip_prefix(b",\"synced\":")?)?;
@@ -265,7 +281,7 @@ fn parse_envelope(line: &str) -> Option<Entry<'_>> {
     // No line is longer than 64 MiB, so that its places fit 32 bits.
     let data = u32::try_from(body.len() - data.len()).ok()?..u32::try_from(body.len()).ok()?;
     let type_name = type_from as u32..type_to as u32;
-    is_object.then_some(Entry { seq, synced, time, id, observed, line: Cow::Borrowed(line), type_name, data })
+    is_object.then_some(Entry { seq, synced, time, id, observed, line: Cow::Borrowed(line), crc, type_name, data })
 }
 
 fn number(text: &[u8]) -> Option<(Seq, &[u8])> {

@@ -13,6 +13,7 @@ use crate::seq::Seq;
 use crate::storage::{DiskStorage, EntryKind, Storage};
 use crate::time::Timestamp;
 use serde::Serialize;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -187,21 +188,18 @@ impl Reader {
     pub fn reduce_to<R: Reducer>(&self, seq: Seq, mut reducer: R) -> Result<(R::Output, Vec<Gap>)> {
         reducer.begin(&self.origin());
         let mut gaps = Vec::new();
-        let mut items = self.items()?;
-        while let Some(item) = items.next()? {
+        self.items()?.each(&mut |item| {
             match item {
-                Item::Entry(entry) if entry.seq() > seq => break,
+                Item::Entry(entry) if entry.seq() > seq => return ControlFlow::Break(()),
                 Item::Entry(entry) => reducer.entry(&entry),
                 Item::Gap(gap) => {
-                    if items.is_half_line(&gap) {
-                        continue;
-                    }
                     reducer.gap(&gap);
                     gaps.push(gap);
                 }
                 _ => {}
             }
-        }
+            ControlFlow::Continue(())
+        })?;
         Ok((reducer.finish(), gaps))
     }
 
@@ -234,7 +232,7 @@ impl Reader {
             clean: true,
             gaps: Vec::new(),
         };
-        while let Some(item) = items.next()? {
+        items.each(&mut |item| {
             match item {
                 Item::Entry(entry) => {
                     report.entries += 1;
@@ -243,15 +241,13 @@ impl Reader {
                     progress(report.entries);
                 }
                 Item::Gap(gap) => {
-                    if items.is_half_line(&gap) {
-                        continue;
-                    }
                     report.clean &= gap.explained;
                     report.gaps.push(gap);
                 }
                 _ => {}
             }
-        }
+            ControlFlow::Continue(())
+        })?;
         report.segments = items.segments();
         report.synced = items.synced();
         Ok(report)

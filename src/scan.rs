@@ -3,6 +3,9 @@
 //! Splits on 0x0A only. Bytes that the disk refuses to give stand as NULs, which are damage wherever they are: a reader
 //! goes on behind them. Whoever is to write asks whether there were any.
 
+pub(crate) use crate::block::{Chunk, Ending};
+
+use crate::block::Block;
 use crate::error::Error;
 use crate::line::{ENTRY_START, MAX_LINE};
 use crate::storage::StorageFile;
@@ -16,33 +19,6 @@ const BLOCK: usize = 256 << 10;
 const FIRST_BLOCK: usize = 16 << 10;
 /// The unit in which a disk refuses to give bytes.
 const SECTOR: usize = 4096;
-
-/// A physical line, or a part of one that is longer than any line may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Chunk {
-    pub(crate) offset: u64,
-    /// Its bytes, line break included.
-    pub(crate) len: u64,
-    /// Whether a physical line starts with it.
-    pub(crate) starts_line: bool,
-    pub(crate) ending: Ending,
-}
-
-impl Chunk {
-    pub(crate) fn end(&self) -> u64 {
-        self.offset + self.len
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
-    /// A line break.
-    Newline,
-    /// The physical line goes on in the next chunk.
-    Continued,
-    /// The end of the file: what stands here is not a line.
-    EndOfFile,
-}
 
 /// Bytes that the disk refused to give: what they are is not known, and they may be there the next time.
 #[derive(Clone, Debug)]
@@ -172,6 +148,27 @@ impl Scanner {
                 return (held > 0 && !self.waits).then(|| self.take(held, Ending::EndOfFile));
             }
         }
+    }
+
+    /// Goes on over all lines that are in memory, at least one, or over the one chunk that comes next, and moves them to
+    /// `block`; `false` at the end.
+    pub(crate) fn next_block(&mut self, block: &mut Block) -> bool {
+        let Some(first) = self.next() else { return false };
+        if first.ending == Ending::Newline {
+            let behind = &self.buffer[self.start + self.len..self.held];
+            self.len += memchr::memrchr(b'\n', behind).map_or(0, |at| at + 1);
+        }
+        let place = self.start..self.start + self.len;
+        let behind = place.end..self.held;
+        self.base += place.end as u64;
+        (self.start, self.len, self.held) = (0, 0, behind.len());
+        // What is behind them goes on in the buffer of the block before.
+        self.buffer = block.replace(first, place, std::mem::take(&mut self.buffer));
+        if self.buffer.len() < self.held {
+            self.buffer.resize(self.held, 0);
+        }
+        self.buffer[..self.held].copy_from_slice(block.beside(behind));
+        true
     }
 
     fn take(&mut self, len: usize, ending: Ending) -> Chunk {

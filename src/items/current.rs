@@ -1,10 +1,11 @@
 //! The segment that is being read.
 
+use crate::block::{Chunk, Ending, Line};
 use crate::entry::Entry;
 use crate::error::{Error, Result};
 use crate::files::{Files, Opened};
 use crate::line::{self, Decoded};
-use crate::scan::{Chunk, Ending, Scanner};
+use crate::scan::Scanner;
 use crate::segment::{Compacted, Seal};
 use crate::sift::{Flaw, Sifted, Sifter};
 use crate::verdict::Damage;
@@ -68,11 +69,23 @@ impl Current {
     pub(super) fn advance(&mut self, ready: &mut VecDeque<Sifted>) -> bool {
         let Some(chunk) = self.scanner.next() else { return false };
         self.note(chunk);
-        if let Some(entry) = self.sifter.line(chunk, self.scanner.bytes(), ready) {
+        let line = Line::new(chunk, self.scanner.bytes());
+        if let Some(entry) = self.sifter.line(&line, line.decode(), ready) {
             // Kept, and not decoded again: to check once more that a line is text costs more than to copy it.
             entry.keep(&mut self.entry);
         }
         true
+    }
+
+    /// Sifts a line of a block, which was decoded. Returns the entry that it is.
+    pub(super) fn sift<'a>(
+        &mut self,
+        line: &Line<'a>,
+        decoded: Decoded<'a>,
+        ready: &mut VecDeque<Sifted>,
+    ) -> Option<Entry<'a>> {
+        self.note(line.chunk);
+        self.sifter.line(line, decoded, ready)
     }
 
     fn note(&mut self, chunk: Chunk) {

@@ -26,6 +26,14 @@ pub struct Entry<'a> {
     pub(crate) data: Range<u32>,
 }
 
+impl<'a> Entry<'a> {
+    /// The event, borrowed from where the line is, and not from this; `None` if it has a line of its own.
+    pub(crate) fn event_of_line(&self) -> Option<Result<Event<'a>>> {
+        let Cow::Borrowed(line) = self.line else { return None };
+        Some(Event::decode(part(line, &self.type_name), part(line, &self.data)))
+    }
+}
+
 impl Entry<'_> {
     /// Its number.
     pub fn seq(&self) -> Seq {

@@ -94,6 +94,17 @@ impl Current {
         }
     }
 
+    /// How much of it is still to be read.
+    pub(super) fn left(&self) -> u64 {
+        self.end.saturating_sub(self.scanner.position())
+    }
+
+    /// Gives its scanner away; what stays in its place finds nothing.
+    pub(super) fn lend_scanner(&mut self) -> Scanner {
+        let nothing = Scanner::new(Arc::clone(self.scanner.file()), self.end, self.end);
+        std::mem::replace(&mut self.scanner, nothing)
+    }
+
     /// Takes the seal that the next header puts on it, and the last number that it can hold, if they are known.
     pub(super) fn expect(&mut self, seal: Option<Seal>, most: Option<u64>) {
         self.seal = seal;

@@ -8,6 +8,7 @@ mod each;
 mod growing;
 mod judge;
 mod start;
+mod threads;
 mod walk;
 
 pub(crate) use growing::Growth;

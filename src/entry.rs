@@ -18,10 +18,20 @@ pub struct Entry<'a> {
     pub(crate) id: Option<Cow<'a, str>>,
     pub(crate) observed: Option<Timestamp>,
     pub(crate) line: Cow<'a, str>,
+    /// The checksum at the end of the line.
+    pub(crate) crc: u32,
     /// Where in the line the type's name stands.
     pub(crate) type_name: Range<u32>,
     /// Where in the line the data stands.
     pub(crate) data: Range<u32>,
+}
+
+impl<'a> Entry<'a> {
+    /// The event, borrowed from where the line is, and not from this; `None` if it has a line of its own.
+    pub(crate) fn event_of_line(&self) -> Option<Result<Event<'a>>> {
+        let Cow::Borrowed(line) = self.line else { return None };
+        Some(Event::decode(part(line, &self.type_name), part(line, &self.data)))
+    }
 }
 
 impl Entry<'_> {
@@ -42,7 +52,7 @@ impl Entry<'_> {
 
     /// The event's type.
     pub fn type_name(&self) -> &str {
-        self.part(&self.type_name)
+        part(&self.line, &self.type_name)
     }
 
     /// The caller's own id.
@@ -57,7 +67,7 @@ impl Entry<'_> {
 
     /// The event's data: a JSON object, as it was recorded.
     pub fn data(&self) -> &str {
-        self.part(&self.data)
+        part(&self.line, &self.data)
     }
 
     /// The whole line as it stands in the file, without its line break.
@@ -106,6 +116,7 @@ impl Entry<'_> {
             synced: self.synced,
             time: self.time,
             observed: self.observed,
+            crc: self.crc,
             type_name: self.type_name,
             data: self.data,
         }
@@ -120,6 +131,7 @@ impl Entry<'_> {
             synced: self.synced,
             time: self.time,
             observed: self.observed,
+            crc: self.crc,
             type_name: self.type_name.clone(),
             data: self.data.clone(),
         }
@@ -135,13 +147,14 @@ impl Entry<'_> {
             time: self.time,
             id: id.map(Cow::Owned),
             observed: self.observed,
+            crc: self.crc,
             line: Cow::Owned(line),
             type_name: 0..middle,
             data: middle..end,
         }
     }
+}
 
-    fn part(&self, range: &Range<u32>) -> &str {
-        &self.line[range.start as usize..range.end as usize]
-    }
+fn part<'a>(line: &'a str, range: &Range<u32>) -> &'a str {
+    &line[range.start as usize..range.end as usize]
 }

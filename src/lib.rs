@@ -73,6 +73,7 @@ mod fold;
 mod redact;
 mod export;
 mod segment;
+mod block;
 mod scan;
 mod verdict;
 mod sift;

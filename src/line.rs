@@ -20,6 +20,8 @@ pub(crate) const SUFFIX: usize = 18;
 pub(crate) const MAX_HEAD: usize = 86;
 /// How a header begins.
 pub(crate) const HEADER_START: &[u8] = b"{\"foldlog\":";
+/// What a checksum is written in.
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
 /// What the data in a line follows.
 const DATA: &[u8] = b",\"data\":";
 /// Tails up to this size are cheaper to hash again than to combine with the hash made outside the lock.
@@ -112,7 +114,7 @@ pub(crate) fn seal_line(out: &mut Vec<u8>, start: usize) {
 fn push_suffix(out: &mut Vec<u8>, crc: u32) {
     out.extend_from_slice(b",\"crc\":\"");
     for shift in (0..32).step_by(4).rev() {
-        out.push(b"0123456789abcdef"[(crc >> shift) as usize & 15]);
+        out.push(DIGITS[(crc >> shift) as usize & 15]);
     }
     out.extend_from_slice(b"\"}\n");
 }
@@ -145,62 +147,75 @@ pub(crate) enum Decoded<'a> {
 
 /// Decodes one line from its bytes alone.
 pub(crate) fn decode(line: &[u8]) -> Decoded<'_> {
-    if !checksum_holds(line) {
-        return Decoded::Bad;
+    match verified(line) {
+        None => Decoded::Bad,
+        Some(crc) => simdutf8::basic::from_utf8(line).map_or(Decoded::Foreign, |text| decode_members(text, crc)),
     }
-    let Ok(text) = simdutf8::basic::from_utf8(line) else { return Decoded::Foreign };
-    if line.starts_with(HEADER_START) {
-        return Decoded::Header(text);
-    }
-    match parse_envelope(text) {
-        Some(entry) => Decoded::Entry(entry),
-        None => Decoded::Foreign,
-    }
+}
+
+/// The same of a line that is known to be text.
+pub(crate) fn decode_text(line: &str) -> Decoded<'_> {
+    verified(line.as_bytes()).map_or(Decoded::Bad, |crc| decode_members(line, crc))
 }
 
 /// Decodes a line whose checksum has been verified before.
 pub(crate) fn decode_verified(line: &[u8]) -> Option<Entry<'_>> {
-    parse_envelope(simdutf8::basic::from_utf8(line).ok()?)
+    parse_envelope(simdutf8::basic::from_utf8(line).ok()?, stated_checksum(line)?)
+}
+
+fn decode_members(line: &str, crc: u32) -> Decoded<'_> {
+    if line.as_bytes().starts_with(HEADER_START) {
+        return Decoded::Header(line);
+    }
+    parse_envelope(line, crc).map_or(Decoded::Foreign, Decoded::Entry)
 }
 
 /// The checksum a line ends with, if it ends with one.
 pub(crate) fn stated_checksum(line: &[u8]) -> Option<u32> {
     let (_, suffix) = line.split_at_checked(line.len().checked_sub(SUFFIX)?)?;
     let hex = suffix.strip_prefix(b",\"crc\":\"")?.strip_suffix(b"\"}")?;
-    hex.iter().try_fold(0u32, |crc, digit| {
-        let value = match digit {
-            b'0'..=b'9' => digit - b'0',
-            b'a'..=b'f' => digit - b'a' + 10,
-            _ => return None,
-        };
-        Some(crc << 4 | u32::from(value))
-    })
+    let (crc, all) = hex.iter().fold((0, 0), |(crc, all), digit| {
+        let value = HEX[usize::from(*digit)];
+        (crc << 4 | u32::from(value), all | value)
+    });
+    (all <= 15).then_some(crc)
 }
 
-fn checksum_holds(line: &[u8]) -> bool {
-    stated_checksum(line).is_some_and(|crc| crc32fast::hash(&line[..line.len() - SUFFIX]) == crc)
+/// What each byte is worth as a lowercase hexadecimal digit; more than 15 for all that are none.
+static HEX: [u8; 256] = {
+    let mut values = [16; 256];
+    let mut value = 0;
+    while value < DIGITS.len() {
+        values[DIGITS[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
+};
+
+/// The checksum of a line, if it is the one that the line ends with.
+fn verified(line: &[u8]) -> Option<u32> {
+    stated_checksum(line).filter(|crc| crc32fast::hash(&line[..line.len() - SUFFIX]) == *crc)
 }
 
-fn parse_envelope(line: &str) -> Option<Entry<'_>> {
+fn parse_envelope(line: &str, crc: u32) -> Option<Entry<'_>> {
     let body = line.get(..line.len().checked_sub(SUFFIX)?)?;
-    let rest = body.strip_prefix("{\"seq\":")?;
-    let (seq, rest) = number(rest)?;
-    let (synced, rest) = number(rest.strip_prefix(",\"synced\":")?)?;
-    let rest = rest.strip_prefix(",\"time\":\"")?;
-    let time = Timestamp::from_bytes(rest.as_bytes().get(..Timestamp::LEN)?)?;
-    let rest = rest.get(Timestamp::LEN..)?.strip_prefix("\",\"type\":\"")?;
-    let type_from = (body.len() - rest.len()) as u32;
-    let (type_name, mut rest) = rest.split_once('"')?;
-    if seq == Seq::ZERO || !crate::event::is_type_name(type_name) {
+    let (seq, rest) = number(body.as_bytes().strip_prefix(ENTRY_START)?)?;
+    let (synced, rest) = number(rest.strip_prefix(b",\"synced\":")?)?;
+    let (time, rest) = rest.strip_prefix(b",\"time\":\"")?.split_at_checked(Timestamp::LEN)?;
+    let time = Timestamp::from_bytes(time)?;
+    let rest = rest.strip_prefix(b"\",\"type\":\"")?;
+    let type_from = body.len() - rest.len();
+    let type_to = type_from + memchr::memchr(b'"', rest)?;
+    if seq == Seq::ZERO || !crate::event::is_type_name(&body[type_from..type_to]) {
         return None;
     }
     let (mut id, mut observed) = (None, None);
+    let mut rest = &body[type_to + 1..];
     let data = loop {
-        let member = rest.strip_prefix(",\"")?;
-        let (name, value) = member.split_once("\":")?;
-        if name == "data" {
-            break value;
+        if rest.as_bytes().starts_with(DATA) {
+            break &rest[DATA.len()..];
         }
+        let (name, value) = rest.strip_prefix(",\"")?.split_once("\":")?;
         let (value, after) = json_value(value)?;
         match name {
             "id" => id = Some(unquote(value).filter(|id| id.len() <= MAX_ID)?),
@@ -211,19 +226,19 @@ fn parse_envelope(line: &str) -> Option<Entry<'_>> {
     };
     let is_object = data.starts_with('{') && data.ends_with('}');
     // No line is longer than 64 MiB, so that its places fit 32 bits.
-    let data_from = u32::try_from(body.len() - data.len()).ok()?;
-    let data = data_from..u32::try_from(body.len()).ok()?;
-    let type_name = type_from..type_from + type_name.len() as u32;
-    is_object.then_some(Entry { seq, synced, time, id, observed, line: Cow::Borrowed(line), type_name, data })
+    let data = u32::try_from(body.len() - data.len()).ok()?..u32::try_from(body.len()).ok()?;
+    let type_name = type_from as u32..type_to as u32;
+    is_object.then_some(Entry { seq, synced, time, id, observed, line: Cow::Borrowed(line), crc, type_name, data })
 }
 
-fn number(text: &str) -> Option<(Seq, &str)> {
-    let end = text.bytes().position(|byte| !byte.is_ascii_digit())?;
-    let (digits, rest) = text.split_at(end);
-    if digits.len() > 1 && digits.starts_with('0') {
+fn number(text: &[u8]) -> Option<(Seq, &[u8])> {
+    /// As many as the largest number has.
+    const MOST_DIGITS: usize = 16;
+    let (digits, rest) = text.split_at(text.iter().position(|byte| !byte.is_ascii_digit())?);
+    if !(1..=MOST_DIGITS).contains(&digits.len()) || (digits.len() > 1 && digits[0] == b'0') {
         return None;
     }
-    let number: u64 = digits.parse().ok()?;
+    let number = digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0'));
     (number <= Seq::MAX.get()).then(|| (Seq::new(number), rest))
 }
 

@@ -13,6 +13,7 @@ use crate::seq::Seq;
 use crate::storage::{DiskStorage, EntryKind, Storage};
 use crate::time::Timestamp;
 use serde::Serialize;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -49,6 +50,7 @@ pub struct Reader {
     /// When the newest segment was begun, if that can be read.
     pub(crate) newest_created: Option<Timestamp>,
     unsupported: Option<String>,
+    threads: usize,
 }
 
 /// What a check of every byte found.
@@ -105,7 +107,15 @@ impl Reader {
         let newest_created = header.as_ref().map(|header| header.created);
         let unsupported = header.and_then(|header| header.unsupported());
         let created = created.unwrap_or(Timestamp::from_micros(0));
-        Ok(Reader { files, session_id, journal, created, newest_created, unsupported })
+        Ok(Reader { files, session_id, journal, created, newest_created, unsupported, threads: 1 })
+    }
+
+    /// Has [`Reader::fold`], [`Reader::fold_to`], [`Reader::session`] and [`Reader::verify`] use so many threads, the caller's
+    /// among them; 1 by default. The lines of large journals are checked and decoded by all of them, and what comes of it is
+    /// the same. More than four bring little: folding itself keeps one busy.
+    pub fn threads(mut self, threads: usize) -> Reader {
+        self.threads = threads;
+        self
     }
 
     /// The session.
@@ -161,7 +171,7 @@ impl Reader {
     /// # Errors
     /// As for [`Reader::fold`].
     pub fn fold_to(&self, seq: Seq) -> Result<SessionRecord> {
-        Ok(self.reduce_to(seq, SessionFold::default())?.0.record)
+        Ok(self.session_to(seq)?.record)
     }
 
     /// The session with what was odd about its entries.
@@ -169,7 +179,22 @@ impl Reader {
     /// # Errors
     /// As for [`Reader::fold`].
     pub fn session(&self) -> Result<Session> {
-        Ok(self.reduce(SessionFold::default())?.0)
+        self.session_to(Seq::MAX)
+    }
+
+    fn session_to(&self, seq: Seq) -> Result<Session> {
+        let mut fold = SessionFold::default();
+        fold.begin(&self.origin());
+        self.items()?.each_by(self.threads, self.threads > 1, &mut |item, event| {
+            match item {
+                Item::Entry(entry) if entry.seq() > seq => return ControlFlow::Break(()),
+                Item::Entry(entry) => fold.step(&entry, event.unwrap_or_else(|| entry.event())),
+                Item::Gap(gap) => fold.gap(&gap),
+                _ => {}
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(fold.finish())
     }
 
     /// Folds all entries with a reducer of your own. Returns the gaps beside what it comes to.
@@ -187,21 +212,18 @@ impl Reader {
     pub fn reduce_to<R: Reducer>(&self, seq: Seq, mut reducer: R) -> Result<(R::Output, Vec<Gap>)> {
         reducer.begin(&self.origin());
         let mut gaps = Vec::new();
-        let mut items = self.items()?;
-        while let Some(item) = items.next()? {
+        self.items()?.each(&mut |item, _| {
             match item {
-                Item::Entry(entry) if entry.seq() > seq => break,
+                Item::Entry(entry) if entry.seq() > seq => return ControlFlow::Break(()),
                 Item::Entry(entry) => reducer.entry(&entry),
                 Item::Gap(gap) => {
-                    if items.is_half_line(&gap) {
-                        continue;
-                    }
                     reducer.gap(&gap);
                     gaps.push(gap);
                 }
                 _ => {}
             }
-        }
+            ControlFlow::Continue(())
+        })?;
         Ok((reducer.finish(), gaps))
     }
 
@@ -218,11 +240,11 @@ impl Reader {
         self.verify_with(&mut |_| {})
     }
 
-    /// [`Reader::verify`], telling after each entry how many there have been.
+    /// [`Reader::verify`], telling after each entry, on any of its threads, how many there have been.
     ///
     /// # Errors
     /// As for [`Reader::fold`].
-    pub fn verify_with(&self, progress: &mut dyn FnMut(u64)) -> Result<VerifyReport> {
+    pub fn verify_with(&self, progress: &mut (dyn FnMut(u64) + Send)) -> Result<VerifyReport> {
         let mut items = self.items()?;
         let mut report = VerifyReport {
             session_id: self.session_id.clone(),
@@ -234,7 +256,7 @@ impl Reader {
             clean: true,
             gaps: Vec::new(),
         };
-        while let Some(item) = items.next()? {
+        items.each_by(self.threads, false, &mut |item, _| {
             match item {
                 Item::Entry(entry) => {
                     report.entries += 1;
@@ -243,15 +265,13 @@ impl Reader {
                     progress(report.entries);
                 }
                 Item::Gap(gap) => {
-                    if items.is_half_line(&gap) {
-                        continue;
-                    }
                     report.clean &= gap.explained;
                     report.gaps.push(gap);
                 }
                 _ => {}
             }
-        }
+            ControlFlow::Continue(())
+        })?;
         report.segments = items.segments();
         report.synced = items.synced();
         Ok(report)

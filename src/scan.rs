@@ -3,6 +3,9 @@
 //! Splits on 0x0A only. Bytes that the disk refuses to give stand as NULs, which are damage wherever they are: a reader
 //! goes on behind them. Whoever is to write asks whether there were any.
 
+pub(crate) use crate::block::{Chunk, Ending};
+
+use crate::block::Block;
 use crate::error::Error;
 use crate::fit::ENTRY_START;
 use crate::line::MAX_LINE;
@@ -17,33 +20,6 @@ const BLOCK: usize = 256 << 10;
 const FIRST_BLOCK: usize = 16 << 10;
 /// The unit in which a disk refuses to give bytes.
 const SECTOR: usize = 4096;
-
-/// A physical line, or a part of one that is longer than any line may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Chunk {
-    pub(crate) offset: u64,
-    /// Its bytes, line break included.
-    pub(crate) len: u64,
-    /// Whether a physical line starts with it.
-    pub(crate) starts_line: bool,
-    pub(crate) ending: Ending,
-}
-
-impl Chunk {
-    pub(crate) fn end(&self) -> u64 {
-        self.offset + self.len
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
-    /// A line break.
-    Newline,
-    /// The physical line goes on in the next chunk.
-    Continued,
-    /// The end of the file: what stands here is not a line.
-    EndOfFile,
-}
 
 /// Bytes that the disk refused to give: what they are is not known, and they may be there the next time.
 #[derive(Clone, Debug)]
@@ -69,7 +45,10 @@ pub(crate) struct Scanner {
     file: Arc<dyn StorageFile>,
     /// Where reading ends.
     end: u64,
+    /// Its length only grows: what is read into is not filled with zeros anew each time.
     buffer: Vec<u8>,
+    /// How much of the buffer has been read.
+    held: usize,
     /// The file's offset of the buffer's first byte.
     base: u64,
     /// Where the current chunk stands in the buffer.
@@ -90,6 +69,7 @@ impl Scanner {
             file,
             end,
             buffer: Vec::new(),
+            held: 0,
             base: offset,
             start: 0,
             len: 0,
@@ -112,19 +92,18 @@ impl Scanner {
 
     /// What follows the last line break and was kept back.
     pub(crate) fn kept_back(&self) -> &[u8] {
-        &self.buffer[self.start + self.len..]
+        &self.buffer[self.start + self.len..self.held]
     }
 
     /// Reads on to another end. What was kept back is read again: its writer may have cut and replaced it.
     pub(crate) fn read_on_to(&mut self, end: u64) {
         self.end = end;
-        self.buffer.truncate(self.start + self.len);
+        self.held = self.start + self.len;
     }
 
     /// Goes back to where a line starts.
     pub(crate) fn go_back_to(&mut self, offset: u64) {
-        self.buffer.clear();
-        (self.base, self.start, self.len, self.in_line) = (offset, 0, 0, false);
+        (self.base, self.held, self.start, self.len, self.in_line) = (offset, 0, 0, 0, false);
     }
 
     /// Gives back the memory of its buffer. The current chunk's bytes are gone.
@@ -155,7 +134,7 @@ impl Scanner {
         self.len = 0;
         let mut searched = 0;
         loop {
-            let held = &self.buffer[self.start..];
+            let held = &self.buffer[self.start..self.held];
             if let Some(at) = memchr::memchr(b'\n', &held[searched..]) {
                 return Some(self.take(searched + at + 1, Ending::Newline));
             }
@@ -166,10 +145,31 @@ impl Scanner {
                 return Some(self.take(cut.unwrap_or(searched - (ENTRY_START.len() - 1)), Ending::Continued));
             }
             if !self.fill() {
-                let held = self.buffer.len() - self.start;
+                let held = self.held - self.start;
                 return (held > 0 && !self.waits).then(|| self.take(held, Ending::EndOfFile));
             }
         }
+    }
+
+    /// Goes on over all lines that are in memory, at least one, or over the one chunk that comes next, and moves them to
+    /// `block`; `false` at the end.
+    pub(crate) fn next_block(&mut self, block: &mut Block) -> bool {
+        let Some(first) = self.next() else { return false };
+        if first.ending == Ending::Newline {
+            let behind = &self.buffer[self.start + self.len..self.held];
+            self.len += memchr::memrchr(b'\n', behind).map_or(0, |at| at + 1);
+        }
+        let place = self.start..self.start + self.len;
+        let behind = place.end..self.held;
+        self.base += place.end as u64;
+        (self.start, self.len, self.held) = (0, 0, behind.len());
+        // What is behind them goes on in the buffer of the block before.
+        self.buffer = block.replace(first, place, std::mem::take(&mut self.buffer));
+        if self.buffer.len() < self.held {
+            self.buffer.resize(self.held, 0);
+        }
+        self.buffer[..self.held].copy_from_slice(block.beside(behind));
+        true
     }
 
     fn take(&mut self, len: usize, ending: Ending) -> Chunk {
@@ -181,16 +181,19 @@ impl Scanner {
 
     /// Reads one more block; `false` at the end.
     fn fill(&mut self) -> bool {
-        self.buffer.drain(..self.start);
+        self.buffer.copy_within(self.start..self.held, 0);
         self.base += self.start as u64;
+        self.held -= self.start;
         self.start = 0;
-        let held = self.buffer.len();
-        let offset = self.base + held as u64;
+        let offset = self.base + self.held as u64;
         let wanted = self.end.saturating_sub(offset).min(self.block as u64) as usize;
         self.block = BLOCK;
-        self.buffer.resize(held + wanted, 0);
-        let read = read_past_errors(&*self.file, &mut self.buffer[held..], offset, &mut self.refused);
-        self.buffer.truncate(held + read);
+        let upto = self.held + wanted;
+        if self.buffer.len() < upto {
+            self.buffer.resize(upto, 0);
+        }
+        let read = read_past_errors(&*self.file, &mut self.buffer[self.held..upto], offset, &mut self.refused);
+        self.held += read;
         read > 0
     }
 }

@@ -3,11 +3,11 @@
 //! Pure: sees lines one by one, decides from their bytes and numbers. A bad line is held until its good neighbours are
 //! known; whole entries inside it are found then ("salvage"). What a gap means is up to `verdict`.
 
+use crate::block::{Chunk, Ending, Line};
 use crate::entry::Entry;
 use crate::fit::ENTRY_START;
 use crate::gap::Gap;
 use crate::line::{self, Decoded};
-use crate::scan::{Chunk, Ending};
 use crate::seq::Seq;
 use crate::verdict::{self, Damage, Facts};
 use std::collections::VecDeque;
@@ -162,14 +162,19 @@ impl Sifter {
         self.entry_crc
     }
 
-    /// Sifts the next line. Returns the entry that it is, if that is the last thing that was sifted.
-    pub(crate) fn line<'a>(&mut self, chunk: Chunk, bytes: &'a [u8], out: &mut VecDeque<Sifted>) -> Option<Entry<'a>> {
+    /// Sifts the next line, which was decoded. Returns the entry that it is, if that is the last thing that was sifted.
+    pub(crate) fn line<'a>(
+        &mut self,
+        line: &Line<'a>,
+        decoded: Decoded<'a>,
+        out: &mut VecDeque<Sifted>,
+    ) -> Option<Entry<'a>> {
+        let Line { chunk, bytes, .. } = *line;
         let whole = chunk.starts_line && chunk.ending == Ending::Newline;
-        match line::decode(bytes) {
+        match decoded {
             Decoded::Entry(entry) if whole && entry.seq().get() <= self.most => {
                 let (seq, synced) = (entry.seq().get(), entry.synced().get());
-                let crc = line::stated_checksum(bytes).unwrap_or_default();
-                self.good_line(chunk, seq, synced, crc, out).then_some(entry)
+                self.good_line(chunk, seq, synced, entry.crc, out).then_some(entry)
             }
             _ => {
                 self.bad_line(chunk, bytes, out);
@@ -261,7 +266,7 @@ impl Sifter {
                     terminated: start + piece.len() == bytes.len() && chunk.ending == Ending::Newline,
                     line_end: 0,
                     seq: entry.seq().get(),
-                    crc: line::stated_checksum(piece).unwrap_or_default(),
+                    crc: entry.crc,
                     synced: entry.synced().get(),
                 });
             }

@@ -2,6 +2,7 @@
 //! nothing accounts for yet. Changes nothing but that it syncs what it reads.
 
 use crate::activity::{Activity, Change};
+use crate::block::Line;
 use crate::error::{Error, Result};
 use crate::event::{Cut, Event, Hole};
 use crate::files::{Files, Listed, Opened, Torn};
@@ -157,7 +158,10 @@ fn survey(files: &Files, opened: Opened, before: u64) -> Result<Survey> {
     loop {
         let chunk = scanner.next();
         match chunk {
-            Some(chunk) => drop(sifter.line(chunk, scanner.bytes(), &mut sifted)),
+            Some(chunk) => {
+                let line = Line::new(chunk, scanner.bytes());
+                sifter.line(&line, line.decode(), &mut sifted);
+            }
             None => sifter.end(compacted.map(|compacted| compacted.last_seq), len, &mut sifted),
         }
         for sifted in sifted.drain(..) {

@@ -68,9 +68,10 @@ impl Timestamp {
 
     /// Exactly the form that [`Timestamp::to_bytes`] writes.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Timestamp> {
-        let shape = b"0000-00-00T00:00:00.000000Z";
-        let fits = |(byte, shape): (&u8, &u8)| if *shape == b'0' { byte.is_ascii_digit() } else { byte == shape };
-        if bytes.len() != Timestamp::LEN || !bytes.iter().zip(shape).all(fits) {
+        let bytes: &[u8; Timestamp::LEN] = bytes.try_into().ok()?;
+        // All bytes at once: every line that is read comes by here.
+        let shape = bytes.map(|byte| if byte.is_ascii_digit() { b'0' } else { byte });
+        if shape != *b"0000-00-00T00:00:00.000000Z" {
             return None;
         }
         let number = |from: usize, to: usize| bytes[from..to].iter().fold(0u32, |n, b| n * 10 + u32::from(b - b'0'));
@@ -140,5 +141,26 @@ impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
         let text = String::deserialize(deserializer)?;
         Timestamp::parse_rfc3339(&text).ok_or_else(|| serde::de::Error::custom("not an RFC 3339 timestamp"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(micros in MIN_MICROS..=MAX_MICROS) {
+            let time = Timestamp(micros);
+            prop_assert_eq!(Timestamp::from_bytes(&time.to_bytes()), Some(time));
+        }
+
+        #[test]
+        fn nothing_else_is_read(micros in MIN_MICROS..=MAX_MICROS, at in 0..Timestamp::LEN, byte: u8) {
+            let mut bytes = Timestamp(micros).to_bytes();
+            bytes[at] = byte;
+            prop_assert!(Timestamp::from_bytes(&bytes).is_none_or(|time| time.to_bytes() == bytes));
+        }
     }
 }

@@ -1,10 +1,11 @@
 //! The segment that is being read.
 
+use crate::block::{Chunk, Ending, Line};
 use crate::entry::Entry;
 use crate::error::{Error, Result};
 use crate::files::{Files, Opened};
 use crate::line::{self, Decoded};
-use crate::scan::{Chunk, Ending, Scanner};
+use crate::scan::Scanner;
 use crate::segment::{Compacted, Seal};
 use crate::sift::{Flaw, Sifted, Sifter};
 use crate::verdict::Damage;
@@ -68,17 +69,40 @@ impl Current {
     pub(super) fn advance(&mut self, ready: &mut VecDeque<Sifted>) -> bool {
         let Some(chunk) = self.scanner.next() else { return false };
         self.note(chunk);
-        if let Some(entry) = self.sifter.line(chunk, self.scanner.bytes(), ready) {
+        let line = Line::new(chunk, self.scanner.bytes());
+        if let Some(entry) = self.sifter.line(&line, line.decode(), ready) {
             // Kept, and not decoded again: to check once more that a line is text costs more than to copy it.
             entry.keep(&mut self.entry);
         }
         true
     }
 
+    /// Sifts a line of a block, which was decoded. Returns the entry that it is.
+    pub(super) fn sift<'a>(
+        &mut self,
+        line: &Line<'a>,
+        decoded: Decoded<'a>,
+        ready: &mut VecDeque<Sifted>,
+    ) -> Option<Entry<'a>> {
+        self.note(line.chunk);
+        self.sifter.line(line, decoded, ready)
+    }
+
     fn note(&mut self, chunk: Chunk) {
         if chunk.ending == Ending::EndOfFile {
             self.half_line = Some(chunk.offset);
         }
+    }
+
+    /// How much of it is still to be read.
+    pub(super) fn left(&self) -> u64 {
+        self.end.saturating_sub(self.scanner.position())
+    }
+
+    /// Gives its scanner away; what stays in its place finds nothing.
+    pub(super) fn lend_scanner(&mut self) -> Scanner {
+        let nothing = Scanner::new(Arc::clone(self.scanner.file()), self.end, self.end);
+        std::mem::replace(&mut self.scanner, nothing)
     }
 
     /// Takes the seal that the next header puts on it, and the last number that it can hold, if they are known.

@@ -4,9 +4,11 @@
 //! entry of one segment.
 
 mod current;
+mod each;
 mod growing;
 mod judge;
 mod start;
+mod threads;
 mod walk;
 
 pub(crate) use growing::Growth;
@@ -143,17 +145,22 @@ impl Items {
     }
 
     fn find_next(&mut self) -> Result<Option<Next>> {
+        loop {
+            let next = self.next_ready()?;
+            if next.is_some() || self.held || !self.advance()? {
+                return Ok(next);
+            }
+        }
+    }
+
+    /// The next of what has been sifted already.
+    fn next_ready(&mut self) -> Result<Option<Next>> {
         self.held = false;
         loop {
             if let Some(notice) = self.notices.pop_front() {
                 return Ok(Some(Next::Notice(notice)));
             }
-            let Some(sifted) = self.ready.pop_front() else {
-                match self.advance()? {
-                    true => continue,
-                    false => return Ok(None),
-                }
-            };
+            let Some(sifted) = self.ready.pop_front() else { return Ok(None) };
             let salvaged = match sifted {
                 Sifted::Flaw(flaw) => match self.gap(flaw)? {
                     Some(gap) => return Ok(Some(Next::Gap(gap))),

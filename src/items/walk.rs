@@ -1,6 +1,7 @@
 //! In which order the segments of a journal are read. A later header seals, explains or replaces what stands before it, so
 //! the first lines of some segments are read ahead.
 
+use crate::block::Line;
 use crate::error::Result;
 use crate::event::JournalRecovered;
 use crate::files::{Files, Listed, Opened};
@@ -121,7 +122,8 @@ impl Walk {
         let mut scanner = Scanner::new(Arc::clone(&opened.file), 0, opened.len);
         let (mut sifter, mut sifted) = (Sifter::new(0, 0, false), VecDeque::new());
         let Some(chunk) = scanner.next() else { return true };
-        sifter.line(chunk, scanner.bytes(), &mut sifted);
+        let line = Line::new(chunk, scanner.bytes());
+        sifter.line(&line, line.decode(), &mut sifted);
         sifter.end(None, opened.len, &mut sifted);
         sifter.entries() == 0 && scanner.next().is_none()
     }

@@ -11,6 +11,7 @@
 //! - `follow_compacted`: followers and compaction
 //! - `follow_crashed`: followers behind crashes that took, or left, something in the middle
 //! - `follow_torture`: sixteen followers beside a writer at full speed that dies and comes back
+//! - `ways`: every way of reading a journal finds the same
 //! - `lock`: the one writer's lock beside child processes
 //! - `writer`: group commit, tickets, back-pressure, closing, ten thousand journals at once
 //! - `failing_disks`: errors and full disks at any call and any byte
@@ -79,4 +80,5 @@ mod stats;
 mod support;
 mod tidy;
 mod transcripts;
+mod ways;
 mod writer;

@@ -153,7 +153,14 @@ impl Lab {
     }
 
     pub fn read(&self) -> Reading {
-        Reading::of(&self.store.reader(ID).unwrap())
+        let reader = self.store.reader(ID).unwrap();
+        let reading = Reading::of(&reader);
+        if !reader.is_live().unwrap() {
+            // Read at one go, it is the same.
+            let report = reader.verify().unwrap();
+            assert_eq!((report.entries, &report.gaps), (reading.entries.len() as u64, &reading.gaps));
+        }
+        reading
     }
 
     pub fn open(&self) -> Journal {

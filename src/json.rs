@@ -203,12 +203,15 @@ impl Json {
 
     /// The string, if the value is one that Unicode can hold.
     pub fn to_text(&self) -> Option<String> {
-        self.as_str().starts_with('"').then(|| self.decode().ok()).flatten()
+        match &self.0 {
+            Source::Raw(raw) => raw.get().starts_with('"').then(|| self.decode().ok()).flatten(),
+            Source::Text(string) => Some(string.text.to_string()),
+        }
     }
 
     /// Whether the value is `null`.
     pub fn is_null(&self) -> bool {
-        self.as_str() == "null"
+        matches!(&self.0, Source::Raw(raw) if raw.get() == "null")
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::activity::{Activity, Change};
 use crate::block::Line;
+use crate::entry::Entry;
 use crate::error::{Error, Result};
 use crate::event::{Cut, Event, Hole};
 use crate::files::{Files, Listed, Opened, Torn};
@@ -157,22 +158,23 @@ fn survey(files: &Files, opened: Opened, before: u64) -> Result<Survey> {
     let (mut sifted, mut flaws, mut closed) = (VecDeque::new(), Vec::new(), false);
     loop {
         let chunk = scanner.next();
-        match chunk {
-            Some(chunk) => {
-                let line = Line::new(chunk, scanner.bytes());
-                sifter.line(&line, line.decode(), &mut sifted);
+        let entry = match chunk.map(|chunk| Line::new(chunk, scanner.bytes())) {
+            Some(line) => sifter.line(&line, line.decode(), &mut sifted),
+            None => {
+                sifter.end(compacted.map(|compacted| compacted.last_seq), len, &mut sifted);
+                None
             }
-            None => sifter.end(compacted.map(|compacted| compacted.last_seq), len, &mut sifted),
-        }
+        };
         for sifted in sifted.drain(..) {
             match sifted {
                 Sifted::Flaw(flaw) => flaws.push(flaw),
                 Sifted::Entry => {
-                    closed = count(scanner.bytes(), &mut activity);
-                    drop_if_explained(scanner.bytes(), &mut flaws);
+                    closed = entry.as_ref().is_some_and(|entry| count(entry, &mut activity));
+                    entry.iter().for_each(|entry| drop_if_explained(entry, &mut flaws));
                 }
                 Sifted::Salvaged { offset, len } => {
-                    closed = count(&read_exactly(&*file, offset, len).map_err(|e| io("read", e))?, &mut activity);
+                    let line = read_exactly(&*file, offset, len).map_err(|e| io("read", e))?;
+                    closed = line::decode_verified(&line).is_some_and(|entry| count(&entry, &mut activity));
                 }
             }
         }
@@ -191,8 +193,7 @@ fn survey(files: &Files, opened: Opened, before: u64) -> Result<Survey> {
 }
 
 /// Counts an entry; tells whether it closes the journal.
-fn count(line: &[u8], activity: &mut Activity) -> bool {
-    let Some(entry) = line::decode_verified(line) else { return false };
+fn count(entry: &Entry<'_>, activity: &mut Activity) -> bool {
     if let Some(id) = entry.id() {
         activity.last_id = Some(id.to_owned());
     }
@@ -208,9 +209,8 @@ fn count(line: &[u8], activity: &mut Activity) -> bool {
 }
 
 /// An `events_lost` accounts for the hole before it.
-fn drop_if_explained(line: &[u8], flaws: &mut Vec<Flaw>) {
-    let Some(flaw) = flaws.last() else { return };
-    let Some(entry) = line::decode_verified(line).filter(|entry| entry.type_name() == "events_lost") else { return };
+fn drop_if_explained(entry: &Entry<'_>, flaws: &mut Vec<Flaw>) {
+    let Some(flaw) = flaws.last().filter(|_| entry.type_name() == "events_lost") else { return };
     let Ok(Event::EventsLost(lost)) = entry.event() else { return };
     if flaw.missing == Some((lost.first_seq, lost.last_seq)) && flaw.bytes == 0 {
         flaws.pop();

@@ -6,6 +6,9 @@ use super::progress::Progress;
 use super::{Exit, Failure, Outcome, clean, damage, look, select, versioned};
 use foldlog::{Gap, Reader, Store, VerifyReport};
 
+/// More than these wait for each other.
+const MOST_THREADS: usize = 4;
+
 pub(crate) fn run(args: &VerifyArgs, store: &Store, out: &mut Out) -> Outcome {
     if args.sessions.is_empty() {
         return verify(&select::reader(store, None)?, args.json, out);
@@ -26,7 +29,8 @@ pub(crate) fn run(args: &VerifyArgs, store: &Store, out: &mut Out) -> Outcome {
 
 fn verify(reader: &Reader, json: bool, out: &mut Out) -> Outcome {
     let mut progress = Progress::new("checking", reader.session_id().as_str());
-    let report = reader.verify_with(&mut |entries| progress.at(entries))?;
+    let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get().min(MOST_THREADS));
+    let report = reader.clone().threads(threads).verify_with(&mut |entries| progress.at(entries))?;
     drop(progress);
     match json {
         true => out.json(&versioned(&report)?)?,

@@ -61,7 +61,7 @@ pub(crate) fn compact(
     let mut compaction = Compaction {
         files,
         options,
-        // Without a header that can be read every segment counts as damaged.
+        // Without a header that can be read every segment counts as damaged, unless one is being written now.
         journal: header.map(|header| header.journal).unwrap_or_default(),
         idle: false,
         pace: Pace::new(options.bytes_per_second, progress),

@@ -34,6 +34,10 @@ pub mod sync {
             self.guarded(self.0.lock())
         }
 
+        pub fn into_inner(self) -> LockResult<T> {
+            self.0.into_inner()
+        }
+
         fn guarded<'a>(
             &'a self,
             locked: LockResult<shuttle::sync::MutexGuard<'a, T>>,
@@ -125,8 +129,44 @@ pub mod thread {
     pub use shuttle::thread::*;
 
     use crate::sync::{Condvar, Mutex, PoisonError};
+    use ::std::io;
     use ::std::sync::Arc;
     use ::std::time::Duration;
+
+    /// Shuttle's, with threads of a scope besides.
+    #[derive(Debug, Default)]
+    pub struct Builder(shuttle::thread::Builder);
+
+    impl Builder {
+        pub fn new() -> Builder {
+            Builder::default()
+        }
+
+        #[must_use]
+        pub fn name(self, name: String) -> Builder {
+            Builder(self.0.name(name))
+        }
+
+        pub fn spawn<F, T>(self, work: F) -> io::Result<JoinHandle<T>>
+        where
+            F: FnOnce() -> T + Send + 'static,
+            T: Send + 'static,
+        {
+            self.0.spawn(work)
+        }
+
+        pub fn spawn_scoped<'scope, 'env, F, T>(
+            self,
+            scope: &'scope Scope<'scope, 'env>,
+            work: F,
+        ) -> io::Result<ScopedJoinHandle<'scope, T>>
+        where
+            F: FnOnce() -> T + Send + 'scope,
+            T: Send + 'scope,
+        {
+            Ok(scope.spawn(work))
+        }
+    }
 
     shuttle::thread_local! {
         static PLACE: Thread = Thread::default();

@@ -1,10 +1,11 @@
 //! The files of a journal's directory: which segments there are, and what their first lines say.
 
+use crate::block::Ending;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, JournalRecovered};
 use crate::id::SessionId;
 use crate::line::{self, Decoded};
-use crate::scan::{Ending, Refused, Scanner};
+use crate::scan::{Refused, Scanner};
 use crate::segment::{self, Header};
 use crate::storage::{Access, EntryKind, Storage, StorageFile};
 use std::path::{Path, PathBuf};
@@ -60,6 +61,14 @@ pub(crate) struct Opened {
 impl Opened {
     pub(crate) fn is_compacted(&self) -> bool {
         self.header.as_ref().is_some_and(|header| header.compacted.is_some())
+    }
+
+    /// Whether its header, if that can be read, belongs to another file or another journal. Nothing is another journal's as
+    /// long as ours is not known.
+    pub(crate) fn is_foreign(&self, journal: Option<&str>) -> bool {
+        self.header.as_ref().is_some_and(|header| {
+            header.segment != self.segment || journal.is_some_and(|journal| journal != header.journal)
+        })
     }
 
     /// The last segment that this one stands for.

@@ -4,6 +4,7 @@
 //! a clean close carries the counts exactly, and its last lines are enough; else its header carries the counts so far.
 
 use crate::activity::{Activity, Change};
+use crate::block::Ending;
 use crate::entry::Entry;
 use crate::error::Result;
 use crate::event::{Event, OpenTurn};
@@ -13,7 +14,7 @@ use crate::id::{SessionId, WorkspaceId};
 use crate::items::Item;
 use crate::line::{self, Decoded};
 use crate::reader::Reader;
-use crate::scan::{Ending, Scanner};
+use crate::scan::Scanner;
 use crate::seq::Seq;
 use crate::time::Timestamp;
 use serde::Serialize;

@@ -95,12 +95,13 @@ pub(crate) fn recover(files: &Files, session_id: &str) -> Result<Resume> {
     }
     report.cuts.extend(tail.iter().filter_map(|survey| survey.cut(&torn)));
     let beside_an_entry = newest.sifter.good_end() - newest.sifter.entry_end();
-    unverified += beside_an_entry + newest.cut(&torn).map_or(0, |cut| cut.bytes);
+    let cut = newest.cut(&torn);
+    unverified += beside_an_entry + cut.map_or(0, |cut| cut.bytes);
 
     // A header that promised a first number had all numbers before it used up or skipped.
     let promised = newest.opened.header.as_ref().map_or(0, |header| header.first_seq);
     let next_seq = (last_seq + 1).max(if newest.sifter.entries() == 0 { promised } else { 0 }) + numbers_in(unverified);
-    let next_seq = next_seq.max(highest_cut(files, newest)? + 1);
+    let next_seq = next_seq.max(cut.map_or(Ok(0), |cut| highest_in(files, cut))? + 1);
     for survey in tail.iter().rev() {
         report.holes.extend(survey.holes());
         report.gaps.extend(survey.gaps.iter().filter(|gap| gap.kind != GapKind::Torn));
@@ -155,8 +156,7 @@ fn numbers_in(bytes: u64) -> u64 {
 
 /// The highest number that can be read in what is cut or sealed off. Events that were refused leave steps in the numbers,
 /// so that its length does not tell.
-fn highest_cut(files: &Files, survey: &Survey) -> Result<u64> {
-    let (segment, offset) = (survey.opened.segment, survey.sifter.good_end());
+fn highest_in(files: &Files, Cut { segment, offset, .. }: Cut) -> Result<u64> {
     let kept = files.storage.open(&files.dir.join(segment::torn_name(segment, offset)), Access::Read);
     let (file, from) = match kept {
         Ok(kept) => (kept, 0),

@@ -3,9 +3,7 @@
 //! Splits on 0x0A only. Bytes that the disk refuses to give stand as NULs, which are damage wherever they are: a reader
 //! goes on behind them. Whoever is to write asks whether there were any.
 
-pub(crate) use crate::block::{Chunk, Ending};
-
-use crate::block::Block;
+use crate::block::{Block, Chunk, Ending};
 use crate::error::Error;
 use crate::fit::ENTRY_START;
 use crate::line::MAX_LINE;

@@ -94,10 +94,7 @@ pub(crate) fn survey_tail(files: &Files, listed: &[Listed], journal: Option<&str
     let mut never_created = Vec::new();
     for (at, newest) in listed.iter().enumerate().rev() {
         // A segment that a merge has left behind, or another journal's file, says nothing about our end.
-        let Some(opened) = files.peek_strictly(*newest)?.filter(|opened| !is_foreign(opened, journal)) else {
-            continue;
-        };
-        let opened = files.reread(opened)?;
+        let Some(opened) = reread_ours(files, *newest, journal)? else { continue };
         let before = last_before(files, &listed[..at], &opened, journal)?;
         let mut survey = survey(files, opened, before)?;
         if !survey.was_created() {
@@ -128,20 +125,17 @@ fn last_before(files: &Files, older: &[Listed], opened: &Opened, journal: Option
         return Ok(if accounted_for { header.first_seq.saturating_sub(1) } else { last_good });
     }
     for (at, listed) in older.iter().enumerate().rev() {
-        let Some(opened) = files.peek_strictly(*listed)?.filter(|opened| !is_foreign(opened, journal)) else {
-            continue;
-        };
-        let opened = files.reread(opened)?;
+        let Some(opened) = reread_ours(files, *listed, journal)? else { continue };
         let before = last_before(files, &older[..at], &opened, journal)?;
         return Ok(survey(files, opened, before)?.sifter.last());
     }
     Ok(0)
 }
 
-fn is_foreign(opened: &Opened, journal: Option<&str>) -> bool {
-    opened.header.as_ref().is_some_and(|header| {
-        header.segment != opened.segment || journal.is_some_and(|journal| journal != header.journal)
-    })
+/// A segment, of which what follows the header was reread past the page cache; `None` if the file is gone or foreign.
+fn reread_ours(files: &Files, listed: Listed, journal: Option<&str>) -> Result<Option<Opened>> {
+    let ours = files.peek_strictly(listed)?.filter(|opened| !opened.is_foreign(journal));
+    ours.map(|opened| files.reread(opened)).transpose()
 }
 
 /// Reads one segment, of which the first lines have been reread, behind the number `before` to its end.

@@ -61,8 +61,7 @@ pub(crate) fn compact(
     let mut compaction = Compaction {
         files,
         options,
-        // Without a header that can be read every segment counts as damaged, unless one is being written now.
-        journal: header.map(|header| header.journal).unwrap_or_default(),
+        journal: header.map(|header| header.journal),
         idle: false,
         pace: Pace::new(options.bytes_per_second, progress),
         tally: Tally::default(),
@@ -82,7 +81,8 @@ pub(crate) fn compact(
 struct Compaction<'a> {
     files: &'a Files,
     options: &'a CompactOptions,
-    journal: String,
+    /// `None` if no header could be read: one that can a moment later has just been written.
+    journal: Option<String>,
     /// Nobody records, and nobody can: the newest segment is looked at too.
     idle: bool,
     pace: Pace<'a>,
@@ -108,7 +108,7 @@ impl Compaction<'_> {
         let mut replaced = Vec::new();
         for listed in self.files.list()?.0 {
             let Some(header) = self.files.peek(listed)?.and_then(|opened| opened.header) else { continue };
-            if header.segment != listed.segment || header.journal != self.journal {
+            if header.segment != listed.segment || self.journal.as_ref() != Some(&header.journal) {
                 continue;
             }
             if listed.segment <= through {
@@ -159,7 +159,7 @@ impl Compaction<'_> {
 
     /// Looks at every unit once; `true` if something was done.
     fn pass(&mut self) -> Result<bool> {
-        let mut candidates = unit::candidates(self.files, &self.files.list()?, &self.journal, self.idle)?;
+        let mut candidates = unit::candidates(self.files, &self.files.list()?, self.journal.as_deref(), self.idle)?;
         self.by_header.clear();
         for Candidate { member, left_alone, .. } in &mut candidates {
             match left_alone {

@@ -1,6 +1,7 @@
 //! Reading the segments of a unit from end to end: are they whole, which of their lines may go, what do they fold into.
 
 use crate::activity::MAX_OPEN;
+use crate::block::{Chunk, Ending};
 use crate::compact::pace::Pace;
 use crate::compact::streams::{Marks, Place, Span, Streams};
 use crate::compact::unit::{self, Member, Reason};
@@ -9,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::files::Files;
 use crate::line::{self, Decoded};
-use crate::scan::{Chunk, Ending, Scanner};
+use crate::scan::Scanner;
 use crate::segment::{self, Header};
 use crate::storage::Access;
 use std::collections::BTreeMap;

@@ -1,6 +1,7 @@
 //! Putting one segment in the place of several: written beside them, read back from the disk, compared, and only then
 //! renamed. A crash at any step leaves a journal that reads the same.
 
+use crate::block::Ending;
 use crate::compact::pace::Pace;
 use crate::compact::plan::Plan;
 use crate::compact::unit::Member;
@@ -8,7 +9,7 @@ use crate::compact::witness::{self, Witness};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::Files;
 use crate::line::{self, Decoded};
-use crate::scan::{Ending, Scanner};
+use crate::scan::Scanner;
 use crate::segment::{self, Header};
 use crate::storage::{Access, StorageFile, write_all};
 use std::path::{Path, PathBuf};

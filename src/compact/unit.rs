@@ -84,7 +84,7 @@ impl Member {
 pub(super) fn candidates(
     files: &Files,
     (listed, torn): &(Vec<Listed>, Vec<Torn>),
-    journal: &str,
+    journal: Option<&str>,
     idle: bool,
 ) -> Result<Vec<Candidate>> {
     let mut found: Vec<Candidate> = Vec::new();
@@ -94,10 +94,7 @@ pub(super) fn candidates(
             continue;
         }
         let Some(opened) = files.peek(*listed)? else { continue };
-        // A header that was not there a moment ago has just been written: that is no damage.
-        let is_the_journals = |header: &Header| journal.is_empty() || header.journal == journal;
-        let is_ours = |header: &&Header| header.segment == opened.segment && is_the_journals(header);
-        let header = opened.header.as_ref().filter(is_ours);
+        let header = opened.header.as_ref().filter(|_| !opened.is_foreign(journal));
         if let Some(prev) = header.and_then(|header| header.prev) {
             while found.pop_if(|before| before.was_never_created && prev.segment < before.member.segment).is_some() {}
         }

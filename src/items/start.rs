@@ -2,11 +2,12 @@
 
 use super::walk::Walk;
 use super::{Item, Items};
+use crate::block::Ending;
 use crate::cursor::{Cursor, Place, Position};
 use crate::error::Result;
 use crate::files::{Files, Listed, Opened};
 use crate::line::{self, Decoded};
-use crate::scan::{Ending, Scanner};
+use crate::scan::Scanner;
 use crate::seq::Seq;
 use crate::time::Timestamp;
 use std::collections::VecDeque;

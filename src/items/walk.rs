@@ -104,9 +104,7 @@ impl Walk {
 
     /// Whether a file is a segment of this journal, as far as its header can be read.
     pub(super) fn is_ours(&self, opened: &Opened) -> bool {
-        opened.header.as_ref().is_none_or(|header| {
-            header.segment == opened.segment && self.journal.as_ref().is_none_or(|journal| *journal == header.journal)
-        })
+        !opened.is_foreign(self.journal.as_deref())
     }
 
     /// A file that a crash left before its header was on disk: no gap, left where it is. It holds at most a part of a

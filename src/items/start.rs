@@ -38,11 +38,14 @@ impl Items {
             },
         };
         let first = first_segment(&files, &walk, &known)?;
-        let (mut last, mut before) = (0, None);
+        let (mut last, mut passed, mut before) = (0, 0, None);
         if let Some(header) = first.and_then(|opened| opened.header) {
             walk.start_at(header.segment);
             last = header.first_seq.saturating_sub(1);
             before = header.prev.map(|prev| (prev.segment, prev.bytes));
+            // A later opening says what it found: of numbers that it left out the reader may have seen the entries.
+            let found = header.prev.filter(|_| known.epoch.is_some_and(|epoch| header.epoch > epoch));
+            passed = last.min(known.seq).min(found.map_or(last, |prev| prev.last_seq));
         }
         let seen = Position { journal: None, epoch: known.epoch.unwrap_or(0), seq: known.seq };
         Ok(Items {
@@ -57,7 +60,7 @@ impl Items {
             segments: 0,
             live,
             known: known.seq,
-            passed: last.min(known.seq),
+            passed,
             growing: false,
             seen,
             exact: known.epoch.is_some(),

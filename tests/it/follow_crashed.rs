@@ -79,3 +79,29 @@ fn a_removed_segment_that_comes_back_is_not_where_a_follower_resumes() {
         assert_eq!(given(&resumed), all[at + 1..], "behind {seq}");
     }
 }
+
+#[test]
+fn an_opening_that_found_less_is_told_though_its_report_was_lost() {
+    // Goal: a follower that resumes behind entries which a recovery cut is told so by the next header alone. Method: the
+    // last lines are torn, somebody opens the journal, and a power cut leaves of that no more than the new header.
+    let lab = Lab::with(&unclosed());
+    let (seen, cursor) = to_the_end(&lab, Cursor::start());
+    let newest = segments(&lab.files()).pop().unwrap();
+    let (path, bytes) = (lab.dir.join(&newest), lab.files()[&newest].clone());
+    let places = lines(&bytes);
+    let torn_from = places[places.len() - 2].0;
+    let zeros = vec![0; bytes.len() - torn_from];
+    lab.disk.overwrite(&path, &[&bytes[..torn_from], &zeros].concat());
+    lab.append_one();
+    let newest = segments(&lab.files()).pop().unwrap();
+    let header_end = lines(&lab.files()[&newest])[1].0;
+    lab.disk.overwrite(&lab.dir.join(&newest), &lab.files()[&newest][..header_end]);
+    let left = lab.read().seqs();
+    assert_eq!(left.len() + 2, given(&seen).len());
+    let (seen, cursor) = to_the_end(&lab, cursor);
+    assert!(seen.contains(&Seen::Rewound(*left.last().unwrap())), "{seen:?}");
+    assert!(given(&seen).is_empty(), "{seen:?}");
+    lab.append_one();
+    let read = lab.read().seqs();
+    assert_eq!(given(&to_the_end(&lab, cursor).0), read[left.len()..], "what comes then is news");
+}

@@ -14,6 +14,7 @@
 //! - `ways`: every way of reading a journal finds the same
 //! - `lock`: the one writer's lock beside child processes
 //! - `writer`: group commit, tickets, back-pressure, closing, ten thousand journals at once
+//! - `failed_syncs`: lines that the page cache has and no disk
 //! - `failing_disks`: errors and full disks at any call and any byte
 //! - `one_writer`: locks, fences, links, hostile ids, the modes of files
 //! - `properties`: arbitrary bytes and arbitrary events
@@ -53,6 +54,7 @@ mod compaction_crash;
 mod compaction_laws;
 mod crash;
 mod export;
+mod failed_syncs;
 mod failing_disks;
 mod faulty;
 mod field_failures;

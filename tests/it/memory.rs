@@ -1,7 +1,8 @@
 //! A disk in memory: fast enough to open a journal once for every byte and every bit of its files.
 //!
 //! Behaves like `DiskStorage` as far as foldlog can see: exclusive creation, positioned writes, kernel-like locks that
-//! end when the file is dropped. Nothing is ever lost from it; what a crash leaves is put there by the tests.
+//! end when the file is dropped. Nothing is ever lost from it; what a crash leaves is put there by the tests, and what a
+//! failed sync kept from the disk, too.
 
 use foldlog::{Access, DirEntry, EntryKind, Storage, StorageFile};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +19,8 @@ pub struct Memory(Arc<Mutex<Tree>>);
 struct Tree {
     files: BTreeMap<PathBuf, Arc<Inode>>,
     dirs: BTreeSet<PathBuf>,
+    /// What the disk has of files of which the cache has something else.
+    durable: BTreeMap<PathBuf, Arc<Inode>>,
     /// How many there have been.
     handles: u64,
 }
@@ -70,6 +73,14 @@ impl Memory {
             Some(inode) => *inode.bytes.lock().unwrap() = bytes.to_vec(),
             None => self.set(path, bytes),
         }
+    }
+
+    /// From now on the disk has only so many bytes of a file, and NULs behind them; the cache has what it had.
+    pub fn keep_from_disk(&self, path: &Path, from: usize) {
+        let mut bytes = self.get(path);
+        bytes[from..].fill(0);
+        let inode = Inode { bytes: Mutex::new(bytes), holder: AtomicU64::new(0) };
+        self.tree().durable.insert(path.to_owned(), Arc::new(inode));
     }
 
     /// Every file below a directory, by name.
@@ -139,7 +150,11 @@ impl Storage for Memory {
     }
 
     fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn StorageFile>> {
-        let found = self.tree().files.get(path).cloned();
+        let found = {
+            let tree = self.tree();
+            let durable = tree.durable.get(path).filter(|_| access == Access::ReadDurable);
+            durable.or_else(|| tree.files.get(path)).cloned()
+        };
         match found {
             Some(inode) => Ok(self.open_inode(&inode)),
             None if access == Access::Lock => self.create(path),

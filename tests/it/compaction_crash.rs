@@ -300,3 +300,34 @@ fn the_command_says_what_it_did() {
     let damaged = foldlog(root.path(), &["compact", ID]);
     assert!(text(&damaged).contains("damaged at byte") && damaged.status.code() == Some(3), "{}", text(&damaged));
 }
+
+#[test]
+fn a_first_header_that_is_written_while_a_compaction_looks_is_no_damage() {
+    // Goal: a compaction beside a session's very beginning says nothing wrong of it. Method: the header appears before
+    // each of its looks at the disk.
+    let whole = Lab::new();
+    drop(whole.open());
+    whole.append_one();
+    let mut files = whole.files();
+    let name = segments(&files).remove(0);
+    let bytes = files.insert(name.clone(), Vec::new()).unwrap();
+    for moment in 0..12 {
+        let lab = Lab::with(&files);
+        let disk = Faulty::new(lab.disk.clone());
+        let store = Store::open_on(disk.clone(), "/lab").unwrap();
+        let (memory, path, bytes, mut looks) = (lab.disk.clone(), lab.dir.join(&name), bytes.clone(), 0);
+        disk.rule(move |call, _| {
+            if matches!(call, Call::List | Call::Read(..)) {
+                if looks == moment {
+                    memory.overwrite(&path, &bytes);
+                }
+                looks += 1;
+            }
+            Fate::Done
+        });
+        let dry_run = CompactOptions::default().dry_run(true);
+        let report = store.compact_with(ID, &dry_run, &mut |_| {}).unwrap();
+        let damaged = report.left_alone.iter().filter(|left| left.damaged);
+        assert_eq!(damaged.count(), 0, "look {moment}: {report:?}");
+    }
+}

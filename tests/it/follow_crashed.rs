@@ -2,7 +2,7 @@
 
 use crate::follow::{Seen, follow_to};
 use crate::support::{ID, Lab, lines, segment, segments, unclosed};
-use foldlog::{CompactOptions, Cursor, Durability, JournalOptions, TextDelta};
+use foldlog::{CompactOptions, Cursor, Durability, JournalOptions, TextDelta, TurnStarted};
 use std::time::Duration;
 
 fn to_the_end(lab: &Lab, from: Cursor) -> (Vec<Seen>, Cursor) {
@@ -103,4 +103,30 @@ fn an_opening_that_found_less_is_told_though_its_report_was_lost() {
     lab.append_one();
     let read = lab.read().seqs();
     assert_eq!(given(&to_the_end(&lab, cursor).0), read[left.len()..], "what comes then is news");
+}
+
+#[test]
+fn merging_segments_hides_no_cut_from_a_follower_that_was_away() {
+    // Goal: what a recovery found less of is told, though the segment that says so has been merged into the one before it.
+    // Method: of what a follower has seen much is cut, somebody records on, a compaction merges it all, and somebody
+    // records once more, still under numbers that the follower has seen.
+    let lab = Lab::new();
+    let journal = lab.open();
+    for number in 0..12 {
+        journal.append(TurnStarted::new(format!("t-{number}"), "go on")).unwrap().wait().unwrap();
+    }
+    drop(journal);
+    let (seen, cursor) = to_the_end(&lab, Cursor::start());
+    assert_eq!(given(&seen), (1..=12).collect::<Vec<_>>());
+    let path = lab.dir.join(segment(1));
+    let bytes = lab.disk.get(&path);
+    lab.disk.overwrite(&path, &bytes[..lines(&bytes)[5].0]);
+    lab.append_one();
+    lab.store.compact_with(ID, &CompactOptions::default(), &mut |_| {}).unwrap();
+    assert_eq!(segments(&lab.files()).len(), 1);
+    assert!(lab.append_one() <= 12, "only their openings tell the entries with a number apart");
+    let (seen, cursor) = to_the_end(&lab, cursor);
+    assert!(seen.contains(&Seen::Rewound(4)), "{seen:?}");
+    assert_eq!(given(&seen), lab.read().seqs()[4..], "{seen:?}");
+    assert!(given(&to_the_end(&lab, cursor).0).is_empty());
 }

@@ -5,7 +5,7 @@ use crate::faulty::{Call, EIO, ENOSPC, Fate, Faulty};
 use crate::support::{
     Files, ID, Lab, Reading, entries_of, lines, reference, reference_events, seal, segment, segments, seq_of, unclosed,
 };
-use foldlog::{ErrorKind, GapKind, JournalOptions, MAX_LINE, Store, TextDelta};
+use foldlog::{ErrorKind, GapKind, JournalOptions, MAX_LINE, Store, TextDelta, TurnStarted};
 use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt;
 
@@ -647,4 +647,31 @@ fn a_session_began_with_its_first_segment_also_behind_a_file_that_was_never_crea
     let began = lab.store.get(ID).unwrap().created_at;
     lab.append_one();
     assert_eq!(lab.store.get(ID).unwrap().created_at, began);
+}
+
+#[test]
+fn a_spoiled_header_that_named_much_was_no_more_than_a_header() {
+    // Goal: a crash that leaves garbage where the next segment's header was to be leaves no damage, however much is open
+    // and so named in it. Method: many turns with long names; garbage as long as the header.
+    let lab = Lab::new();
+    let journal = lab.store.journal_with(ID, JournalOptions::default().segment_bytes(12_000)).unwrap();
+    for number in 0.. {
+        let id = format!("{number:04}-{}", "a turn with a long name ".repeat(8));
+        journal.append(TurnStarted::new(id, "go on")).unwrap().wait().unwrap();
+        if segments(&lab.files()).len() > 1 {
+            break;
+        }
+    }
+    drop(journal);
+    let path = lab.dir.join(segment(2));
+    let bytes = lab.disk.get(&path);
+    let header_end = lines(&bytes)[1].0;
+    assert!(header_end > 5000, "{header_end}");
+    lab.disk.overwrite(&path, &vec![b'#'; header_end]);
+    let recovered = lab.open().recovered().clone();
+    assert_eq!((recovered.cuts.len(), recovered.gaps.len()), (1, 0), "{recovered:?}");
+    let before = lab.read();
+    lab.append_one();
+    let after = lab.read();
+    assert!(before.is_clean() && after.is_clean(), "{:?} {:?}", before.gaps, after.gaps);
 }

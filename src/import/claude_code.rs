@@ -73,7 +73,7 @@ struct Lane {
     /// When the model was last given something to answer: no line says when it was called.
     since: Option<Timestamp>,
     message: Option<Message>,
-    /// The message that ended last, and its turn. If more of it comes, the file had ended in the middle of it.
+    /// The message that ended last, and its turn. If more of it comes, something had come between.
     ended: Option<(String, String)>,
     /// Calls without an id of their own, oldest first.
     nameless: VecDeque<String>,
@@ -88,6 +88,8 @@ struct Message {
     /// The end of its turn, if it is the last of it.
     turn_ended: Option<TurnEnded<'static>>,
     time: Option<Timestamp>,
+    /// Its end has been given out, at the end of the file.
+    told: bool,
 }
 
 impl Mapper for ClaudeCode {
@@ -112,7 +114,7 @@ impl Mapper for ClaudeCode {
             "system" => {
                 let subtype = line.text("subtype").unwrap_or_default();
                 if subtype == "turn_duration" || subtype == "stop_hook_summary" {
-                    self.settle(out);
+                    self.end_messages(out);
                 }
                 Fate::Kept(format!("system.{subtype}").into())
             }
@@ -122,10 +124,21 @@ impl Mapper for ClaudeCode {
     }
 
     fn settle(&mut self, out: &mut Out) {
-        let mut held: Vec<(&String, &mut Lane)> = self.lanes.iter_mut().collect();
-        held.sort_by(|a, b| a.0.cmp(b.0));
-        for (_, lane) in held {
-            lane.settle(out);
+        for message in self.sorted_lanes().filter_map(|lane| lane.message.as_mut()) {
+            message.tell(out);
+        }
+    }
+}
+
+impl Message {
+    /// Gives its end out, and that of its turn, unless that was done.
+    fn tell(&mut self, out: &mut Out) {
+        if std::mem::replace(&mut self.told, true) {
+            return;
+        }
+        out.late(self.time, self.ended.clone());
+        if let Some(ended) = &self.turn_ended {
+            out.late(self.time, ended.clone());
         }
     }
 }
@@ -136,7 +149,7 @@ impl Lane {
         if let Some(message) = &self.message {
             let same = message.id == id;
             if !same {
-                self.settle(out);
+                self.end_message(out);
             }
             return same;
         }
@@ -149,18 +162,29 @@ impl Lane {
         }
     }
 
-    fn settle(&mut self, out: &mut Out) {
-        let Some(message) = self.message.take() else { return };
-        self.ended = Some((message.id, message.ended.turn_id.to_string()));
-        out.late(message.time, message.ended);
-        if let Some(ended) = message.turn_ended {
+    /// No more of the message comes.
+    fn end_message(&mut self, out: &mut Out) {
+        let Some(mut message) = self.message.take() else { return };
+        message.tell(out);
+        if message.turn_ended.is_some() {
             self.turn = None;
-            out.late(message.time, ended);
         }
+        self.ended = Some((message.id, message.ended.turn_id.to_string()));
     }
 }
 
 impl ClaudeCode {
+    fn sorted_lanes(&mut self) -> impl Iterator<Item = &mut Lane> {
+        let mut lanes: Vec<(&String, &mut Lane)> = self.lanes.iter_mut().collect();
+        lanes.sort_by(|a, b| a.0.cmp(b.0));
+        lanes.into_iter().map(|(_, lane)| lane)
+    }
+
+    /// No more of any message comes.
+    fn end_messages(&mut self, out: &mut Out) {
+        self.sorted_lanes().for_each(|lane| lane.end_message(out));
+    }
+
     fn note_workspace(&mut self, line: &Object<'_>, out: &mut Out) {
         let Some(cwd) = line.text("cwd").filter(|_| self.workspace.is_none()) else { return };
         let mut metadata = Metadata::new();
@@ -186,7 +210,7 @@ impl ClaudeCode {
         let lane = self.lane_of(line);
         if lane.is_empty() {
             // Sub-agents have answered by the time that the main conversation goes on.
-            self.settle(out);
+            self.end_messages(out);
         }
         let message = line.object("message").unwrap_or_default();
         let content = message.raw("content").unwrap_or("null");
@@ -230,7 +254,7 @@ impl ClaudeCode {
         let main = self.lanes.entry(String::new()).or_default();
         let parent = (main.turn.clone(), main.delegated.clone());
         let here = self.lanes.entry(lane.to_owned()).or_default();
-        here.settle(out);
+        here.end_message(out);
         if let Some(before) = here.turn.take() {
             // The next prompt is how it shows that the one before was answered.
             out.push(TurnEnded::success(before));
@@ -257,7 +281,7 @@ impl ClaudeCode {
         if let Some(message) = &mut here.message {
             message.turn_ended = None;
         }
-        here.settle(out);
+        here.end_message(out);
         let Some(turn) = here.turn.take() else { return Fate::Kept("user.interrupted".into()) };
         out.push(TurnEnded::new(turn).status(TurnStatus::Cancelled).error(why.trim_matches(['[', ']'])));
         Fate::Mapped
@@ -266,7 +290,7 @@ impl ClaudeCode {
     fn tool_result(&mut self, lane: &str, line: &Object<'_>, block: &Object<'_>, out: &mut Out) {
         let given = block.text("tool_use_id").or_else(|| line.text("sourceToolUseID")).map(|id| id.into_string());
         let here = self.lanes.entry(lane.to_owned()).or_default();
-        here.settle(out);
+        here.end_message(out);
         let known = given.clone().filter(|id| self.calls.contains_key(id));
         let call_id = known.or_else(|| here.nameless.pop_front()).or(given);
         let call_id = call_id.unwrap_or_else(|| format!("line-{}", out.offset()));
@@ -339,7 +363,7 @@ impl ClaudeCode {
         let ended = end_of(line, &message, &turn, &id, failed.then_some(spoke.as_str()));
         let turn_ended = end_of_turn(line, &message, &turn, called, failed.then_some(spoke.as_str()));
         let here = self.lanes.entry(lane).or_default();
-        here.message = Some(Message { id, ended, turn_ended, time: out.time() });
+        here.message = Some(Message { id, ended, turn_ended, time: out.time(), told: false });
         unknown.map_or(Fate::Mapped, Fate::Partly)
     }
 

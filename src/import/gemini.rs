@@ -41,7 +41,7 @@ struct Gemini {
     turns: Vec<String>,
     /// The model's message that is being written, until another one shows that no more of it comes.
     held: Option<Held>,
-    /// The message that ended last. If it comes again, the file had ended before it was written whole.
+    /// The message that ended last. If it comes again, something had come between.
     ended: Option<String>,
     /// When the model was last given something to answer: no line says when it was called.
     since: Option<Timestamp>,
@@ -55,6 +55,8 @@ struct Held {
     /// It ends its turn.
     answers: bool,
     time: Option<Timestamp>,
+    /// Its end has been given out, at the end of the file.
+    told: bool,
 }
 
 impl Mapper for Gemini {
@@ -81,11 +83,20 @@ impl Mapper for Gemini {
     }
 
     fn settle(&mut self, out: &mut Out) {
-        let Some(held) = self.held.take() else { return };
-        self.ended = Some(held.id);
-        out.late(held.time, held.ended);
-        if let Some(turn) = self.turn.take_if(|_| held.answers) {
-            out.late(held.time, TurnEnded::success(turn));
+        let (Some(held), turn) = (&mut self.held, &self.turn) else { return };
+        held.tell(turn.as_deref(), out);
+    }
+}
+
+impl Held {
+    /// Gives its end out, and that of the turn that it answers, unless that was done.
+    fn tell(&mut self, turn: Option<&str>, out: &mut Out) {
+        if std::mem::replace(&mut self.told, true) {
+            return;
+        }
+        out.late(self.time, self.ended.clone());
+        if let Some(turn) = turn.filter(|_| self.answers) {
+            out.late(self.time, TurnEnded::success(turn.to_owned()));
         }
     }
 }
@@ -104,11 +115,19 @@ fn patch(line: &Object<'_>, out: &mut Out) -> Fate {
 }
 
 impl Gemini {
+    /// No more of the model's message comes.
+    fn end_message(&mut self, out: &mut Out) {
+        self.settle(out);
+        let Some(held) = self.held.take() else { return };
+        self.ended = Some(held.id);
+        self.turn.take_if(|_| held.answers);
+    }
+
     fn user(&mut self, id: String, line: &Object<'_>, out: &mut Out) -> Fate {
         if self.turns.contains(&id) {
             return Fate::Kept("message.again".into());
         }
-        self.settle(out);
+        self.end_message(out);
         if let Some(before) = self.turn.take() {
             out.push(TurnEnded::success(before));
         }
@@ -124,7 +143,7 @@ impl Gemini {
     fn model(&mut self, id: String, line: &Object<'_>, out: &mut Out) -> Fate {
         let again = self.held.as_ref().map(|held| &held.id).or(self.ended.as_ref()) == Some(&id);
         if !again {
-            self.settle(out);
+            self.end_message(out);
         }
         let turn = self.turn.clone().unwrap_or_else(|| {
             out.push(TurnStarted::new(id.as_str(), ""));
@@ -155,7 +174,7 @@ impl Gemini {
         });
         let answers = calls.is_empty() && !said.is_empty();
         ended.text = Some(said).filter(|said| !said.is_empty()).map(Into::into);
-        self.held = Some(Held { id, ended, answers, time: out.time() });
+        self.held = Some(Held { id, ended, answers, time: out.time(), told: false });
         Fate::Mapped
     }
 
@@ -189,7 +208,7 @@ impl Gemini {
     }
 
     fn error(&mut self, line: &Object<'_>, out: &mut Out) -> Fate {
-        self.settle(out);
+        self.end_message(out);
         let Some(turn) = self.turn.take() else { return Fate::Kept("note".into()) };
         let why = words(line.raw("content").unwrap_or("null"));
         out.push(TurnEnded::new(turn).status(TurnStatus::Error).error(why));
@@ -198,7 +217,7 @@ impl Gemini {
 
     /// Going back to a user's message is going back to its turn; into the middle of a turn it is kept as it is.
     fn rewind(&mut self, id: &str, out: &mut Out) -> Fate {
-        self.settle(out);
+        self.end_message(out);
         let Some(at) = self.turns.iter().position(|turn| turn == id) else { return Fate::Unknown("$rewindTo".into()) };
         out.push(TurnsRewound::new(id));
         self.turns.truncate(at);

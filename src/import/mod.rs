@@ -50,7 +50,8 @@ pub(crate) trait Mapper: Send {
     /// Makes events of a whole record, and says what became of it.
     fn record(&mut self, text: &str, out: &mut Out) -> Fate;
 
-    /// Lets go of what was held until the next record would show whether more belongs to it.
+    /// Gives out what is held until the next record would show whether more belongs to it: the file ends here, for now.
+    /// What later records become must not depend on where that was; what was given out does not come again unchanged.
     fn settle(&mut self, _out: &mut Out) {}
 }
 

@@ -202,6 +202,39 @@ fn a_file_that_has_grown_adds_only_what_is_new() {
     }
 }
 
+/// Imports the first lines of a file, then all of them: nothing may be missing that one import gives, in the same words.
+fn grows_behind(line: usize, format: SourceFormat, file: &str) {
+    let root = Root::new();
+    let path = root.file("a.jsonl", &lines(file.as_bytes())[..line].concat());
+    root.import(&[], &[&path]);
+    fs::write(&path, file).unwrap();
+    let ran = root.import(&[], &[&path]);
+    let session = ran.json[0]["session_id"].as_str().unwrap();
+    let events: Vec<_> = root.events(session).into_iter().map(|(name, _, data)| (name, data)).collect();
+    for wanted in import(file.as_bytes(), format).events() {
+        assert!(events.contains(&wanted), "missing: {wanted:?} of {events:?}");
+    }
+}
+
+#[test]
+fn a_gemini_message_that_ended_with_the_file_goes_on_in_its_turn() {
+    let file = r#"{"sessionId":"g-1","projectHash":"abc","startTime":"2026-06-01T07:00:00.000Z"}
+{"id":"q-1","timestamp":"2026-06-01T07:00:01.000Z","type":"user","content":"What is here?"}
+{"id":"r-1","timestamp":"2026-06-01T07:00:02.000Z","type":"gemini","content":"Let me look."}
+{"id":"r-1","timestamp":"2026-06-01T07:00:02.000Z","type":"gemini","content":"Let me look.","toolCalls":[{"id":"k-1","name":"ls"}]}
+"#;
+    grows_behind(3, SourceFormat::Gemini, file);
+}
+
+#[test]
+fn a_sub_agent_that_starts_behind_the_end_of_the_file_names_the_turn_that_was_open() {
+    let file = r#"{"type":"user","sessionId":"c-1","uuid":"u-1","message":{"content":"Look."}}
+{"type":"assistant","sessionId":"c-1","uuid":"a-1","message":{"id":"m-1","content":[{"type":"text","text":"I do."}],"stop_reason":"end_turn"}}
+{"type":"user","sessionId":"c-1","isSidechain":true,"uuid":"s-1","message":{"content":"Where?"}}
+"#;
+    grows_behind(2, SourceFormat::ClaudeCode, file);
+}
+
 #[test]
 fn a_torn_last_line_is_kept_once_and_read_again_when_it_is_whole() {
     let root = Root::new();

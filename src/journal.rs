@@ -137,7 +137,7 @@ impl Journal {
 
     /// [`Journal::close`] with a reason for the log: `closed`, `eof` or `signal`.
     pub fn close_because(&self, reason: &str) -> Closing {
-        Closing { mark: self.handle.writer.close(reason) }
+        Closing::new(self.handle.writer.close(reason))
     }
 
     /// After a failure: recovers what is on disk into a new segment, and goes on. Events whose tickets had failed with
@@ -225,14 +225,12 @@ impl Journal {
 
     /// How recording goes at this moment.
     pub fn health(&self) -> Health {
-        self.handle.writer.mark().health().0
+        self.handle.writer.mark().health()
     }
 
     /// Resolves with the new [`Health`] once it differs from what it is now.
     pub fn health_change(&self) -> HealthChange {
-        let mark = self.handle.writer.mark();
-        let seen = mark.health().1;
-        HealthChange { mark, seen }
+        HealthChange::new(self.handle.writer.mark())
     }
 
     /// Records that the session began.

@@ -1,12 +1,13 @@
 //! How far a journal has got: written, synced, closed or failed; and who waits for that.
 //!
 //! One [`Watermark`] an epoch. The writer advances it; tickets wait on it. Wakers are collected under the lock and woken
-//! outside it, so that no woken task runs into the lock that woke it.
+//! outside it, so that no woken task runs into the lock that woke it. Whoever gives up waiting is forgotten: at once, or with
+//! the number it waited for, which is soon reached or refused.
 
 use crate::error::{Error, Result};
 use crate::seq::Seq;
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -56,8 +57,18 @@ struct State {
     /// Counts the changes of `health`.
     health_version: u64,
     closed: Option<Result<()>>,
-    /// Woken by every change of health and by closing.
-    watchers: Vec<Waker>,
+    /// By their numbers.
+    watching: BTreeMap<u64, Watching>,
+    /// How many watchers there have been.
+    watchers: u64,
+}
+
+/// Woken by every change of health and by closing.
+#[derive(Debug)]
+struct Watching {
+    /// Also when more than this has reached a level.
+    past: Option<(Durability, u64)>,
+    waker: Waker,
 }
 
 #[derive(Debug)]
@@ -126,6 +137,11 @@ impl Watermark {
             while waiting.peek().is_some_and(|Reverse(next)| next.seq <= seq) {
                 ready.extend(waiting.pop().map(|Reverse(waiting)| waiting.waker));
             }
+            state.watching.retain(|_, watching| {
+                let passed = watching.past.is_some_and(|(of, past)| of == level && past < seq);
+                ready.extend(passed.then(|| watching.waker.clone()));
+                !passed
+            });
         }
         wake_all(ready);
     }
@@ -147,18 +163,17 @@ impl Watermark {
     }
 
     pub(crate) fn set_health(&self, health: Health) {
-        let watchers = {
+        let watching = {
             let mut state = self.lock();
             state.health = health;
             state.health_version += 1;
-            std::mem::take(&mut state.watchers)
+            std::mem::take(&mut state.watching)
         };
-        wake_all(watchers);
+        wake_all(watching.into_values().map(|watching| watching.waker));
     }
 
-    pub(crate) fn health(&self) -> (Health, u64) {
-        let state = self.lock();
-        (state.health.clone(), state.health_version)
+    pub(crate) fn health(&self) -> Health {
+        self.lock().health.clone()
     }
 
     /// The journal is closed, and its lock is free.
@@ -170,20 +185,6 @@ impl Watermark {
     /// How the journal was closed, if it was.
     pub(crate) fn closed(&self) -> Option<Result<()>> {
         self.lock().closed.clone()
-    }
-
-    /// Has a waker woken when more reaches `level`, or when the health changes; `true` if more than `seq` has reached it.
-    pub(crate) fn watch_past(&self, level: Durability, seq: u64, waker: &Waker) -> bool {
-        let mut state = self.lock();
-        if self.reached(level) > seq {
-            return true;
-        }
-        let waiting = &mut state.waiting[level as usize];
-        if !waiting.iter().any(|Reverse(known)| known.seq == seq + 1 && known.waker.will_wake(waker)) {
-            waiting.push(Reverse(Waiting { seq: seq + 1, waker: waker.clone() }));
-        }
-        state.watch(waker);
-        false
     }
 
     fn poll(&self, level: Durability, seq: u64, registered: &mut Option<Waker>, waker: &Waker) -> Poll<Result<()>> {
@@ -204,33 +205,71 @@ impl Watermark {
         }
         Poll::Pending
     }
+}
+
+/// Somebody who waits for what may never come. Dropped, it leaves nothing behind.
+#[derive(Debug)]
+pub(crate) struct Watcher {
+    mark: Arc<Watermark>,
+    number: u64,
+}
+
+impl Watcher {
+    pub(crate) fn new(mark: Arc<Watermark>) -> Watcher {
+        let number = {
+            let mut state = mark.lock();
+            state.watchers += 1;
+            state.watchers
+        };
+        Watcher { mark, number }
+    }
+
+    pub(crate) fn mark(&self) -> &Arc<Watermark> {
+        &self.mark
+    }
+
+    /// Has a waker woken when more reaches `level`, or when the health changes; `true` if more than `seq` has reached it.
+    pub(crate) fn watch_past(&self, level: Durability, seq: u64, waker: &Waker) -> bool {
+        let state = self.mark.lock();
+        if self.mark.reached(level) > seq {
+            return true;
+        }
+        self.watch(state, Some((level, seq)), waker);
+        false
+    }
 
     fn poll_closed(&self, waker: &Waker) -> Poll<Result<()>> {
-        let mut state = self.lock();
+        let state = self.mark.lock();
         match &state.closed {
             Some(result) => Poll::Ready(result.clone()),
             None => {
-                state.watch(waker);
+                self.watch(state, None, waker);
                 Poll::Pending
             }
         }
     }
 
-    fn poll_health(&self, seen: u64, waker: &Waker) -> Poll<(Health, u64)> {
-        let mut state = self.lock();
+    fn poll_health(&self, seen: u64, waker: &Waker) -> Poll<Health> {
+        let state = self.mark.lock();
         if state.health_version != seen {
-            return Poll::Ready((state.health.clone(), state.health_version));
+            return Poll::Ready(state.health.clone());
         }
-        state.watch(waker);
+        self.watch(state, None, waker);
         Poll::Pending
+    }
+
+    fn watch(&self, mut state: MutexGuard<'_, State>, past: Option<(Durability, u64)>, waker: &Waker) {
+        let before = state.watching.insert(self.number, Watching { past, waker: waker.clone() });
+        // Without the lock: with its last waker a task may go, and with that a watcher of ours.
+        drop(state);
+        drop(before);
     }
 }
 
-impl State {
-    fn watch(&mut self, waker: &Waker) {
-        if !self.watchers.iter().any(|known| known.will_wake(waker)) {
-            self.watchers.push(waker.clone());
-        }
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        let watching = self.mark.lock().watching.remove(&self.number);
+        drop(watching); // without the lock, as above
     }
 }
 
@@ -283,10 +322,14 @@ impl Future for Ticket {
 #[derive(Debug)]
 #[must_use = "a journal is closed only when this has resolved: await it or `wait()` for it"]
 pub struct Closing {
-    pub(crate) mark: Arc<Watermark>,
+    watcher: Watcher,
 }
 
 impl Closing {
+    pub(crate) fn new(mark: Arc<Watermark>) -> Closing {
+        Closing { watcher: Watcher::new(mark) }
+    }
+
     /// Blocks until the journal is closed.
     ///
     /// # Errors
@@ -300,7 +343,7 @@ impl Future for Closing {
     type Output = Result<()>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
-        self.mark.poll_closed(context.waker())
+        self.watcher.poll_closed(context.waker())
     }
 }
 
@@ -308,15 +351,23 @@ impl Future for Closing {
 #[derive(Debug)]
 #[must_use = "a future does nothing unless it is awaited"]
 pub struct HealthChange {
-    pub(crate) mark: Arc<Watermark>,
-    pub(crate) seen: u64,
+    watcher: Watcher,
+    seen: u64,
+}
+
+impl HealthChange {
+    /// The next one from now on.
+    pub(crate) fn new(mark: Arc<Watermark>) -> HealthChange {
+        let seen = mark.lock().health_version;
+        HealthChange { watcher: Watcher::new(mark), seen }
+    }
 }
 
 impl Future for HealthChange {
     type Output = Health;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Health> {
-        self.mark.poll_health(self.seen, context.waker()).map(|(health, _)| health)
+        self.watcher.poll_health(self.seen, context.waker())
     }
 }
 

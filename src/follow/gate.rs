@@ -1,14 +1,14 @@
 //! How far a journal of this process has got: what its followers may give out, and what wakes them.
 
 use crate::seq::Seq;
-use crate::watermark::{Durability, Watermark};
+use crate::watermark::{Durability, Watcher, Watermark};
 use crate::writer::Writer;
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
 pub(crate) struct Gate {
     writer: Weak<Writer>,
-    mark: Arc<Watermark>,
+    watcher: Watcher,
     level: Durability,
     /// How far the journal had got before the files were looked at last.
     looked: u64,
@@ -18,13 +18,13 @@ impl Gate {
     pub(crate) fn new(writer: &Arc<Writer>, level: Durability) -> Gate {
         let mark = writer.mark();
         let looked = mark.reached(level);
-        Gate { writer: Arc::downgrade(writer), mark, level, looked }
+        Gate { writer: Arc::downgrade(writer), watcher: Watcher::new(mark), level, looked }
     }
 
     /// The files are about to be looked at.
     pub(super) fn look(&mut self) {
         self.find_mark();
-        self.looked = self.mark.reached(self.level);
+        self.looked = self.mark().reached(self.level);
     }
 
     /// The last entry that may be given out.
@@ -33,28 +33,34 @@ impl Gate {
             return Seq::MAX.get(); // asked for every entry: to ask the writer would be to disturb it
         }
         self.find_mark();
-        match self.mark.closed() {
+        match self.mark().closed() {
             Some(Ok(())) => Seq::MAX.get(), // all is synced; what comes behind it is another opening's
-            _ => self.mark.reached(Durability::Synced),
+            _ => self.mark().reached(Durability::Synced),
         }
     }
 
     /// Has a waker woken when the journal gets further or is closed; `true` if it has got further since the last look.
     pub(super) fn attend(&mut self, waker: &Waker) -> bool {
         self.find_mark();
-        self.mark.watch_past(self.level, self.looked, waker)
+        self.watcher.watch_past(self.level, self.looked, waker)
     }
 
     /// Whether the journal is closed, so that it will tell nothing more.
     pub(super) fn is_over(&self) -> bool {
-        self.writer.strong_count() == 0 || self.mark.closed().is_some()
+        self.writer.strong_count() == 0 || self.mark().closed().is_some()
     }
 
     /// After a reopening it is another one.
     fn find_mark(&mut self) {
-        if let Some(writer) = self.writer.upgrade() {
-            self.mark = writer.mark();
+        if let Some(mark) = self.writer.upgrade().map(|writer| writer.mark())
+            && !Arc::ptr_eq(&mark, self.mark())
+        {
+            self.watcher = Watcher::new(mark);
         }
+    }
+
+    fn mark(&self) -> &Arc<Watermark> {
+        self.watcher.mark()
     }
 }
 

@@ -131,7 +131,7 @@ impl Writer {
             lines.clear();
             queue.spare = lines;
             queue.lost = queue.lost.filter(|lost| committer.written() <= lost.last);
-            if matches!(mark.health().0, Health::StorageFull) {
+            if matches!(mark.health(), Health::StorageFull) {
                 health = Some(Health::Good);
             }
         }

@@ -44,7 +44,7 @@ pub enum Fate {
     Done,
     /// Nothing happens but the error with this number.
     Fails(i32),
-    /// Only so many bytes are written, without an error; a list shows files at most so long.
+    /// Only so many bytes are read or written, without an error; a list shows files at most so long.
     Short(usize),
     /// It waits until the storage's gate is open.
     Waits,
@@ -175,8 +175,9 @@ impl Storage for Faulty {
 
 impl StorageFile for FaultyFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.shared.fate(Call::Read(buffer.len(), offset), &self.path)?;
-        self.inner.read_at(buffer, offset)
+        let short = self.shared.fate(Call::Read(buffer.len(), offset), &self.path)?;
+        let most = short.unwrap_or(buffer.len()).min(buffer.len());
+        self.inner.read_at(&mut buffer[..most], offset)
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {

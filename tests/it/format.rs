@@ -6,7 +6,8 @@
 use crate::memory::Memory;
 use crate::support::{Files, ID, Lab, crc32, has, holds, lines, reference, reference_events, seal, segment};
 use foldlog::{
-    Custom, Draft, EVENT_TYPES, ErrorKind, Event, Json, Store, TextDelta, Timestamp, ToolCallStarted, Unknown,
+    Custom, Draft, EVENT_TYPES, ErrorKind, Event, Json, Store, TextDelta, Timestamp, ToolCallStarted, TurnStarted,
+    Unknown,
 };
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -265,6 +266,27 @@ fn what_is_no_event_is_refused_with_a_reason() {
     }
     assert!(Draft::from_json("a.b", &deep(100)).is_ok());
     assert!(Unknown::new("turn_started", Json::empty_object()).is_err());
+}
+
+#[test]
+fn what_a_header_lists_is_bounded() {
+    // Goal: however much is open, and whatever its names take when they are written, a header stays one. Method: many open
+    // turns; few, with names of six bytes a byte.
+    for (turns, id, listed) in [(1_100, "t".to_owned(), 1_000), (120, "\u{1}".repeat(10_000), 104)] {
+        let lab = Lab::new();
+        let journal = lab.open();
+        for number in 0..turns {
+            journal.push(TurnStarted::new(format!("{id}{number:04}"), "")).unwrap();
+        }
+        drop(journal);
+        lab.append_one();
+        let bytes = &lab.files()[&segment(2)];
+        assert!(lines(bytes)[0].1.len() < 8 << 20);
+        let header: serde_json::Value = serde_json::from_slice(lines(bytes)[0].1).unwrap();
+        assert_eq!((header["open"].as_array().unwrap().len(), &header["open_truncated"]), (listed, &true.into()));
+        assert!(lab.read().is_clean());
+        assert_eq!(lab.open().open_turns().len(), listed);
+    }
 }
 
 #[test]

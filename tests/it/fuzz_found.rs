@@ -105,3 +105,18 @@ fn such_a_line_hides_nothing_either_where_the_next_segment_is_lost() {
     let reading = Lab::with(&files).read();
     assert!(behind.iter().all(|(seq, line)| reading.entries.get(seq) == Some(line)), "{:?}", reading.gaps);
 }
+
+#[test]
+fn a_file_that_passed_for_never_created_is_damage_once_a_header_reaches_it() {
+    // Goal: what `FORMAT.md` says of such a file. The fuzz target took it for noise that a recovery had made. Method: one
+    // without a good line, before a segment whose own header is bad; then another segment behind them.
+    let mut files = reference(2500);
+    files.insert(segment(1), b"stray".to_vec());
+    files.remove(&segment(2));
+    files.get_mut(&segment(3)).unwrap()[5] ^= 1;
+    let lab = Lab::with(&files);
+    let of_the_file = || lab.read().gaps.into_iter().filter(|gap| gap.segment == 1).map(|gap| (gap.kind, gap.bytes));
+    assert_eq!(of_the_file().count(), 0, "it may be what a crash left");
+    lab.append_one();
+    assert_eq!(of_the_file().collect::<Vec<_>>(), [(GapKind::Foreign, 5)], "the header in segment 4 says it was one");
+}

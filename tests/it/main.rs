@@ -3,6 +3,7 @@
 //! - `format`: the bytes of a journal, read by code that shares nothing with the library
 //! - `record`: the recorder as its clients see it: protocol, signals, full and failing disks, being killed
 //! - `recovery`: every truncation, every flipped bit, and the shapes that real damage takes
+//! - `refusals`: a system that refuses: no more open files, no permission
 //! - `refused_reads`: a disk that does not give what an opening needs
 //! - `quotation`: a journal that records the reading of another one
 //! - `crash`: processes killed under load
@@ -77,6 +78,7 @@ mod properties;
 mod quotation;
 mod record;
 mod recovery;
+mod refusals;
 mod refused_reads;
 mod stats;
 mod support;

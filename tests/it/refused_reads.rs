@@ -1,7 +1,7 @@
-//! A disk that refuses reads for a while, just when a journal is opened for writing.
+//! A disk that refuses reads for a while, just when a journal is opened for writing, or gives less than was asked for.
 
 use crate::faulty::{Call, EIO, Fate, Faulty};
-use crate::support::{Files, ID, Lab, Reading, reference, segment, segments, unclosed};
+use crate::support::{Dice, Files, ID, Lab, Reading, reference, segment, segments, unclosed};
 use foldlog::{ErrorKind, Store, TextDelta};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -86,4 +86,30 @@ fn readers_go_on_where_an_opening_refuses() {
     assert_eq!(store.journal(ID).unwrap_err().kind(), ErrorKind::Io);
     let reading = Reading::of(&store.reader(ID).unwrap());
     assert!(!reading.entries.is_empty() && !reading.is_clean(), "{reading:?}");
+}
+
+#[test]
+fn reads_that_give_less_than_asked_for_are_gone_on_with() {
+    // Goal: a short read is not the end of a file. Method: every read gives 1 to 90 bytes, to a reader, to an opening behind
+    // a torn end, and to a compaction.
+    let mut files = reference(1_500);
+    let newest = segments(&files).pop().unwrap();
+    files.get_mut(&newest).unwrap().extend_from_slice(b"{\"seq\":99,\"sy");
+    let whole = Lab::with(&files);
+    let lab = Lab::with(&files);
+    let disk = Faulty::new(lab.disk.clone());
+    let mut dice = Dice::seeded(1);
+    disk.rule(move |call, _| match call {
+        Call::Read(..) => Fate::Short(1 + dice.below(90)),
+        _ => Fate::Done,
+    });
+    let store = Store::open_on(disk, "/lab").unwrap();
+    let read = |store: &Store| Reading::of(&store.reader(ID).unwrap());
+    let (all, short) = (whole.read(), read(&store));
+    assert_eq!((&short.entries, &short.gaps), (&all.entries, &all.gaps));
+    let found = |store: &Store| store.journal(ID).unwrap().recovered().clone();
+    assert_eq!(format!("{:?}", found(&store)), format!("{:?}", found(&whole.store)));
+    let reports = [&store, &whole.store].map(|store| store.compact(ID).unwrap().dropped);
+    assert_eq!(reports[0], reports[1]);
+    assert_eq!(read(&store).entries, whole.read().entries);
 }

@@ -4,8 +4,8 @@ use crate::faulty::{Call, EIO, ENOSPC, Fate, Faulty};
 use crate::patience::{Gate, PATIENCE, delta, in_time, on_faulty, until};
 use crate::support::{ID, Lab, Reading, child_arguments, child_place};
 use foldlog::{
-    DiskStorage, Draft, Durability, ErrorKind, Health, Journal, JournalOptions, Outcome, Reader, Seq, SessionStarted,
-    Store, TextDelta, Ticket, TurnStarted,
+    Cursor, DiskStorage, Draft, Durability, ErrorKind, Health, Journal, JournalOptions, Outcome, Reader, Seq,
+    SessionStarted, Store, TextDelta, Ticket, TurnStarted,
 };
 use std::path::Path;
 use std::pin::Pin;
@@ -473,4 +473,39 @@ fn a_waker_that_panics_costs_nobody_else_anything() {
     }
     assert!(matches!(journal.health(), Health::Good));
     journal.append(delta(3)).unwrap().wait().unwrap();
+}
+
+#[test]
+fn whoever_gives_up_waiting_is_forgotten() {
+    // Goal: waits that are given up, on a journal that is well for months, leave nothing behind. Each blocking wait of a
+    // follower left a waker. Method: a waker of its own for each wait; how many of them are still held.
+    struct Sleeps;
+    impl Wake for Sleeps {
+        fn wake(self: Arc<Self>) {}
+    }
+    let sleeps = Arc::new(Sleeps);
+    let held = || Arc::strong_count(&sleeps) - 1;
+    let (disk, lab, _, journal) = on_faulty(JournalOptions::default());
+    journal.append(delta(1)).unwrap().wait().unwrap();
+    let mut follower = journal.follow(Cursor::start(), Durability::Written).unwrap();
+    while follower.next_timeout(Duration::from_millis(1)).is_some() {}
+    for _ in 0..10 {
+        let waker = Waker::from(Arc::clone(&sleeps));
+        let mut context = Context::from_waker(&waker);
+        assert!(Pin::new(&mut journal.health_change()).poll(&mut context).is_pending());
+        let _ = std::pin::pin!(follower.next()).poll(&mut context);
+    }
+    assert!(held() <= 2, "{} wakers are held for one follower: by its bell, and by the journal", held());
+    drop(follower);
+    assert_eq!(held(), 0, "the follower is gone");
+
+    disk.rule(|call, _| if call == Call::Sync { Fate::Waits } else { Fate::Done });
+    let waker = Waker::from(Arc::clone(&sleeps));
+    let pushed = journal.push(delta(2)).unwrap();
+    assert!(Pin::new(&mut journal.close()).poll(&mut Context::from_waker(&waker)).is_pending());
+    drop(waker);
+    assert_eq!(held(), 0, "nobody waits for the close any more");
+    disk.gate().open();
+    journal.close().wait().unwrap();
+    assert!(lab.read().entries.contains_key(&pushed.get()));
 }

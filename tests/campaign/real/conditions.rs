@@ -2,9 +2,10 @@
 
 use super::child::{ID, Role, acknowledgement};
 use super::kills::{check, goes_on};
+use super::mount::{Kind, Mounted, workshop};
 use crate::part::{Outcome, Part, Scope, Tally};
 use crate::support::has;
-use foldlog::{Cursor, ErrorKind, Health, Item, JournalOptions, Store, TextDelta};
+use foldlog::{Cursor, Error, ErrorKind, Health, Item, JournalOptions, Store, TextDelta};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -42,7 +43,7 @@ fn conditions(scope: &Scope) -> Outcome {
         }
     }
     if all {
-        for (setting, value) in [("max_user_instances", "0"), ("max_queued_events", "16")] {
+        for (setting, value) in [("max_user_instances", "0"), ("max_user_watches", "0"), ("max_queued_events", "16")] {
             match notices(setting, value) {
                 Ok(entries) => {
                     tally.acknowledged += entries;
@@ -64,6 +65,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("an immutable directory", immutable_directory),
     ("a second name of a directory", second_name),
     ("odd clocks", odd_clocks),
+    ("a read-only file system", read_only),
 ];
 
 /// Runs the recording child in a shell that has set a limit: it may fail, and what it was told is there.
@@ -149,13 +151,40 @@ fn odd_clocks() -> Result<u64, String> {
     }
     let root = tempfile::tempdir().unwrap();
     let mut promised = 0;
-    for time in ["2100-01-01 00:00:00", "1970-01-02 00:00:00", "2016-12-31 23:59:59"] {
+    // The last two go by a day, or go back by one, whenever somebody looks.
+    let times = ["2100-01-01 00:00:00", "1970-01-02 00:00:00", "2016-12-31 23:59:59"].map(|time| format!("@{time}"));
+    let jumps = ["i86400", "i-86400"].map(|step| format!("@2026-01-01 00:00:00 {step}"));
+    for time in times.iter().chain(&jumps) {
         let child = Role::Record.command(root.path(), 1);
         let mut faked = Command::new("faketime");
-        faked.arg(time).arg(child.get_program()).args(child.get_args());
+        faked.args(["-f", time]).arg(child.get_program()).args(child.get_args()).env("DONT_FAKE_MONOTONIC", "1");
         promised += ends_well_enough(&mut faked, &child, root.path(), time);
     }
     Ok(promised)
+}
+
+/// Opening is refused and changes nothing, reading goes on, and so does recording once it may.
+fn read_only() -> Result<u64, String> {
+    if let Some(why) = Kind::Ext4.missing() {
+        return Err(why);
+    }
+    let dir = workshop();
+    let disk = Mounted::new(Kind::Ext4, dir.path(), 16 << 20)?;
+    let store = Store::open(disk.place.join("store")).unwrap();
+    let append = || {
+        let journal = store.journal(ID)?;
+        journal.append(TextDelta::new("a", "")).map_err(Error::from)?.wait()?;
+        journal.close().wait()
+    };
+    append().unwrap();
+    disk.remount("ro")?;
+    assert_eq!(append().unwrap_err().kind(), ErrorKind::Io);
+    assert!(store.reader(ID).unwrap().verify().unwrap().clean);
+    disk.remount("rw")?;
+    append().unwrap();
+    let report = store.reader(ID).unwrap().verify().unwrap();
+    assert!(report.clean && report.gaps.is_empty(), "{report:#?}");
+    Ok(2)
 }
 
 /// A follower that gets no notices, or only some, misses nothing.
@@ -175,6 +204,7 @@ fn notices(setting: &str, value: &str) -> Result<u64, String> {
     let journal = store.journal_with(ID, JournalOptions::default().segment_bytes(4_000)).unwrap();
     journal.append(TextDelta::new("a", "0")).unwrap().wait().unwrap();
     let mut follower = store.reader(ID).unwrap().follow(Cursor::start()).unwrap();
+    assert_eq!(follower.is_watching(), value != "0", "{setting} has no effect");
     let writer = std::thread::spawn(move || {
         for number in 1..3_000 {
             let event = TextDelta::new("a", format!("{number}"));

@@ -3,14 +3,11 @@
 use super::scripts::{Call, Script, traces};
 use crate::part::{Outcome, Part, Scope, Tally};
 use crate::support::Dice;
-use std::io::Read;
-use std::process::{Command, ExitStatus};
-use std::time::{Duration, Instant};
 
 pub const INJECTED: Part = Part {
     name: "injected-errors",
     unit: "errors",
-    what: "a call on a journal's files fails, once, twice or from then on, while a process records, recovers or compacts",
+    what: "a call on a journal's files fails, once, twice or from then on, while a process records, is fed by a pipe, recovers or compacts",
     slice: 14,
     full: u64::MAX,
     run: injected,
@@ -30,9 +27,6 @@ const ERRORS: [(&str, &[&str]); 11] = [
     ("flock", &["EINTR", "EIO"]),
     ("getdents64", &["EIO"]),
 ];
-
-/// More than a script takes under a tracer.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 struct Fault {
@@ -73,9 +67,11 @@ fn plan() -> Vec<Fault> {
     for script in Script::ALL {
         for call in script.calls(&kinds) {
             for error in ERRORS.iter().filter(|(kind, _)| *kind == call.name).flat_map(|(_, errors)| *errors) {
-                // Interrupted for ever is waited for, for ever. A block that cannot be read is read again in sectors: only
-                // more than one refusal in a row keeps bytes back.
-                let lasting = [Some(1), Some(2), None].into_iter().filter(|times| times.is_some() || *error != "EINTR");
+                // Interrupted for ever is waited for, for ever, as `record` does for space. A block that cannot be read is
+                // read again in sectors: only more than one refusal in a row keeps bytes back.
+                let endless = *error == "EINTR"
+                    || script == Script::Pipe && (call.name.as_str(), *error) == ("pwrite64", "ENOSPC");
+                let lasting = [Some(1), Some(2), None].into_iter().filter(|times| times.is_some() || !endless);
                 plan.extend(lasting.map(|times| Fault { script, call: call.clone(), error, times }));
             }
         }
@@ -94,27 +90,8 @@ fn inject(fault: &Fault) -> (u64, bool) {
     let what = format!("{script:?}: {call}, when={when}, answers {error}");
     let root = tempfile::tempdir().unwrap();
     let before = script.prepare(root.path());
-    let (said, status) = run(&mut script.injected(call, &format!("error={error}:when={when}"), root.path()), &what);
+    let (said, status) = script.injected(call, &format!("error={error}:when={when}"), root.path(), &what);
     assert!(status.code().is_some(), "{what}: {status}");
     assert!(*error != "EINTR" || status.success(), "{what}: an interruption is no failure: {said}");
     (script.look(root.path(), &before, &said, &what), status.success())
-}
-
-/// Runs a command to its end, which must come. What it said.
-fn run(command: &mut Command, what: &str) -> (String, ExitStatus) {
-    let mut child = command.spawn().unwrap();
-    let end = Instant::now() + PATIENCE;
-    let status = loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            break status;
-        }
-        if Instant::now() > end {
-            let _ = child.kill();
-            panic!("{what}: it hangs");
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    };
-    let mut said = String::new();
-    child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
-    (said, status)
 }

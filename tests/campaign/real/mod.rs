@@ -8,4 +8,5 @@ pub mod errors;
 pub mod kills;
 mod ledger;
 mod mount;
+mod pipe;
 mod scripts;

@@ -2,19 +2,26 @@
 
 use super::child::{ID, Role, acknowledgement};
 use super::kills::{check, goes_on};
+use super::pipe;
 use crate::support::{Reading, has};
 use foldlog::{JournalOptions, SessionRecord, Store, TextDelta, TurnEnded, TurnStarted};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+/// More than a script takes under a tracer.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Script {
     Record,
     Recover,
     Compact,
+    /// `foldlog record`, fed by a pipe.
+    Pipe,
 }
 
 /// One call of a process, to which something is done.
@@ -43,15 +50,20 @@ impl fmt::Display for Call {
 pub type Before = Option<(Reading, SessionRecord)>;
 
 impl Script {
-    pub const ALL: [Script; 3] = [Script::Record, Script::Recover, Script::Compact];
+    pub const ALL: [Script; 4] = [Script::Record, Script::Recover, Script::Compact, Script::Pipe];
 
-    fn role(self) -> Role {
-        if self == Script::Compact { Role::Compact } else { Role::Record }
+    /// It under `strace` with these arguments.
+    fn traced(self, arguments: &[&str], root: &Path) -> Command {
+        match self {
+            Script::Record | Script::Recover => Role::Record.traced(arguments, root, 1),
+            Script::Compact => Role::Compact.traced(arguments, root, 1),
+            Script::Pipe => pipe::recorder(&[&["strace", "-f", "-qq"], arguments].concat(), root),
+        }
     }
 
     /// Makes what is there before it.
     pub fn prepare(self, root: &Path) -> Before {
-        if self == Script::Record {
+        if matches!(self, Script::Record | Script::Pipe) {
             return None;
         }
         let store = Store::open(root).unwrap();
@@ -75,14 +87,14 @@ impl Script {
         Some((Reading::of(&reader), reader.fold().unwrap()))
     }
 
-    /// Runs it with something done to a call.
-    pub fn injected(self, call: &Call, fault: &str, root: &Path) -> Command {
+    /// Runs it with something done to a call, to its end, which must come. What it said, and how it ended.
+    pub fn injected(self, call: &Call, fault: &str, root: &Path, what: &str) -> (String, ExitStatus) {
         let (trace, inject) = (format!("trace={}", call.name), format!("inject={}:{fault}", call.name));
         let mut arguments = vec!["-o", "/dev/null", "-e", &trace, "-e", &inject];
         // Without the slash that joining nothing leaves at the end.
         let files: Vec<PathBuf> = call.files.iter().map(|file| root.join(file).components().collect()).collect();
         arguments.extend(files.iter().flat_map(|file| ["-P", file.to_str().unwrap()]));
-        self.role().traced(&arguments, root, 1)
+        run(&mut self.traced(&arguments, root), what)
     }
 
     /// Its calls of these kinds on the session's files, counted on each file alone and on all of them together.
@@ -100,7 +112,7 @@ impl Script {
         let log = tempfile::NamedTempFile::new().unwrap();
         let watched = format!("trace={}", kinds.join(","));
         let arguments = ["-y", "-o", log.path().to_str().unwrap(), "-e", &watched];
-        let status = self.role().traced(&arguments, root.path(), 1).status().unwrap();
+        let (_, status) = run(&mut self.traced(&arguments, root.path()), "a script");
         assert!(status.success(), "{self:?} does not end well");
         std::fs::read_to_string(log.path()).unwrap().lines().filter_map(|line| parsed(line, root.path())).collect()
     }
@@ -108,6 +120,9 @@ impl Script {
     /// Everything that was there before or was said to be safe is there, nothing else is, and the next process goes on.
     /// Returns how many events had been said to be safe.
     pub fn look(self, root: &Path, before: &Before, said: &str, what: &str) -> u64 {
+        if self == Script::Pipe {
+            return pipe::look(root, said, what);
+        }
         let promised: BTreeMap<u64, String> = said.lines().filter_map(acknowledgement).collect();
         let store = Store::open(root).unwrap();
         if let (Script::Compact, Some((_, fold))) = (self, before) {
@@ -131,6 +146,25 @@ impl Script {
 pub fn traces() -> bool {
     let traced = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status();
     has("strace", "what traces") && traced.is_ok_and(|status| status.success())
+}
+
+/// Runs a command to its end, which must come. What it said, and how it ended.
+pub(super) fn run(command: &mut Command, what: &str) -> (String, ExitStatus) {
+    let mut child = command.spawn().unwrap();
+    let (stdin, stdout) = (child.stdin.take(), child.stdout.take().unwrap());
+    let talking = std::thread::spawn(move || pipe::talk(stdin, stdout));
+    let end = Instant::now() + PATIENCE;
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if Instant::now() > end {
+            let _ = child.kill();
+            panic!("{what}: it hangs");
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    (talking.join().unwrap(), status)
 }
 
 /// Ends the newest segment in the middle of a line.

@@ -58,7 +58,7 @@ mod follow {
 use crate::error::{Error, ErrorKind};
 use crate::follow::{Bell, HINT, POLL};
 use crate::pool::{Pool, Task};
-use crate::watermark::{Durability, Health, HealthChange, Ticket, Watermark, block_until};
+use crate::watermark::{Durability, Health, HealthChange, Ticket, Watcher, Watermark, block_until};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -127,15 +127,11 @@ fn a_follower_of_the_mark_is_told_that_it_has_moved() {
         let mark = Arc::new(Watermark::starting_at(0));
         let watched = Arc::clone(&mark);
         let follows = thread::spawn(move || {
-            let mut seen = 0;
+            let (watcher, level, mut seen) = (Watcher::new(watched), Durability::Synced, 0);
             while seen < 2 {
-                let moved = |context: &mut std::task::Context<'_>| match watched.watch_past(
-                    Durability::Synced,
-                    seen,
-                    context.waker(),
-                ) {
-                    true => Poll::Ready(watched.reached(Durability::Synced)),
-                    false => Poll::Pending,
+                let moved = |context: &mut std::task::Context<'_>| {
+                    let passed = watcher.watch_past(level, seen, context.waker());
+                    if passed { Poll::Ready(watcher.mark().reached(level)) } else { Poll::Pending }
                 };
                 seen = block_until(None, moved).unwrap();
             }
@@ -151,8 +147,7 @@ fn whoever_waits_for_a_change_of_health_is_told() {
     // Goal: no change gets lost between looking and waiting.
     orders(|| {
         let mark = Arc::new(Watermark::starting_at(0));
-        let seen = mark.health().1;
-        let mut change = HealthChange { mark: Arc::clone(&mark), seen };
+        let mut change = HealthChange::new(Arc::clone(&mark));
         let waits = thread::spawn(move || block_until(None, |context| Pin::new(&mut change).poll(context)));
         mark.set_health(Health::StorageFull);
         assert!(matches!(waits.join().unwrap(), Some(Health::StorageFull)));

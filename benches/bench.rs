@@ -136,8 +136,8 @@ fn durable<'a>(lab: &'a Lab, plan: &mut Plan<'a>) {
 
 fn reading<'a>(lab: &'a Lab, plan: &mut Plan<'a>) {
     let read = plan.case(|| lab.read_only());
-    let fold = plan.case(|| lab.fold());
-    let verify = plan.case(|| lab.verify());
+    let fold = plan.case(|| lab.fold(1));
+    let verify = plan.case(|| lab.verify(1));
     let direct = plan.case(|| lab.read_direct());
     let open = plan.case(|| lab.open());
     plan.row("replay to a SessionRecord", BYTES, fold).limit("read(2), 1 MB at a time", read, None);

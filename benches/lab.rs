@@ -234,18 +234,18 @@ impl Lab {
     }
 
     /// From the log to the record.
-    pub(crate) fn fold(&self) -> Result<Sample> {
+    pub(crate) fn fold(&self, threads: usize) -> Result<Sample> {
         let start = Instant::now();
-        let record = self.store.reader(REPLAYED)?.fold()?;
+        let record = self.store.reader(REPLAYED)?.threads(threads).fold()?;
         let sample = self.per_byte(start.elapsed());
         black_box(record);
         Ok(sample)
     }
 
     /// Every byte checked.
-    pub(crate) fn verify(&self) -> Result<Sample> {
+    pub(crate) fn verify(&self, threads: usize) -> Result<Sample> {
         let start = Instant::now();
-        let report = self.store.reader(REPLAYED)?.verify()?;
+        let report = self.store.reader(REPLAYED)?.threads(threads).verify()?;
         let sample = self.per_byte(start.elapsed());
         if !report.clean || report.entries <= self.steps.len() as u64 {
             return Err("the session is not what was recorded".into());

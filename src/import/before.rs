@@ -61,14 +61,21 @@ impl Before {
                 return true;
             }
             Before::Place(last) => match draft.given_id().and_then(Before::parse) {
-                // Nothing is new so far: the earlier import stood at the same end, and had nothing to let go of.
-                Some(Before::End { torn: None, .. }) => true,
-                _ => place <= *last,
+                // The earlier import held nothing back, or was killed before it had given it out.
+                Some(Before::End { .. }) => false,
+                // What was held back may come behind the line's own: only the place itself tells.
+                _ if place == *last => {
+                    *self = Before::Nothing;
+                    return true;
+                }
+                _ => place.offset <= last.offset,
             },
             Before::End { at, torn } => match draft.given_id().and_then(Before::parse) {
-                // What else is held back here was let go of at an end that came before.
-                Some(Before::End { at: own, torn: None }) => own.offset <= at.offset || torn.is_some(),
-                Some(Before::End { at: own, torn: len }) => own.offset == at.offset && len == *torn,
+                Some(Before::End { at: own, torn: None }) => match torn {
+                    None => own <= *at,
+                    Some(_) => own.offset <= at.offset,
+                },
+                Some(Before::End { at: own, torn: len }) => own.offset == at.offset && len == *torn && own <= *at,
                 _ => place.offset < at.offset,
             },
         };

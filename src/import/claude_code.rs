@@ -123,17 +123,17 @@ impl Mapper for ClaudeCode {
         }
     }
 
-    fn settle(&mut self, out: &mut Out) {
+    fn settle(&mut self, again: bool, out: &mut Out) {
         for message in self.sorted_lanes().filter_map(|lane| lane.message.as_mut()) {
-            message.tell(out);
+            message.tell(again, out);
         }
     }
 }
 
 impl Message {
     /// Gives its end out, and that of its turn, unless that was done.
-    fn tell(&mut self, out: &mut Out) {
-        if std::mem::replace(&mut self.told, true) {
+    fn tell(&mut self, again: bool, out: &mut Out) {
+        if std::mem::replace(&mut self.told, true) && !again {
             return;
         }
         out.late(self.time, self.ended.clone());
@@ -165,7 +165,7 @@ impl Lane {
     /// No more of the message comes.
     fn end_message(&mut self, out: &mut Out) {
         let Some(mut message) = self.message.take() else { return };
-        message.tell(out);
+        message.tell(false, out);
         if message.turn_ended.is_some() {
             self.turn = None;
         }

@@ -82,21 +82,12 @@ impl Mapper for Gemini {
         }
     }
 
-    fn settle(&mut self, out: &mut Out) {
-        let (Some(held), turn) = (&mut self.held, &self.turn) else { return };
-        held.tell(turn.as_deref(), out);
-    }
-}
-
-impl Held {
-    /// Gives its end out, and that of the turn that it answers, unless that was done.
-    fn tell(&mut self, turn: Option<&str>, out: &mut Out) {
-        if std::mem::replace(&mut self.told, true) {
-            return;
-        }
-        out.late(self.time, self.ended.clone());
-        if let Some(turn) = turn.filter(|_| self.answers) {
-            out.late(self.time, TurnEnded::success(turn.to_owned()));
+    fn settle(&mut self, again: bool, out: &mut Out) {
+        let Some(held) = self.held.as_mut().filter(|held| again || !held.told) else { return };
+        held.told = true;
+        out.late(held.time, held.ended.clone());
+        if let Some(turn) = self.turn.as_ref().filter(|_| held.answers) {
+            out.late(held.time, TurnEnded::success(turn.clone()));
         }
     }
 }
@@ -117,7 +108,7 @@ fn patch(line: &Object<'_>, out: &mut Out) -> Fate {
 impl Gemini {
     /// No more of the model's message comes.
     fn end_message(&mut self, out: &mut Out) {
-        self.settle(out);
+        self.settle(false, out);
         let Some(held) = self.held.take() else { return };
         self.ended = Some(held.id);
         self.turn.take_if(|_| held.answers);

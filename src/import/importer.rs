@@ -50,6 +50,8 @@ pub struct Importer<R> {
     settled_before: bool,
     /// Where reading has got to.
     end: u64,
+    /// What is held back there has been given out.
+    is_settled: bool,
 }
 
 impl<R: BufRead> Importer<R> {
@@ -62,6 +64,7 @@ impl<R: BufRead> Importer<R> {
             before: Before::Nothing,
             settled_before: false,
             end: 0,
+            is_settled: false,
         }
     }
 
@@ -90,6 +93,9 @@ impl<R: BufRead> Importer<R> {
             for draft in std::mem::take(&mut self.opening) {
                 self.taker.out.push(draft);
             }
+            if matches!(self.before, Before::End { .. }) {
+                self.taker.out.drafts.clear(); // they come before every end, also one in the first line
+            }
             return Ok(Some(self.step(0, 0, None)));
         }
         let Some(line) = self.lines.next(at_end)? else {
@@ -97,21 +103,20 @@ impl<R: BufRead> Importer<R> {
             let step = if at_end { self.settle() } else { ImportStep::default() };
             return Ok((!step.drafts.is_empty()).then_some(step));
         };
+        let last = line.ending == Ending::EndOfFile || self.before.was_last(&line);
         let mut earlier = Vec::new();
-        if !self.settled_before && self.before.ends_at(&line) {
+        // The last line may yet change: what was held back must not wait for it.
+        if last || (!self.settled_before && self.before.ends_at(&line)) {
             self.settled_before = true;
-            // Here the earlier import had come to the end of the file, and let go of what it held back.
+            // Here the earlier import had come to the end of the file, and given out what it held back.
             earlier = self.settle().drafts;
         }
         self.end = line.offset + line.len as u64 + u64::from(line.ending == Ending::Newline);
-        let last = line.ending == Ending::EndOfFile || self.before.was_last(&line);
-        if last {
-            // The line may yet change: what was held back must not wait for it, nor what it leads to for the next.
-            self.taker.settle();
-        }
         let damage = self.taker.take(&line, self.lines.bytes(&line));
+        self.is_settled = last;
         if last {
-            self.taker.settle();
+            // Nor must what it leads to wait for the next.
+            self.taker.settle(false);
             for (index, (_, draft)) in self.taker.out.drafts.iter_mut().enumerate() {
                 if draft.given_id().is_none() {
                     *draft = draft.clone().id(format!("{}.{index}.torn.{}", line.offset, line.len));
@@ -133,9 +138,12 @@ impl<R: BufRead> Importer<R> {
         self.end
     }
 
-    /// Lets go of what was held back until the next record: for a file that has been still for a while.
+    /// Gives out what is held back until the next record: for a file that has been still for a while.
     pub fn settle(&mut self) -> ImportStep {
-        self.taker.settle();
+        // If anything is held back, the last event of an import says so by its id, though the same was given out before.
+        if !std::mem::replace(&mut self.is_settled, true) {
+            self.taker.settle(true);
+        }
         // What the end of the file brought has ids of its own: had the file gone on, it would have come elsewhere.
         for (index, (_, draft)) in self.taker.out.drafts.iter_mut().enumerate() {
             *draft = draft.clone().id(format!("{}.{index}.end", self.end));

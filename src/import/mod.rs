@@ -51,8 +51,9 @@ pub(crate) trait Mapper: Send {
     fn record(&mut self, text: &str, out: &mut Out) -> Fate;
 
     /// Gives out what is held until the next record would show whether more belongs to it: the file ends here, for now.
-    /// What later records become must not depend on where that was; what was given out does not come again unchanged.
-    fn settle(&mut self, _out: &mut Out) {}
+    /// What later records become must not depend on where that was; what was given out does not come again unchanged,
+    /// but with `again`, at another end.
+    fn settle(&mut self, _again: bool, _out: &mut Out) {}
 }
 
 /// What a record says about the session of its file.

@@ -48,9 +48,9 @@ impl Taker {
         Taker { row, mapper: (row.mapper)(source), out, counts: ImportCounts::default() }
     }
 
-    /// Lets go of what was held back until the next record.
-    pub(super) fn settle(&mut self) {
-        self.mapper.settle(&mut self.out);
+    /// Gives out what is held back until the next record; with `again`, also what was given out at an earlier end.
+    pub(super) fn settle(&mut self, again: bool) {
+        self.mapper.settle(again, &mut self.out);
     }
 
     /// Makes events of a line, and counts it.

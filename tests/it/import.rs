@@ -202,10 +202,12 @@ fn a_file_that_has_grown_adds_only_what_is_new() {
     }
 }
 
-/// Imports the first lines of a file, then all of them: nothing may be missing that one import gives, in the same words.
-fn grows_behind(line: usize, format: SourceFormat, file: &str) {
+/// Imports the first lines of a file and some bytes of the next, then all of it: nothing may be missing that one import
+/// gives, in the same words.
+fn grows_behind(line: usize, torn: usize, format: SourceFormat, file: &str) {
     let root = Root::new();
-    let path = root.file("a.jsonl", &lines(file.as_bytes())[..line].concat());
+    let whole_lines = lines(file.as_bytes())[..line].concat().len();
+    let path = root.file("a.jsonl", &file.as_bytes()[..whole_lines + torn]);
     root.import(&[], &[&path]);
     fs::write(&path, file).unwrap();
     let ran = root.import(&[], &[&path]);
@@ -223,7 +225,7 @@ fn a_gemini_message_that_ended_with_the_file_goes_on_in_its_turn() {
 {"id":"r-1","timestamp":"2026-06-01T07:00:02.000Z","type":"gemini","content":"Let me look."}
 {"id":"r-1","timestamp":"2026-06-01T07:00:02.000Z","type":"gemini","content":"Let me look.","toolCalls":[{"id":"k-1","name":"ls"}]}
 "#;
-    grows_behind(3, SourceFormat::Gemini, file);
+    grows_behind(3, 0, SourceFormat::Gemini, file);
 }
 
 #[test]
@@ -232,7 +234,27 @@ fn a_sub_agent_that_starts_behind_the_end_of_the_file_names_the_turn_that_was_op
 {"type":"assistant","sessionId":"c-1","uuid":"a-1","message":{"id":"m-1","content":[{"type":"text","text":"I do."}],"stop_reason":"end_turn"}}
 {"type":"user","sessionId":"c-1","isSidechain":true,"uuid":"s-1","message":{"content":"Where?"}}
 "#;
-    grows_behind(2, SourceFormat::ClaudeCode, file);
+    grows_behind(2, 0, SourceFormat::ClaudeCode, file);
+}
+
+/// The last line makes no event before the end of the file does.
+#[test]
+fn a_line_that_only_ends_a_message_counts_as_growth() {
+    let file = r#"{"type":"user","sessionId":"c-1","uuid":"u-1","message":{"content":"Look."}}
+{"type":"assistant","sessionId":"c-1","uuid":"a-1","message":{"id":"m-1","content":[{"type":"tool_use","id":"k-1","name":"ls"}]}}
+{"type":"user","sessionId":"c-1","uuid":"u-2","message":{"content":[{"type":"tool_result","tool_use_id":"k-1"}]}}
+{"type":"assistant","sessionId":"c-1","uuid":"a-2","message":{"id":"m-1","content":[],"stop_reason":"end_turn"}}
+"#;
+    grows_behind(3, 0, SourceFormat::ClaudeCode, file);
+    grows_behind(3, 1, SourceFormat::ClaudeCode, file);
+}
+
+#[test]
+fn a_session_whose_file_begins_with_half_a_line_begins_once() {
+    let root = Root::new();
+    let path = root.file("a.jsonl", b"{");
+    let import = || root.import(&["--format", "copilot"], &[&path]).json[0]["events"].as_u64();
+    assert_eq!((import(), import()), (Some(3), Some(0)));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use crate::support::Lab;
 use crate::transcripts::{ALL, examine, import, repair, source};
 use base64::Engine;
-use foldlog::{Event, FindingKind, Importer};
+use foldlog::{Draft, Event, FindingKind, Importer, SourceFormat};
 use proptest::prelude::*;
 use std::io::{self, BufRead, Read};
 
@@ -94,6 +94,42 @@ fn kept(type_name: &str, data: &str) -> Vec<u8> {
             _ => Vec::new(),
         },
         _ => Vec::new(),
+    }
+}
+
+fn in_words(draft: &Draft) -> String {
+    format!("{draft:?}")
+}
+
+/// What an import brings into a session where an earlier one was killed when it had brought these.
+fn brought_behind(brought: &[Draft], file: &[u8], format: SourceFormat) -> Vec<String> {
+    let source = source(file, Some(format));
+    let lab = Lab::new();
+    let journal = lab.store.journal(source.session_id.clone()).unwrap();
+    brought.iter().for_each(|draft| _ = journal.push(draft.clone()).unwrap());
+    journal.close().wait().unwrap();
+    let journal = lab.store.journal(source.session_id.clone()).unwrap();
+    let mut importer = Importer::new(file, &source);
+    assert!(importer.resume_behind(journal.last_id().unwrap()));
+    let mut again = Vec::new();
+    while let Some(step) = importer.next(true).unwrap() {
+        again.extend(step.drafts.iter().map(in_words));
+    }
+    again
+}
+
+/// The last line's own event comes before the ends that it shows of what was held back.
+#[test]
+fn an_import_that_was_killed_within_a_line_brings_the_rest_of_it() {
+    let file = br#"{"type":"user","sessionId":"c-1","uuid":"u-1","message":{"content":"Look."}}
+{"type":"assistant","sessionId":"c-1","uuid":"a-1","message":{"id":"m-1","content":[],"stop_reason":"end_turn"}}
+{"type":"user","sessionId":"c-1","uuid":"u-2","cwd":"/home/me","message":{"content":"Thanks."}}
+"#;
+    let drafts = import(file, SourceFormat::ClaudeCode).drafts;
+    for killed in 1..drafts.len() {
+        let (brought, rest) = drafts.split_at(killed);
+        let again = brought_behind(brought, file, SourceFormat::ClaudeCode);
+        assert_eq!(again, rest.iter().map(in_words).collect::<Vec<_>>(), "killed behind {:?}", brought.last());
     }
 }
 
@@ -222,6 +258,21 @@ proptest! {
         let early = |(name, _): &&(String, String)| !matches!(&**name, "unparsed" | "model_call_ended" | "turn_ended");
         let ends_in_records = cuts.iter().all(|cut| file[..*cut].ends_with(b"\n"));
         prop_assert!(!ends_in_records || extra.iter().find(early).is_none(), "twice: {extra:?}");
+    }
+
+    /// An import that is killed behind any of its events brings the others when it is run again.
+    #[test]
+    fn a_killed_import_brings_the_rest(
+        transcript in 0..ALL.len(),
+        spoils in prop::collection::vec(spoil(), 0..3),
+        cut in any::<u16>(),
+        killed in any::<prop::sample::Index>(),
+    ) {
+        let (file, format) = (spoilt(transcript, &spoils), ALL[transcript].1);
+        let file = &file[..usize::from(cut) % (file.len() + 1)];
+        let drafts = import(file, format).drafts;
+        let (brought, rest) = drafts.split_at(1 + killed.index(drafts.len()));
+        prop_assert_eq!(brought_behind(brought, file, format), rest.iter().map(in_words).collect::<Vec<_>>());
     }
 
     /// A file that grows by pieces, cut anywhere, gives the same events as one that was there whole.

@@ -1,10 +1,12 @@
 //! A disk that refuses reads for a while, just when a journal is opened for writing, or gives less than was asked for.
 
 use crate::faulty::{Call, EIO, Fate, Faulty};
-use crate::support::{Dice, Files, ID, Lab, Reading, reference, segment, segments, unclosed};
-use foldlog::{ErrorKind, Store, TextDelta};
+use crate::patience::{PATIENCE, delta, on_faulty};
+use crate::support::{Dice, Files, ID, Lab, Reading, SUFFIX, reference, segment, segments, unclosed};
+use foldlog::{Cursor, ErrorKind, Item, JournalOptions, Store, TextDelta};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// A store on a disk that refuses `count` reads of segments, from the one with this number on; and what counts reads.
 fn refusing(lab: &Lab, first: usize, count: usize) -> (Store, Faulty, Arc<AtomicUsize>) {
@@ -112,4 +114,31 @@ fn reads_that_give_less_than_asked_for_are_gone_on_with() {
     let reports = [&store, &whole.store].map(|store| store.compact(ID).unwrap().dropped);
     assert_eq!(reports[0], reports[1]);
     assert_eq!(read(&store).entries, whole.read().entries);
+}
+
+#[test]
+fn short_reads_do_not_make_a_follower_believe_that_a_file_was_replaced() {
+    // Goal: a follower that compares the end of its last line with what one read gives may look again, and takes nothing
+    // back. Method: reads give less than a checksum takes; a journal that grows while it is followed.
+    let (disk, lab, store, journal) = on_faulty(JournalOptions::default());
+    journal.append(delta(0)).unwrap().wait().unwrap();
+    let poll = Duration::from_millis(1);
+    let mut follower = store.reader(ID).unwrap().follow(Cursor::start()).unwrap().poll_every(poll);
+    let mut dice = Dice::seeded(1);
+    disk.rule(move |call, _| match call {
+        Call::Read(..) => Fate::Short(1 + dice.below(SUFFIX)),
+        _ => Fate::Done,
+    });
+    let mut given = Vec::new();
+    for number in 1..20 {
+        journal.append(delta(number)).unwrap().wait().unwrap();
+        while given.len() <= number {
+            match follower.next_timeout(PATIENCE).expect("it hangs").unwrap() {
+                Item::Entry(entry) => given.push(entry.seq().get()),
+                Item::CaughtUp => {}
+                item => panic!("{item:?}"),
+            }
+        }
+    }
+    assert_eq!(given, lab.read().seqs());
 }

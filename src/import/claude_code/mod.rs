@@ -4,6 +4,8 @@
 //! is broken. One message of the model may be spread over several lines that repeat its id and its usage: it ends with
 //! the last of them. A sub-agent's lines are a lane of their own, whose turns name the main turn as their parent.
 
+mod lane;
+
 use crate::event::{
     AgentTransition, Attachment, ModelCallEnded, ModelCallStarted, Parent, ReasoningDelta, SessionUpdated, TextDelta,
     ToolCallEnded, ToolCallStarted, TurnEnded, TurnStarted, Usage,
@@ -13,7 +15,8 @@ use crate::json::{Json, Metadata};
 use crate::mend::{Object, array, words};
 use crate::record::{ToolCallStatus, TurnStatus};
 use crate::time::Timestamp;
-use std::collections::{HashMap, VecDeque};
+use lane::{Lane, Message};
+use std::collections::HashMap;
 
 pub(super) const ROW: Row = Row {
     format: SourceFormat::ClaudeCode,
@@ -67,31 +70,6 @@ struct ClaudeCode {
     workspace: Option<String>,
 }
 
-#[derive(Default)]
-struct Lane {
-    turn: Option<String>,
-    /// When the model was last given something to answer: no line says when it was called.
-    since: Option<Timestamp>,
-    message: Option<Message>,
-    /// The message that ended last, and its turn. If more of it comes, something had come between.
-    ended: Option<(String, String)>,
-    /// Calls without an id of their own, oldest first.
-    nameless: VecDeque<String>,
-    /// Call of the tool that starts sub-agents, while it runs.
-    delegated: Option<String>,
-}
-
-/// A message of the model, until a line shows that no more of it comes.
-struct Message {
-    id: String,
-    ended: ModelCallEnded<'static>,
-    /// The end of its turn, if it is the last of it.
-    turn_ended: Option<TurnEnded<'static>>,
-    time: Option<Timestamp>,
-    /// Its end has been given out, at the end of the file.
-    told: bool,
-}
-
 impl Mapper for ClaudeCode {
     fn record(&mut self, text: &str, out: &mut Out) -> Fate {
         let Some(line) = Object::parse(text) else { return Fate::Unknown("undecodable".into()) };
@@ -127,49 +105,6 @@ impl Mapper for ClaudeCode {
         for message in self.sorted_lanes().filter_map(|lane| lane.message.as_mut()) {
             message.tell(again, out);
         }
-    }
-}
-
-impl Message {
-    /// Gives its end out, and that of its turn, unless that was done.
-    fn tell(&mut self, again: bool, out: &mut Out) {
-        if std::mem::replace(&mut self.told, true) && !again {
-            return;
-        }
-        out.late(self.time, self.ended.clone());
-        if let Some(ended) = &self.turn_ended {
-            out.late(self.time, ended.clone());
-        }
-    }
-}
-
-impl Lane {
-    /// Whether a line is more of the message before it; if not, that one has ended.
-    fn goes_on(&mut self, id: &str, out: &mut Out) -> bool {
-        if let Some(message) = &self.message {
-            let same = message.id == id;
-            if !same {
-                self.end_message(out);
-            }
-            return same;
-        }
-        match &self.ended {
-            Some((ended, turn)) if ended == id => {
-                self.turn.get_or_insert_with(|| turn.clone());
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// No more of the message comes.
-    fn end_message(&mut self, out: &mut Out) {
-        let Some(mut message) = self.message.take() else { return };
-        message.tell(false, out);
-        if message.turn_ended.is_some() {
-            self.turn = None;
-        }
-        self.ended = Some((message.id, message.ended.turn_id.to_string()));
     }
 }
 

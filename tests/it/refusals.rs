@@ -61,9 +61,9 @@ fn child_that_may_open_no_more_files() {
     let before = getrlimit(Resource::Nofile);
     let no_more = || {
         let free = File::open("/dev/null").unwrap().as_raw_fd() as u64;
-        setrlimit(Resource::Nofile, rustix::process::Rlimit { current: Some(free), ..before.clone() }).unwrap();
+        setrlimit(Resource::Nofile, rustix::process::Rlimit { current: Some(free), ..before }).unwrap();
     };
-    let more = || setrlimit(Resource::Nofile, before.clone()).unwrap();
+    let more = || setrlimit(Resource::Nofile, before).unwrap();
 
     no_more();
     assert_eq!(small_segments(&store).unwrap_err().kind(), ErrorKind::Io);

@@ -105,10 +105,11 @@ impl Current {
         std::mem::replace(&mut self.scanner, nothing)
     }
 
-    /// Takes the seal that the next header puts on it, and the last number that it can hold, if they are known.
+    /// Takes the seal that the next header puts on it, and the last number that it can hold, if they are known. A compacted
+    /// one says itself what it holds.
     pub(super) fn expect(&mut self, seal: Option<Seal>, most: Option<u64>) {
         self.seal = seal;
-        let most = most.or(self.last_expected());
+        let most = most.into_iter().chain(self.last_expected()).min();
         most.into_iter().for_each(|most| self.sifter.expect_up_to(most));
     }
 

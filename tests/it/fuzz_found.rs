@@ -1,8 +1,8 @@
 //! What the fuzz targets found: one test for each, named after it.
 
-use crate::support::{Files, ID, Lab, entries_of, lines, reference, seal, segment, seq_of, unclosed};
+use crate::support::{Files, ID, Lab, entries_of, lines, reference, seal, segment, segments, seq_of, unclosed};
 use crate::transcripts::{examine, repair};
-use foldlog::{Cursor, GapKind, Item};
+use foldlog::{CompactOptions, Cursor, GapKind, Item, JournalOptions, TurnStarted};
 use std::time::Duration;
 
 /// One line behind a good header, and what a reader makes of it.
@@ -119,4 +119,29 @@ fn a_file_that_passed_for_never_created_is_damage_once_a_header_reaches_it() {
     assert_eq!(of_the_file().count(), 0, "it may be what a crash left");
     lab.append_one();
     assert_eq!(of_the_file().collect::<Vec<_>>(), [(GapKind::Foreign, 5)], "the header in segment 4 says it was one");
+}
+
+#[test]
+fn lines_of_a_later_segment_in_a_compacted_one_are_not_believed_once_its_own_are_gone() {
+    // Goal: what could be read before an opening can be read after it. A reader took the next header's word for what a
+    // compacted segment holds, and not that one's own. Method: the lines of the next segment stand before the last line of
+    // a compacted one, and the next segment's header is bad; then somebody records.
+    let lab = Lab::new();
+    let journal = lab.store.journal_with(ID, JournalOptions::default().segment_bytes(900)).unwrap();
+    for number in 0..15 {
+        journal.append(TurnStarted::new(format!("t-{number}"), "go on")).unwrap().wait().unwrap();
+    }
+    lab.store.compact_with(ID, &CompactOptions::default(), &mut |_| {}).unwrap();
+    drop(journal);
+    let mut files = lab.files();
+    let [first, newest] = &segments(&files)[..] else { panic!("{:?}", segments(&files)) };
+    let later = files[newest].clone();
+    let (own, moved) = (lines(&files[first]).pop().unwrap().0, lines(&later)[1].0..later.len());
+    files.get_mut(first).unwrap().splice(own..own, later[moved].iter().copied());
+    files.get_mut(newest).unwrap()[5] ^= 1;
+    lab.put(&files);
+    let before = lab.read().entries;
+    lab.append_one();
+    let after = lab.read().entries;
+    assert!(before.iter().all(|(seq, line)| after.get(seq) == Some(line)), "{:?} {:?}", before.keys(), after.keys());
 }

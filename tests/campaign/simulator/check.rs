@@ -88,6 +88,7 @@ fn follow(store: &Store, known: &mut Knowledge, reading: &Reading) -> Result<(),
     // follower that has read them keeps them, and whoever reads from the start meets the gap.
     let is_damaged = |seq| known.lied_to && reading.is_damaged(seq);
     view.follow_to(follower, reading, |seq| reading.is_compacted_away(seq, known) || is_damaged(seq))?;
+    view.pass(reading.compacted_away(known));
     known.view = view;
     Ok(())
 }

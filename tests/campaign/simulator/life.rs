@@ -288,6 +288,8 @@ impl Living<'_> {
         let mut view: View = self.known.view.clone();
         let Ok(mut follower) = self.store.follow(ID, view.cursor()) else { return Ok(()) };
         view.follow(&mut follower)?;
+        let reading = Reading::of(self.store)?;
+        view.pass(reading.compacted_away(&self.known));
         self.learn(Fact::Looked(view));
         Ok(())
     }

@@ -91,6 +91,11 @@ impl Reading {
             && !self.is_reported(seq)
     }
 
+    /// Every number of which that is so.
+    pub fn compacted_away(&self, known: &Knowledge) -> impl Iterator<Item = u64> {
+        known.compacted.keys().copied().filter(|seq| self.is_compacted_away(*seq, known))
+    }
+
     /// Whether it lies within a gap that tells of an acknowledged entry that is gone, and for which nothing accounts.
     pub fn is_damaged(&self, seq: u64) -> bool {
         self.gaps.iter().any(|gap| within(gap, seq) && gap.acknowledged == Some(true) && !gap.explained)

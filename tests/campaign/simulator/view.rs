@@ -2,7 +2,7 @@
 
 use super::oracle::{Reading, expect};
 use foldlog::{Cursor, Follower, Item};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,9 @@ pub struct View {
     /// As it is stored: as JSON.
     cursor: Option<Arc<str>>,
     seen: BTreeMap<u64, Arc<str>>,
+    /// What had been compacted away when it came to it. A power cut may bring that back, if the process that compacted was
+    /// killed before the compaction was durable; a follower that has passed it goes on without.
+    passed: BTreeSet<u64>,
 }
 
 impl View {
@@ -30,6 +33,12 @@ impl View {
         while !self.note(follower, PATIENCE)? {}
         self.store(follower);
         Ok(())
+    }
+
+    /// Of what was compacted away by now, notes what it has passed.
+    pub fn pass(&mut self, compacted_away: impl Iterator<Item = u64>) {
+        let last = self.seen.last_key_value().map_or(0, |(last, _)| *last);
+        self.passed.extend(compacted_away.filter(|seq| *seq < last));
     }
 
     /// The same, until it shows what a reader reads. What stands unsettled at the end takes a follower a second look.
@@ -67,18 +76,24 @@ impl View {
                 expect(seq > last, || format!("the follower was given {seq} after {last}"))?;
                 self.seen.insert(seq, entry.line().into());
             }
-            Item::Rewound(seq) => drop(self.seen.split_off(&(seq.get() + 1))),
-            Item::Replaced => self.seen.clear(),
+            Item::Rewound(seq) => self.forget_behind(seq.get()),
+            Item::Replaced => self.forget_behind(0),
             Item::CaughtUp => return Ok(true),
             _ => {}
         }
         Ok(false)
     }
 
+    fn forget_behind(&mut self, seq: u64) {
+        self.seen.split_off(&(seq + 1));
+        self.passed.split_off(&(seq + 1));
+    }
+
     /// It shows what a reader reads; what was compacted away since may be there besides.
     fn check(&self, reading: &Reading, may_be_gone: &impl Fn(u64) -> bool) -> Result<(), String> {
         for (seq, entry) in &reading.entries {
-            expect(self.seen.get(seq).is_some_and(|seen| **seen == *entry.line()), || {
+            let passed = !self.seen.contains_key(seq) && self.passed.contains(seq);
+            expect(passed || self.seen.get(seq).is_some_and(|seen| **seen == *entry.line()), || {
                 let (seen, gaps) = (self.seen.keys(), &reading.gaps);
                 format!("a reader reads {seq} as {}, the follower has seen {seen:?}; gaps: {gaps:?}", entry.line())
             })?;

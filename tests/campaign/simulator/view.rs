@@ -35,12 +35,6 @@ impl View {
         Ok(())
     }
 
-    /// Of what was compacted away by now, notes what it has passed.
-    pub fn pass(&mut self, compacted_away: impl Iterator<Item = u64>) {
-        let last = self.seen.last_key_value().map_or(0, |(last, _)| *last);
-        self.passed.extend(compacted_away.filter(|seq| *seq < last));
-    }
-
     /// The same, until it shows what a reader reads. What stands unsettled at the end takes a follower a second look.
     pub fn follow_to(
         &mut self,
@@ -60,6 +54,12 @@ impl View {
         }
         self.store(&follower);
         checked
+    }
+
+    /// Of what was compacted away by now, notes what it has passed.
+    pub fn pass(&mut self, compacted_away: impl Iterator<Item = u64>) {
+        let last = self.seen.last_key_value().map_or(0, |(last, _)| *last);
+        self.passed.extend(compacted_away.filter(|seq| *seq < last));
     }
 
     fn store(&mut self, follower: &Follower) {

@@ -48,6 +48,7 @@ mod seq;
 mod error;
 mod time;
 mod quote;
+mod plain;
 mod fit;
 mod json;
 mod id;

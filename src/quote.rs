@@ -5,7 +5,7 @@
 //! as bits, then from one to the next by copies of one size, so that there is little to guess wrongly for the processor.
 
 /// How many bytes are looked at together.
-const BLOCK: usize = 64;
+pub(crate) const BLOCK: usize = 64;
 /// The most bytes that a block is written as, and the one that is copied beyond them.
 const ROOM: usize = 6 * BLOCK + BLOCK + 8;
 
@@ -51,7 +51,7 @@ fn block_at(bytes: &[u8], at: usize) -> [u8; BLOCK] {
 }
 
 /// A bit for each byte of a block that must be escaped.
-fn specials_of(block: &[u8; BLOCK]) -> u64 {
+pub(crate) fn specials_of(block: &[u8; BLOCK]) -> u64 {
     let flags = block.map(|byte| u8::from(is_special(byte)));
     let (eights, _) = flags.as_chunks::<8>();
     // The product gathers the lowest bits of eight bytes in its highest byte.

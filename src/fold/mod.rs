@@ -8,7 +8,6 @@ mod call;
 mod durations;
 mod ledger;
 mod outline;
-mod plain;
 mod rules;
 mod session;
 mod summary;

@@ -91,11 +91,11 @@ impl SummaryFold {
             "tool_call_started" => self.call_started(serde_json::from_str(data)?, time),
             "tool_call_output" => self.call_output(&OutputPart::decode(data)?),
             "tool_call_ended" => {
-                let (turn_id, part) = serde_json::from_str::<TurnCallEndPart<'_>>(data)?.split();
+                let (turn_id, part) = TurnCallEndPart::decode(data)?.split();
                 self.call_ended(&turn_id, part, time);
             }
             "tool_call_recorded" => {
-                let (turn_id, part) = serde_json::from_str::<TurnCallEndPart<'_>>(data)?.split();
+                let (turn_id, part) = TurnCallEndPart::decode(data)?.split();
                 self.turn(&turn_id);
                 self.call_recorded(&turn_id, part, time);
             }

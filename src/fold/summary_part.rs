@@ -1,8 +1,8 @@
 //! The members of events that the summary counts: the rest of an event is skipped and not decoded.
 
 use crate::event::Usage;
-use crate::fold::plain;
 use crate::json::Text;
+use crate::plain;
 use crate::record::{ToolCallStatus, TurnStatus};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -86,7 +86,7 @@ impl<'a> DeltaPart<'a> {
             Some(id) => Some(id.verbatim()?.into()),
             None => None,
         };
-        Some(DeltaPart { turn_id: turn_id?.verbatim()?.into(), text_bytes: text?.len, model_call_id })
+        Some(DeltaPart { turn_id: turn_id?.verbatim()?.into(), text_bytes: text?.len?, model_call_id })
     }
 
     fn of_decoded(decoded: DecodedDelta<'a>) -> DeltaPart<'a> {
@@ -113,6 +113,23 @@ impl<'a> OutputPart<'a> {
 }
 
 impl<'a> TurnCallEndPart<'a> {
+    pub(super) fn decode(data: &'a str) -> serde_json::Result<TurnCallEndPart<'a>> {
+        TurnCallEndPart::of_plain(data).map_or_else(|| serde_json::from_str(data), Ok)
+    }
+
+    fn of_plain(data: &'a str) -> Option<TurnCallEndPart<'a>> {
+        let names = ["turn_id", "call_id", "tool_name", "status", "error", "duration_ms"];
+        let [turn_id, call_id, None, status, None, duration_ms] = plain::members(data, names)? else { return None };
+        Some(TurnCallEndPart {
+            turn_id: turn_id?.verbatim()?.into(),
+            call_id: call_id?.verbatim()?.into(),
+            tool_name: None,
+            status: plain::optional(status)?,
+            error: None,
+            duration_ms: plain::optional(duration_ms)?,
+        })
+    }
+
     /// The turn's id, and the rest.
     pub(super) fn split(self) -> (Text<'a>, CallEndPart<'a>) {
         let TurnCallEndPart { turn_id, call_id, tool_name, status, error, duration_ms } = self;

@@ -1,0 +1,217 @@
+//! A short cut past the JSON parser for events that are read often and of which little must be understood.
+//!
+//! It knows only objects as the recorder writes them: strings, numbers and words, no space between them, and only escapes
+//! that stand for one byte. Of anything else it says nothing, and the parser decides; so it never has another opinion.
+
+use crate::quote::{BLOCK, specials_of};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+/// Escapes of two characters, which stand for one byte each.
+const ESCAPED: &[u8] = b"\"\\/bfnrt";
+
+/// A value as it stands in the line.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Plain<'a> {
+    json: &'a str,
+    /// How many bytes a string has without its quotes and escapes; `None` for what is no string.
+    pub(crate) len: Option<usize>,
+}
+
+impl<'a> Plain<'a> {
+    /// The string, if it is one and no escape stands in it.
+    pub(crate) fn verbatim(self) -> Option<&'a str> {
+        self.len.filter(|len| len + 2 == self.json.len()).map(|len| &self.json[1..=len])
+    }
+}
+
+/// What the parser takes a member for that may be absent; `None` if it refuses.
+pub(crate) fn optional<'a, T: Deserialize<'a>>(member: Option<Plain<'a>>) -> Option<Option<T>> {
+    member.map_or(Some(None), |plain| serde_json::from_str(plain.json).ok())
+}
+
+/// The members of these names of an object that holds nothing in which others are; `None` if only the parser can tell.
+pub(crate) fn members<'a, const N: usize>(object: &'a str, names: [&str; N]) -> Option<[Option<Plain<'a>>; N]> {
+    // JSON allows none of these in a string, and nothing is outside of one here.
+    if object.bytes().fold(false, |any, byte| any | (byte < b' ')) {
+        return None;
+    }
+    let mut found = [None; N];
+    let mut rest = object.strip_prefix('{')?;
+    loop {
+        let (name, after) = string(rest)?;
+        let (value, after) = value(after.strip_prefix(':')?)?;
+        let name = name.verbatim()?;
+        if let Some(at) = names.iter().position(|wanted| *wanted == name)
+            && found[at].replace(value).is_some()
+        {
+            return None;
+        }
+        match after.strip_prefix(',') {
+            Some(next) => rest = next,
+            None => return (after == "}").then_some(found),
+        }
+    }
+}
+
+/// The value that `text` begins with, and what stands behind it.
+fn value(text: &str) -> Option<(Plain<'_>, &str)> {
+    if !text.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '-') {
+        return string(text);
+    }
+    let (json, rest) = text.split_at(text.find([',', '}'])?);
+    serde_json::from_str::<IgnoredAny>(json).ok()?;
+    Some((Plain { json, len: None }, rest))
+}
+
+/// The string that `text` begins with, and what stands behind it.
+fn string(text: &str) -> Option<(Plain<'_>, &str)> {
+    let bytes = text.as_bytes();
+    let mut at = bytes.starts_with(b"\"").then_some(1)?;
+    let mut escapes = 0;
+    loop {
+        at += memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
+        if bytes[at] == b'"' {
+            let (json, rest) = text.split_at(at + 1);
+            return Some((Plain { json, len: Some(at - 1 - escapes) }, rest));
+        }
+        // Where one escape is, there are more.
+        at = skip_escapes(bytes, at, &mut escapes)?;
+    }
+}
+
+/// Goes from escape to escape, up to the string's end or to where no block is left. Returns where that is, and adds what
+/// the escapes are longer than what they stand for.
+fn skip_escapes(bytes: &[u8], from: usize, escapes: &mut usize) -> Option<usize> {
+    let mut at = from + escape(bytes, from, escapes)?;
+    while let Some(block) = bytes.get(at..).and_then(<[u8]>::first_chunk::<BLOCK>) {
+        let mut next = at + BLOCK;
+        match short_escapes_of(block) {
+            Some(short) => *escapes += short,
+            None => {
+                let mut specials = specials_of(block);
+                next = at;
+                while specials != 0 {
+                    let special = at + specials.trailing_zeros() as usize;
+                    specials &= specials - 1;
+                    if special < next {
+                        continue; // it is escaped
+                    }
+                    if bytes[special] == b'"' {
+                        return Some(special);
+                    }
+                    next = special + escape(bytes, special, escapes)?;
+                }
+                next = next.max(at + BLOCK);
+            }
+        }
+        at = next;
+    }
+    Some(at)
+}
+
+/// How many escapes a block holds, if they are all short, whole and of no backslash, and no string ends in it.
+fn short_escapes_of(block: &[u8; BLOCK]) -> Option<usize> {
+    let mut before = [0; BLOCK];
+    before[1..].copy_from_slice(&block[..BLOCK - 1]);
+    let (mut odd, mut escapes) = (block[BLOCK - 1] == b'\\', 0);
+    for (before, byte) in before.iter().zip(block) {
+        let escaped = *before == b'\\';
+        let can_be = (*byte == b'"') | (*byte == b'n') | (*byte == b't') | (*byte == b'r') | (*byte == b'/');
+        odd |= (escaped & !can_be) | (!escaped & (*byte == b'"'));
+        escapes += u8::from(escaped);
+    }
+    (!odd).then_some(usize::from(escapes))
+}
+
+/// How long an escape is. Adds what it is longer than the byte it stands for.
+fn escape(bytes: &[u8], at: usize, escapes: &mut usize) -> Option<usize> {
+    let len = match bytes.get(at + 1..)? {
+        [b'u', b'0', b'0', b'0'..=b'7', last, ..] => last.is_ascii_hexdigit().then_some(6)?,
+        [escaped, ..] => ESCAPED.contains(escaped).then_some(2)?,
+        [] => return None,
+    };
+    *escapes += len - 1;
+    Some(len)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Map, Value};
+
+    #[test]
+    fn what_the_recorder_writes_is_known() {
+        let found = members(r#"{"turn_id":"t","text":"a \"b\"\n","more":"é"}"#, ["text", "turn_id", "call_id"]);
+        let [Some(text), Some(turn_id), None] = found.expect("plain") else { panic!("{found:?}") };
+        assert_eq!((text.verbatim(), text.len, turn_id.verbatim()), (None, Some(6), Some("t")));
+    }
+
+    #[test]
+    fn numbers_words_and_long_texts_are_known() {
+        for text in ["\\n", "\\u001b", "\\\"", "\\\\"].map(|escape| format!("a{escape}").repeat(100)) {
+            let object = format!("{{\"a\":\"{text}\",\"b\":-1.5e3,\"c\":null}}");
+            let [Some(a), Some(b), Some(c)] = members(&object, ["a", "b", "c"]).expect("plain") else {
+                panic!("{object}")
+            };
+            assert_eq!((a.len, a.verbatim()), (Some(200), None));
+            assert_eq!((optional(Some(b)), b.len), (Some(Some(-1500.0)), None));
+            assert_eq!(optional(Some(c)), Some(None::<Option<bool>>));
+        }
+    }
+
+    #[test]
+    fn anything_else_is_left_to_the_parser() {
+        for object in [
+            "{}",
+            "{ \"a\":\"\"}",
+            "{\"a\":01}",
+            "{\"a\":nul}",
+            "{\"a\":[1]}",
+            "{\"a\":\"\"} ",
+            "{\"a\":\"\",}",
+            "{\"a\":\"\"",
+            "{\"a\":\"",
+            "{\"a\":\"\\",
+            "{\"a\":\"\\u0081\"}",
+            "{\"a\":\"\\u007\"}",
+            "{\"a\":\"\\u00+1\"}",
+            "{\"a\":\"\\ud800\"}",
+            "{\"a\":\"\\x\"}",
+            "{\"a\":\"\n\"}",
+            "{\"a\":\"\",\"a\":\"\"}",
+            "{\"\\u0061\":\"\"}",
+            "{\"a\":\"\"}}",
+            "{\"a\":{\"a\":\"\"}}",
+            "{\"a\" :\"\"}",
+            "",
+        ] {
+            assert_eq!(members(object, ["a"]), None, "{object}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn it_agrees_with_the_parser(pieces in prop::collection::vec(
+            prop::sample::select(&["\"", "\\", "{", "}", ":", ",", "\":\"", "\",\"", "\":", "a", "b", "é", "\n", " ", "u0061", "n", "1",
+                "\\n\\\"0123456789012345678901234567890123456789012345678901234567890123456789"][..]),
+            0..24,
+        )) {
+            let object = format!("{{\"a\":\"{}\"}}", pieces.concat());
+            if let Some([a, b]) = members(&object, ["a", "b"]) {
+                let parsed: Map<String, Value> = serde_json::from_str(&object).expect("it is JSON");
+                for (name, found) in [("a", a), ("b", b)] {
+                    let expected = parsed.get(name);
+                    prop_assert_eq!(found.is_some(), expected.is_some());
+                    let expected = expected.and_then(Value::as_str);
+                    prop_assert_eq!(found.and_then(|found| found.len), expected.map(str::len));
+                    let verbatim = found.and_then(Plain::verbatim);
+                    prop_assert!(verbatim.is_none_or(|text| Some(text) == expected), "{}", object);
+                }
+            }
+        }
+    }
+}

@@ -1,10 +1,11 @@
 //! The two kinds of values that events carry: [`Text`], borrowed where it can be, and [`Json`], kept as it came.
 
 use crate::fit::{escape_line_separators, make_fit};
+use crate::plain::Plain;
 use crate::quote::quote;
 use indexmap::IndexMap;
 use serde::de::{self, DeserializeOwned};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
@@ -133,6 +134,8 @@ pub struct Json(Source);
 #[derive(Clone)]
 enum Source {
     Raw(Box<RawValue>),
+    /// A JSON string that was found to be one without the parser.
+    String(Box<str>),
     /// A text on its way into a log, where it is written as a JSON string without being one before.
     Text(Box<Quotable>),
 }
@@ -159,6 +162,14 @@ impl Json {
         Json(Source::Raw(raw))
     }
 
+    /// A value that was found past the parser.
+    pub(crate) fn of_plain(plain: Plain<'_>) -> Option<Json> {
+        match plain.as_string() {
+            Some(json) => Some(Json(Source::String(json.into()))),
+            None => plain.parse(),
+        }
+    }
+
     /// Checks that `text` is one JSON value and keeps it as it is.
     pub fn parse(text: &str) -> serde_json::Result<Json> {
         serde_json::from_str(text)
@@ -178,6 +189,7 @@ impl Json {
     pub fn as_str(&self) -> &str {
         match &self.0 {
             Source::Raw(raw) => raw.get(),
+            Source::String(json) => json,
             Source::Text(string) => string
                 .quoted
                 .get_or_init(|| serde_json::to_string(&string.text).expect("a string is always JSON").into_boxed_str()),
@@ -187,12 +199,12 @@ impl Json {
     /// Writes it to the end of `out`, fit to stand in a line.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         match &self.0 {
-            Source::Raw(raw) => {
+            Source::Text(string) => write_text(&string.text, out),
+            Source::Raw(_) | Source::String(_) => {
                 let start = out.len();
-                out.extend_from_slice(raw.get().as_bytes());
+                out.extend_from_slice(self.as_str().as_bytes());
                 make_fit(out, start);
             }
-            Source::Text(string) => write_text(&string.text, out),
         }
     }
 
@@ -204,8 +216,8 @@ impl Json {
     /// The string, if the value is one that Unicode can hold.
     pub fn to_text(&self) -> Option<String> {
         match &self.0 {
-            Source::Raw(raw) => raw.get().starts_with('"').then(|| self.decode().ok()).flatten(),
             Source::Text(string) => Some(string.text.to_string()),
+            Source::Raw(_) | Source::String(_) => self.as_str().starts_with('"').then(|| self.decode().ok()).flatten(),
         }
     }
 
@@ -219,6 +231,10 @@ impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.0 {
             Source::Raw(raw) => raw.serialize(serializer),
+            // Only the parser makes the raw value that keeps it token for token.
+            Source::String(json) => {
+                serde_json::from_str::<&RawValue>(json).map_err(ser::Error::custom)?.serialize(serializer)
+            }
             Source::Text(string) => serializer.serialize_str(&string.text),
         }
     }

@@ -23,11 +23,21 @@ impl<'a> Plain<'a> {
     pub(crate) fn verbatim(self) -> Option<&'a str> {
         self.len.filter(|len| len + 2 == self.json.len()).map(|len| &self.json[1..=len])
     }
+
+    /// The JSON string, if it is one.
+    pub(crate) fn as_string(self) -> Option<&'a str> {
+        self.len.map(|_| self.json)
+    }
+
+    /// What the parser takes it for; `None` if it refuses.
+    pub(crate) fn parse<T: Deserialize<'a>>(self) -> Option<T> {
+        serde_json::from_str(self.json).ok()
+    }
 }
 
-/// What the parser takes a member for that may be absent; `None` if it refuses.
+/// The same for a member that may be absent.
 pub(crate) fn optional<'a, T: Deserialize<'a>>(member: Option<Plain<'a>>) -> Option<Option<T>> {
-    member.map_or(Some(None), |plain| serde_json::from_str(plain.json).ok())
+    member.map_or(Some(None), Plain::parse)
 }
 
 /// The members of these names of an object that holds nothing in which others are; `None` if only the parser can tell.
@@ -158,6 +168,18 @@ mod tests {
             assert_eq!((a.len, a.verbatim()), (Some(200), None));
             assert_eq!((optional(Some(b)), b.len), (Some(Some(-1500.0)), None));
             assert_eq!(optional(Some(c)), Some(None::<Option<bool>>));
+        }
+    }
+
+    #[test]
+    fn an_escape_is_known_wherever_it_stands_in_a_long_text() {
+        for escaped in (b' '..0x7F).map(char::from) {
+            for before in 0..2 * BLOCK {
+                let object = format!("{{\"a\":\"\\n{:before$}\\{escaped}{:BLOCK$}\"}}", "", "");
+                let found = members(&object, ["a"]).and_then(|[a]| a?.len);
+                let parsed = serde_json::from_str::<Map<String, Value>>(&object).ok();
+                assert_eq!(found, parsed.and_then(|parsed| Some(parsed["a"].as_str()?.len())), "{object}");
+            }
         }
     }
 

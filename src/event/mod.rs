@@ -7,6 +7,7 @@
 mod encode;
 mod parts;
 mod payload;
+mod shortcut;
 mod whole;
 
 pub use parts::*;
@@ -58,6 +59,11 @@ macro_rules! events {
             /// # Errors
             /// [`ErrorKind::InvalidInput`] if the type is known and the payload is not one of that type.
             pub fn decode(type_name: &'a str, data: &'a str) -> Result<Event<'a>> {
+                if type_name == "tool_call_ended"
+                    && let Some(ended) = ToolCallEnded::of_plain(data)
+                {
+                    return Ok(Event::ToolCallEnded(ended));
+                }
                 let decoded = match type_name {
                     $($name => serde_json::from_str(data).map(Event::$variant),)+
                     _ => Json::parse(data).map(|data| {

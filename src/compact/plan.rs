@@ -1,15 +1,16 @@
 //! Reading the segments of a unit from end to end: are they whole, which of their lines may go, what do they fold into.
 
 use crate::activity::MAX_OPEN;
-use crate::block::{Chunk, Ending};
+use crate::block::{Block, Chunk, Ending};
 use crate::compact::pace::Pace;
 use crate::compact::streams::{Marks, Place, Span, Streams};
 use crate::compact::unit::{self, Member, Reason};
 use crate::compact::witness::{self, Witness};
+use crate::entry::Entry;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::files::Files;
-use crate::line::{self, Decoded};
+use crate::line::Decoded;
 use crate::scan::Scanner;
 use crate::segment::{self, Header};
 use crate::storage::Access;
@@ -105,32 +106,41 @@ impl Planner<'_, '_> {
             return Ok(Err(Reason::other(unit::NEWER)));
         }
         let (mut last, mut entries) = (member.last_before, 0);
-        while let Some(chunk) = scanner.next() {
-            let is_line = chunk.starts_line && chunk.ending == Ending::Newline;
-            let Decoded::Entry(entry) = line::decode(scanner.bytes()) else { return Ok(Err(bad(chunk))) };
-            let seq = entry.seq().get();
-            let (event, bare) = witness::decode(&entry);
-            let is_next = seq == last + 1
-                || (seq > last
-                    && (member.compacted.is_some() || explains(event.as_ref().ok(), last, seq, entries == 0)));
-            if !is_line || !is_next {
-                return Ok(Err(bad(chunk)));
+        let mut block = Block::default();
+        while scanner.next_block(&mut block) {
+            for line in block.lines() {
+                let chunk = line.chunk;
+                let is_line = chunk.starts_line && chunk.ending == Ending::Newline;
+                let Decoded::Entry(entry) = line.decode() else { return Ok(Err(bad(chunk))) };
+                let seq = entry.seq().get();
+                let (event, bare) = witness::decode(&entry);
+                let is_next = seq == last + 1
+                    || (seq > last
+                        && (member.compacted.is_some() || explains(event.as_ref().ok(), last, seq, entries == 0)));
+                if !is_line || !is_next {
+                    return Ok(Err(bad(chunk)));
+                }
+                self.entry(&entry, event, bare, Place { member: at, offset: chunk.offset, end: chunk.end() });
+                (last, entries) = (seq, entries + 1);
             }
-            let place = Place { member: at, offset: chunk.offset, end: chunk.end() };
-            if let (Some(streams), Ok(event)) = (&mut self.streams, &event) {
-                streams.event(event, place, Marks { has_id: entry.id().is_some(), bare });
-            }
-            self.witness.entry(&entry, event);
-            (last, entries) = (seq, entries + 1);
-            self.stretch += chunk.len;
-            if self.stretch >= STRETCH && !bare {
-                self.end_stretch(seq);
-            }
-            self.pace.read(chunk.len);
         }
         self.plan.entries += entries;
         self.plan.last_seq = member.compacted.map_or(last, |compacted| compacted.last_seq);
         Ok(member.check_end(last, entries))
+    }
+
+    /// The next entry, which stands where it should.
+    fn entry(&mut self, entry: &Entry<'_>, event: Result<Event<'_>>, bare: bool, place: Place) {
+        if let (Some(streams), Ok(event)) = (&mut self.streams, &event) {
+            streams.event(event, place, Marks { has_id: entry.id().is_some(), bare });
+        }
+        self.witness.entry(entry, event);
+        let len = place.end - place.offset;
+        self.stretch += len;
+        if self.stretch >= STRETCH && !bare {
+            self.end_stretch(entry.seq().get());
+        }
+        self.pace.read(len);
     }
 
     /// Compares here, unless a stream is under way that may still go on for a while.

@@ -1,14 +1,14 @@
 //! Putting one segment in the place of several: written beside them, read back from the disk, compared, and only then
 //! renamed. A crash at any step leaves a journal that reads the same.
 
-use crate::block::Ending;
+use crate::block::{Block, Ending};
 use crate::compact::pace::Pace;
 use crate::compact::plan::Plan;
 use crate::compact::unit::Member;
 use crate::compact::witness::{self, Witness};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::Files;
-use crate::line::{self, Decoded};
+use crate::line::Decoded;
 use crate::scan::Scanner;
 use crate::segment::{self, Header};
 use crate::storage::{Access, StorageFile, write_all};
@@ -100,20 +100,23 @@ impl<'a> Replacement<'a> {
         let (mut checksum, mut witness) = (crc32fast::Hasher::new(), Witness::default());
         let (mut last, mut entries) = (0, 0);
         let mut cuts = self.plan.cuts.iter().peekable();
-        while let Some(chunk) = scanner.next() {
-            let Decoded::Entry(entry) = line::decode(scanner.bytes()) else { break };
-            if entry.seq().get() <= last || !chunk.starts_line || chunk.ending != Ending::Newline {
-                break;
+        let mut block = Block::default();
+        'lines: while scanner.next_block(&mut block) {
+            for line in block.lines() {
+                let Decoded::Entry(entry) = line.decode() else { break 'lines };
+                if entry.seq().get() <= last || !line.chunk.starts_line || line.chunk.ending != Ending::Newline {
+                    break 'lines;
+                }
+                last = entry.seq().get();
+                entries += 1;
+                checksum.update(line.bytes);
+                checksum.update(b"\n");
+                witness.entry(&entry, witness::decode(&entry).0);
+                if cuts.next_if(|cut| **cut == last).is_some() {
+                    witness.cut();
+                }
+                pace.moved(line.chunk.len);
             }
-            last = entry.seq().get();
-            entries += 1;
-            checksum.update(scanner.bytes());
-            checksum.update(b"\n");
-            witness.entry(&entry, witness::decode(&entry).0);
-            if cuts.next_if(|cut| **cut == last).is_some() {
-                witness.cut();
-            }
-            pace.moved(chunk.len);
         }
         if entries != self.plan.kept() || checksum.finalize() != self.checksum {
             return Ok(Err("the new segment does not read back as it was written".to_owned()));

@@ -7,7 +7,7 @@ use crate::entry::Entry;
 use crate::error::Result;
 use crate::event::{Event, ReasoningDelta, TextDelta, ToolCallOutput};
 use crate::fold::{Reducer, SessionFold};
-use crate::json::Text;
+use crate::json::{Json, Text};
 use crate::line::SUFFIX;
 use crate::time::Timestamp;
 use serde::Deserialize;
@@ -33,23 +33,30 @@ impl Witness {
         self.fold.step(entry, event);
         // The record will have the answer alone: what else the turn has said is compared now.
         if let Some(text) = answered.and_then(|turn_id| self.fold.text_and_answer(&turn_id)) {
-            self.digest.write(text.as_bytes());
-            self.digest.write_usize(text.len());
+            self.add(text.as_bytes());
         }
     }
 
     /// Ends a stretch.
     pub(super) fn cut(&mut self) {
-        let session = std::mem::take(&mut self.fold).finish();
+        let mut session = std::mem::take(&mut self.fold).finish();
+        for call in session.record.turns.iter_mut().flat_map(|turn| &mut turn.tool_calls) {
+            // Most of the record, and JSON already.
+            self.add(std::mem::replace(&mut call.result, Json::null()).as_str().as_bytes());
+        }
         let json = serde_json::to_vec(&session).expect("a record holds only what JSON can hold");
-        self.digest.write(&json);
-        self.digest.write_usize(json.len());
+        self.add(&json);
     }
 
     /// What everything came to.
     pub(super) fn finish(mut self) -> u64 {
         self.cut();
         self.digest.finish()
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        self.digest.write(bytes);
+        self.digest.write_usize(bytes.len());
     }
 }
 
@@ -125,4 +132,35 @@ fn has_bare_envelope(entry: &Entry<'_>) -> bool {
         Some(members) => serde_json::from_str::<BareEnvelope>(&format!("{{{members}}}")).is_ok(),
         None => members.is_empty(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::line::{Decoded, Tail, decode as decode_line};
+
+    fn digest_of(results: [&str; 2]) -> u64 {
+        let mut witness = Witness::default();
+        for (at, result) in results.iter().enumerate() {
+            let data = format!(r#"{{"turn_id":"t","call_id":"c-{at}","result":{result}}}"#);
+            let mut line = Vec::new();
+            let tail = Tail::new("tool_call_ended", None, None, data.as_bytes());
+            tail.write_line(&mut line, at as u64 + 1, 0, &Timestamp::from_micros(0).to_bytes());
+            let Decoded::Entry(entry) = decode_line(&line[..line.len() - 1]) else { panic!("not an entry") };
+            witness.entry(&entry, decode(&entry).0);
+        }
+        witness.finish()
+    }
+
+    #[test]
+    fn results_are_compared_and_which_call_has_them() {
+        let digests = [r#""a" "b""#, r#""b" "a""#, r#""ab" """#, r#"null "b""#, r#"{} "b""#].map(|results| {
+            let (first, second) = results.split_once(' ').expect("two");
+            digest_of([first, second])
+        });
+        for (at, digest) in digests.iter().enumerate() {
+            assert!(!digests[..at].contains(digest), "{at}");
+        }
+        assert_eq!(digests[0], digest_of([r#""a""#, r#""b""#]));
+    }
 }

@@ -144,6 +144,9 @@ impl Follower {
     /// As for [`Follower::next`].
     pub fn next_timeout(&mut self, timeout: Duration) -> Option<Result<Item<'static>>> {
         self.stretch = 0; // a thread of one's own owes nobody a turn
+        if let Some(item) = self.ready() {
+            return Some(item); // neither the clock nor a waker is asked for what is there
+        }
         let deadline = Instant::now().checked_add(timeout);
         crate::watermark::block_until(deadline, |context| self.poll(context))
     }
@@ -155,14 +158,7 @@ impl Follower {
             return Poll::Pending;
         }
         loop {
-            if let Some(gate) = &mut self.gate {
-                self.tail.keep_back_behind(gate.limit());
-            }
-            if !self.failed
-                && let Some(item) = self.tail.next().transpose()
-            {
-                self.stretch += 1;
-                self.failed = item.is_err();
+            if let Some(item) = self.ready() {
                 return Poll::Ready(item);
             }
             let mut rung = self.bell.answer();
@@ -181,6 +177,20 @@ impl Follower {
                 return Poll::Ready(Err(error));
             }
         }
+    }
+
+    /// The next item, if there is one without looking at the files again.
+    fn ready(&mut self) -> Option<Result<Item<'static>>> {
+        if let Some(gate) = &mut self.gate {
+            self.tail.keep_back_behind(gate.limit());
+        }
+        if self.failed {
+            return None;
+        }
+        let item = self.tail.next().transpose()?;
+        self.stretch += 1;
+        self.failed = item.is_err();
+        Some(item)
     }
 
     /// Has itself woken by whatever comes first. Returns what came meanwhile.

@@ -50,9 +50,9 @@ pub(crate) const ROWS: &[Row] = &[
     Row { name: "append", yardstick: "serialise the same texts", floor: 1.0, run: append },
     Row { name: "verify", yardstick: "memchr and crc32fast", floor: 0.18, run: verify },
     Row { name: "read", yardstick: "serde_json, data raw", floor: 3.75, run: read },
-    Row { name: "fold", yardstick: "serde_json, data typed", floor: 1.38, run: fold },
-    Row { name: "follow", yardstick: "read", floor: 0.813, run: follow },
-    Row { name: "compact", yardstick: "verify", floor: 0.189, run: compact },
+    Row { name: "fold", yardstick: "serde_json, data typed", floor: 1.61, run: fold },
+    Row { name: "follow", yardstick: "read", floor: 0.868, run: follow },
+    Row { name: "compact", yardstick: "verify", floor: 0.213, run: compact },
     Row { name: "import", yardstick: "serde_json, a tree", floor: 0.357, run: import },
 ];
 

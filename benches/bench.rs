@@ -126,7 +126,7 @@ fn durable<'a>(lab: &'a Lab, plan: &mut Plan<'a>) {
     for (tasks, goal) in [(1, 0.95), (8, 0.5), (64, 0.5), (512, 0.25)] {
         // A limit of its own right before each: a disk's mood may change within a round.
         let limit = plan.case(|| lab.write_and_sync());
-        let ours = plan.case(move || lab.durable(tasks));
+        let ours = plan.case(move || lab.durable(tasks, 0));
         let name = format!("durable, {tasks} {}, every ticket awaited", if tasks == 1 { "task" } else { "tasks" });
         let limit_is = format!("{tasks} x write + fdatasync, 1 thread");
         plan.row(name.as_str(), EVENTS, ours).limit(limit_is, limit.times(tasks as f64), Some(Goal::AtLeast(goal)));

@@ -201,8 +201,8 @@ impl Lab {
     }
 
     /// So many tasks append, each waiting for its event to be on disk before it makes the next.
-    pub(crate) fn durable(&self, tasks: usize) -> Result<Sample> {
-        self.with_journal(JournalOptions::default(), |journal| {
+    pub(crate) fn durable(&self, tasks: usize, prefill: u64) -> Result<Sample> {
+        self.with_journal(JournalOptions::default().prefill(prefill), |journal| {
             let syncs_before = self.disk.syncs();
             let start = Instant::now();
             let end = start + self.durable;

@@ -77,8 +77,6 @@ enum Shown {
     Theirs(Case, Option<Goal>),
     /// Why there is no figure.
     Absent(String),
-    /// What foldlog cannot do, with the goal for it.
-    NotBuilt(String),
 }
 
 /// Something that foldlog does, and what it is measured against.
@@ -110,12 +108,6 @@ impl Row {
 
     pub(crate) fn absent(&mut self, name: impl Into<String>, why: impl Into<String>) -> &mut Row {
         self.lines.push((name.into(), Shown::Absent(why.into())));
-        self
-    }
-
-    /// A goal for something that foldlog does not do.
-    pub(crate) fn not_built(&mut self, name: impl Into<String>, goal: impl Into<String>) -> &mut Row {
-        self.lines.push((name.into(), Shown::NotBuilt(goal.into())));
         self
     }
 }
@@ -169,8 +161,7 @@ impl<'a> Plan<'a> {
 
     fn line(&self, row: &Row, name: String, who: String, shown: &Shown) -> Line {
         let (case, ratios, goal, judged) = match shown {
-            Shown::Absent(why) => return Line::without_figures(name, who, why, "", ""),
-            Shown::NotBuilt(goal) => return Line::without_figures(name, who, "", goal, NOT_BUILT),
+            Shown::Absent(why) => return Line::without_figures(name, who, why),
             Shown::Ours(case, goal) => (*case, Vec::new(), *goal, self.values(*case)),
             Shown::Theirs(case, goal) => {
                 let (ours, theirs) = (self.values(row.ours), self.values(*case));
@@ -193,16 +184,15 @@ impl<'a> Plan<'a> {
 
 const MET: &str = "met";
 const MISSED: &str = "**missed**";
-const NOT_BUILT: &str = "not built";
 
 /// A line of the table, cell by cell.
 #[derive(Clone, Debug)]
 pub(crate) struct Line([String; 8]);
 
 impl Line {
-    fn without_figures(name: String, who: String, why: &str, goal: &str, met: &str) -> Line {
-        let [why, goal, met] = [why, goal, met].map(str::to_owned);
-        Line([name, who, why, String::new(), String::new(), goal, met, String::new()])
+    fn without_figures(name: String, who: String, why: &str) -> Line {
+        let nothing = String::new;
+        Line([name, who, why.to_owned(), nothing(), nothing(), nothing(), nothing(), nothing()])
     }
 }
 
@@ -224,7 +214,7 @@ pub(crate) fn render(lines: &[Line]) -> String {
         }
     }
     let count = |word: &str| lines.iter().filter(|line| line.0[6] == word).count();
-    table.push_str(&format!("\n{} goals met, {} missed, {} not built.", count(MET), count(MISSED), count(NOT_BUILT)));
+    table.push_str(&format!("\n{} goals met, {} missed.", count(MET), count(MISSED)));
     table
 }
 

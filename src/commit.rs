@@ -8,6 +8,7 @@ use crate::activity::{Activity, Change};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::{Files, LOCK};
 use crate::fit::ENTRY_START;
+use crate::options::JournalOptions;
 use crate::segment::{FORMAT_VERSION, Header, Seal};
 use crate::storage::{StorageFile, write_all};
 use crate::time::Timestamp;
@@ -48,6 +49,8 @@ pub(crate) struct Committer {
     lock: Arc<dyn StorageFile>,
     identity: Identity,
     segment_bytes: u64,
+    /// How far the segment is filled ahead.
+    prefill: u64,
     current: Option<Open>,
     /// A segment whose file exists and whose header could not be written yet.
     headless: Option<Open>,
@@ -68,6 +71,8 @@ struct Open {
     path: PathBuf,
     file: Arc<dyn StorageFile>,
     size: u64,
+    /// How many bytes the file has: more than the segment where it was prefilled.
+    file_len: u64,
     has_entries: bool,
 }
 
@@ -85,14 +90,15 @@ impl Committer {
         files: Files,
         lock: Arc<dyn StorageFile>,
         identity: Identity,
-        segment_bytes: u64,
+        options: &JournalOptions,
         start: Start,
     ) -> Committer {
         Committer {
             files,
             lock,
             identity,
-            segment_bytes,
+            segment_bytes: options.segment_bytes,
+            prefill: options.prefill,
             current: None,
             headless: None,
             next_segment: start.next_segment,
@@ -215,14 +221,21 @@ impl Committer {
                 }
             }
         }
-        let Some(error) = error else { return Ok(whole) };
+        open.file_len = open.file_len.max(open.size);
+        let Some(error) = error else {
+            if self.prefill > 0 && open.file_len == open.size {
+                let left = self.segment_bytes.saturating_sub(open.size);
+                open.fill_ahead(self.prefill.min(left));
+            }
+            return Ok(whole);
+        };
         let failed = Error::io("write to", &open.path, clone(&error));
         if !is_full(&error) {
             return Err((whole, Stop::Failed(failed)));
         }
         // No part of a line may stay for the next one to be glued to.
         if written > whole
-            && let Err(error) = open.file.set_len(open.size)
+            && let Err(error) = open.cut_back()
         {
             return Err((whole, Stop::Failed(Error::io("cut back", &open.path, error))));
         }
@@ -248,9 +261,18 @@ impl Committer {
         Ok(())
     }
 
+    /// Everything is written: gives back what the segment was prefilled with.
+    pub(crate) fn finish(&mut self) {
+        if let Some(open) = self.current.as_mut().filter(|open| open.file_len > open.size) {
+            // What is not given back is no harm: the header says what it is.
+            let _ = open.cut_back();
+        }
+    }
+
     /// Ends the current segment and begins the next one.
     fn roll_over(&mut self, first_seq: u64) -> Result<(), Stop> {
         self.sync().map_err(Stop::Failed)?;
+        self.finish();
         if let Some(open) = self.current.take() {
             self.prev = Some(Seal { segment: open.segment, last_seq: self.written, bytes: open.size });
         }
@@ -275,6 +297,7 @@ impl Committer {
             return Err(Stop::Full(failed));
         }
         open.size = header.len() as u64;
+        open.file_len = open.size;
         let synced = open.file.sync_data().and_then(|()| self.files.storage.sync_dir(&self.files.dir));
         synced.map_err(|error| Stop::Failed(Error::io("sync the header of", &open.path, error)))?;
         self.current = Some(open);
@@ -290,7 +313,7 @@ impl Committer {
             _ => Stop::Failed(Error::io("create", &path, error)),
         })?;
         self.next_segment += 1;
-        Ok(Open { segment, path, file, size: 0, has_entries: false })
+        Ok(Open { segment, path, file, size: 0, file_len: 0, has_entries: false })
     }
 
     fn header(&self, segment: u64, first_seq: u64) -> Header {
@@ -313,8 +336,28 @@ impl Committer {
             open_truncated,
             last_id: self.activity.last_id.clone(),
             errors: self.activity.errors,
+            prefilled: self.prefill > 0,
             compacted: None,
         }
+    }
+}
+
+impl Open {
+    /// Lets line feeds stand behind the last line, for the next ones to be written over. They are on disk with the next sync.
+    fn fill_ahead(&mut self, bytes: u64) {
+        let filled = match write_all(&*self.file, &vec![b'\n'; bytes as usize], self.size) {
+            Ok(()) => bytes,
+            // No room for more than lines, or an error that the next write will tell of.
+            Err((filled, _)) => filled as u64,
+        };
+        self.file_len = self.size + filled;
+    }
+
+    /// Leaves nothing behind the last line.
+    fn cut_back(&mut self) -> io::Result<()> {
+        self.file.set_len(self.size)?;
+        self.file_len = self.size;
+        Ok(())
     }
 }
 

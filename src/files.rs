@@ -5,6 +5,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, JournalRecovered};
 use crate::id::SessionId;
 use crate::line::{self, Decoded};
+use crate::prefill;
 use crate::scan::{Refused, Scanner};
 use crate::segment::{self, Header};
 use crate::storage::{Access, EntryKind, Storage, StorageFile};
@@ -44,7 +45,10 @@ pub(crate) struct Opened {
     pub(crate) segment: u64,
     /// The file these lines were read from: compaction may put another one in its place at any moment.
     pub(crate) file: Arc<dyn StorageFile>,
+    /// How many bytes it has, without what it was prefilled with.
     pub(crate) len: u64,
+    /// How many bytes the file has.
+    pub(crate) file_len: u64,
     pub(crate) header: Option<Header>,
     /// Where its entries begin; 0 if the header is bad, so that it is read as a bad line.
     pub(crate) lines_from: u64,
@@ -61,6 +65,17 @@ pub(crate) struct Opened {
 impl Opened {
     pub(crate) fn is_compacted(&self) -> bool {
         self.header.as_ref().is_some_and(|header| header.compacted.is_some())
+    }
+
+    /// Whether what stands at its end may be no more than room for lines.
+    pub(crate) fn is_prefilled(&self) -> bool {
+        self.header.as_ref().is_some_and(|header| header.prefilled)
+    }
+
+    /// Takes the length that its file has by now.
+    pub(crate) fn take_len(&mut self, file_len: u64) {
+        self.file_len = file_len;
+        self.len = if self.is_prefilled() { prefill::end_of_lines(&*self.file, file_len) } else { file_len };
     }
 
     /// Whether its header, if that can be read, belongs to another file or another journal. Nothing is another journal's as
@@ -155,7 +170,11 @@ impl Files {
         // What the reread finds must still be there after a power cut. If this fails, the reread tells what is left.
         let _ = self.open(opened.segment, Access::Write)?.sync_data();
         opened.file = self.open(opened.segment, Access::ReadDurable)?;
-        opened.len = opened.file.len().map_err(|error| Error::io("read", &self.path(opened.segment), error))?;
+        let len = opened.file.len().map_err(|error| Error::io("read", &self.path(opened.segment), error))?;
+        // Where a sync has failed the cache may show lines that no disk has, and readers have seen their numbers.
+        let shown = opened.len;
+        opened.take_len(len);
+        opened.len = opened.len.max(shown.min(len));
         opened.lines_from = opened.lines_from.min(opened.len);
         let mut scanner = Scanner::new(Arc::clone(&opened.file), opened.lines_from, opened.len);
         opened.recovered = None;
@@ -201,6 +220,7 @@ fn peek_at(Listed { segment, len }: Listed, file: Arc<dyn StorageFile>) -> Opene
         segment,
         file,
         len,
+        file_len: len,
         header: None,
         lines_from: 0,
         recovered: None,
@@ -225,6 +245,8 @@ fn read_first_lines(scanner: &mut Scanner, opened: &mut Opened) {
     }
     if opened.header.is_some() {
         opened.lines_from = first.end();
+        opened.take_len(opened.file_len);
+        scanner.read_on_to(opened.len);
         read_first_entry(scanner, opened);
     } else {
         take_first_entry(scanner, opened);

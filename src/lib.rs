@@ -74,6 +74,7 @@ mod fold;
 mod redact;
 mod export;
 mod segment;
+mod prefill;
 mod block;
 mod scan;
 mod verdict;

@@ -60,7 +60,7 @@ pub(crate) fn resume(
     };
     let last_seq = opened.recovery.last_seq.get();
     let start = Start { next_segment: resume.next_segment, last_seq, prev: resume.prev, activity: resume.activity };
-    let committer = Committer::new(files.clone(), lock, identity, options.segment_bytes, start);
+    let committer = Committer::new(files.clone(), lock, identity, options, start);
     Ok(Resumed { committer, next_seq: resume.next_seq, recovered: resume.recovered, opened })
 }
 

@@ -28,6 +28,7 @@ pub struct JournalOptions {
     pub(crate) sync_interval: Duration,
     pub(crate) queue_bytes: usize,
     pub(crate) segment_bytes: u64,
+    pub(crate) prefill: u64,
     pub(crate) on_full: OnFull,
     /// Whether segments are compacted once they are full, and how many bytes a second that may move.
     pub(crate) compaction: Option<u64>,
@@ -40,6 +41,7 @@ impl Default for JournalOptions {
             sync_interval: Duration::from_millis(100),
             queue_bytes: 8 << 20,
             segment_bytes: 64 << 20,
+            prefill: 0,
             on_full: OnFull::Fail,
             compaction: None,
         }
@@ -69,6 +71,17 @@ impl JournalOptions {
     /// How large a segment may grow. By default 64 MiB. A segment takes at least one entry, whatever its size.
     pub fn segment_bytes(mut self, bytes: u64) -> JournalOptions {
         self.segment_bytes = bytes;
+        self
+    }
+
+    /// With how many line feeds the segment is filled ahead, each time the lines have reached their end; by default 0, not at
+    /// all. The next lines are written over them, so that a sync need not make the file longer, which spares the file
+    /// system a write to its own journal: worth it where few tasks wait for [`Durability::Synced`], on a disk where that
+    /// write counts. A mebibyte is a good size. What is left of them is cut off when the segment is full, when the journal
+    /// is closed, and by the next opening after a crash; until then `tail -f` does not show new lines, and the file is
+    /// larger than what it holds. `docs/PERFORMANCE.md` has figures.
+    pub fn prefill(mut self, bytes: u64) -> JournalOptions {
+        self.prefill = bytes;
         self
     }
 

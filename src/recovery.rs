@@ -90,7 +90,7 @@ pub(crate) fn recover(files: &Files, session_id: &str) -> Result<Resume> {
 
     let last_seq = tail.iter().map(|survey| survey.sifter.last()).max().unwrap_or_default();
     let mut report = Recovery { clean: true, last_seq: Seq::new(last_seq), cuts: never_created, ..Recovery::default() };
-    if newest.unverified() > 0 {
+    if newest.opened.file_len > newest.end() {
         cut_tail(files, newest)?;
     }
     report.cuts.extend(tail.iter().filter_map(|survey| survey.cut(&torn)));
@@ -172,12 +172,12 @@ fn highest_in(files: &Files, Cut { segment, offset, .. }: Cut) -> Result<u64> {
     Ok(highest)
 }
 
-/// Moves what nothing good follows into a `.torn` file. If the copy fails nothing is cut: the next header's seal ends
-/// the segment before it.
+/// Moves what nothing good follows into a `.torn` file, and cuts off what the segment was prefilled with. If the copy fails
+/// nothing is cut: the next header's seal ends the segment before it.
 fn cut_tail(files: &Files, survey: &Survey) -> Result<()> {
-    let (segment, offset, len) = (survey.opened.segment, survey.sifter.good_end(), survey.opened.len);
+    let (segment, offset, len) = (survey.opened.segment, survey.end(), survey.opened.len);
     let file = files.open(segment, Access::Write)?;
-    if copy_torn(files, &*file, segment, offset, len).is_err() {
+    if survey.unverified() > 0 && copy_torn(files, &*file, segment, offset, len).is_err() {
         return Ok(());
     }
     let path = files.path(segment);

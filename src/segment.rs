@@ -47,6 +47,9 @@ pub(crate) struct Header {
     pub(crate) last_id: Option<String>,
     #[serde(default)]
     pub(crate) errors: u64,
+    /// Line feeds may stand behind its last line, for the next ones to be written over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) prefilled: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) compacted: Option<Compacted>,
 }

@@ -39,7 +39,8 @@ impl Survey {
         self.opened.header.as_ref().and_then(|header| header.compacted)
     }
 
-    fn end(&self) -> u64 {
+    /// Where it ends.
+    pub(crate) fn end(&self) -> u64 {
         match (self.compacted(), self.seal) {
             // All of it was on disk before it had its name: whatever is bad in it has rotted.
             (Some(_), _) => self.opened.len,

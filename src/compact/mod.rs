@@ -257,7 +257,7 @@ fn compacted_header(first: Header, members: &[Member], plan: &Plan) -> Header {
         last_bytes: seal.bytes,
         entries: plan.kept(),
     });
-    Header { compacted, ..first }
+    Header { compacted, prefilled: false, ..first }
 }
 
 fn estimate(header: &Header, members: &[Member], plan: &Plan) -> u64 {

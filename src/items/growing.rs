@@ -8,6 +8,7 @@ use crate::cursor::{Cursor, Place, Position};
 use crate::error::{Error, Result};
 use crate::files::Files;
 use crate::line::{self, SUFFIX};
+use crate::prefill;
 use crate::segment::Seal;
 use crate::seq::Seq;
 
@@ -159,8 +160,12 @@ impl Current {
 
     /// Reads on: the file has grown, or may have.
     fn extend(&mut self, files: &Files) -> Result<()> {
-        let len = self.len(files)?;
-        (self.end, self.opened.len) = (len, len);
+        let file_len = self.file_len(files)?;
+        let len = match self.opened.is_prefilled() {
+            true => prefill::first_empty_line(&**self.scanner.file(), self.scanner.position(), file_len),
+            false => file_len,
+        };
+        (self.end, self.opened.len, self.opened.file_len) = (len, len, file_len);
         self.go_back();
         self.scanner.read_on_to(len);
         Ok(())
@@ -168,8 +173,10 @@ impl Current {
 
     /// Nothing more will be written to it: it ends where the next header says.
     fn seal(&mut self, files: &Files, seal: Option<Seal>) -> Result<()> {
-        let len = self.len(files)?;
-        (self.opened.len, self.seal, self.growing) = (len, seal, false);
+        let file_len = self.file_len(files)?;
+        self.opened.take_len(file_len);
+        (self.seal, self.growing) = (seal, false);
+        let len = self.opened.len;
         self.end = seal.map_or(len, |seal| seal.bytes.min(len));
         self.go_back();
         if self.sifter.waiting().is_some_and(|(offset, ..)| offset >= self.end) {
@@ -180,7 +187,7 @@ impl Current {
         Ok(())
     }
 
-    fn len(&mut self, files: &Files) -> Result<u64> {
+    fn file_len(&mut self, files: &Files) -> Result<u64> {
         self.forget_evidence();
         let len = self.scanner.file().len();
         len.map_err(|error| Error::io("look at", &files.path(self.opened.segment), error))

@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::files::{Files, Listed, Opened};
 use crate::line::{self, Decoded};
 use crate::scan::Scanner;
+use crate::segment::Header;
 use crate::seq::Seq;
 use crate::time::Timestamp;
 use std::collections::VecDeque;
@@ -38,7 +39,7 @@ impl Items {
             },
         };
         let first = first_segment(&files, &walk, &known)?;
-        let (mut last, mut passed, mut before) = (0, 0, None);
+        let (mut last, mut passed, mut before, mut begins_anew) = (0, 0, None, false);
         if let Some(header) = first.and_then(|opened| opened.header) {
             walk.start_at(header.segment);
             last = header.first_seq.saturating_sub(1);
@@ -46,9 +47,11 @@ impl Items {
             // A later opening says what it found: of numbers that it left out the reader may have seen the entries.
             let found = header.prev.filter(|_| known.epoch.is_some_and(|epoch| header.epoch > epoch));
             passed = last.min(known.seq).min(found.map_or(last, |prev| prev.last_seq));
+            // If it found all to be well, as where a whole segment is gone, there is no report: its own entries are news.
+            begins_anew = header.compacted.is_none() && rewinds(&header, &known);
         }
         let seen = Position { journal: None, epoch: known.epoch.unwrap_or(0), seq: known.seq };
-        Ok(Items {
+        let mut items = Items {
             files,
             walk,
             current: None,
@@ -68,7 +71,11 @@ impl Items {
             held: false,
             notices,
             told: None,
-        })
+        };
+        if begins_anew {
+            items.rewind_to(passed);
+        }
+        Ok(items)
     }
 }
 
@@ -92,8 +99,7 @@ fn first_behind(files: &Files, walk: &Walk, known: &Known) -> Result<Option<Open
     for listed in walk.listed().rev() {
         let Some(opened) = files.peek(listed)?.filter(|opened| walk.is_ours(opened)) else { continue };
         let Some(header) = &opened.header else { continue };
-        // A later opening that begins with numbers the reader knows has found less than the reader has seen.
-        let rewound = known.epoch.is_some_and(|epoch| header.epoch > epoch) && header.first_seq <= known.seq;
+        let rewound = rewinds(header, known);
         let starts_behind = header.first_seq <= known.seq.saturating_add(1);
         let older_epoch = known.epoch.is_none_or(|epoch| header.epoch <= epoch);
         if first.is_some() && older_epoch && starts_behind && opened.is_compacted() {
@@ -108,6 +114,11 @@ fn first_behind(files: &Files, walk: &Walk, known: &Known) -> Result<Option<Open
         }
     }
     Ok(first)
+}
+
+/// A later opening that begins with numbers the reader knows has found less than the reader has seen.
+fn rewinds(header: &Header, known: &Known) -> bool {
+    known.epoch.is_some_and(|epoch| header.epoch > epoch) && header.first_seq <= known.seq
 }
 
 /// The number before the last `count` entries.

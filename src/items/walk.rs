@@ -205,8 +205,9 @@ impl Walk {
             let is_last = self.growing && self.listed.is_empty() && !opened.has_entries;
             // One with a bad first line is no longer being made: what stands behind that is to be read.
             let is_begun = opened.header.is_some() && !opened.has_lines;
-            if is_last && (is_begun || self.was_never_created(&opened)) {
-                // It is being made, or will never be finished: the next look tells. Its first entry may explain much.
+            if is_last && ((is_begun && self.files.is_locked()?) || self.was_never_created(&opened)) {
+                // It is being made, or was never finished: the next look tells. Its first entry may explain much, unless
+                // nobody is there who would write it.
                 self.listed.push_front(listed);
                 break;
             }

@@ -167,8 +167,9 @@ impl Writer {
             Some(Stop::Full(error) | Stop::Failed(error)) => Err(error),
             None => synced,
         };
-        if let Err(error) = &result {
-            fail_rest(&mark, writing, error);
+        match &result {
+            Ok(()) => writing.finish(),
+            Err(error) => fail_rest(&mark, writing, error),
         }
         *committer = None;
         mark.close(result);

@@ -47,6 +47,9 @@ impl Writer {
             Err(error) => (self.fail(committer, &mark, &error), Err(error)),
         };
         if next == Next::Closed {
+            if result.is_ok() {
+                committer.finish();
+            }
             *slot = None; // frees the lock before anybody is told
             drop(slot);
             mark.close(result);

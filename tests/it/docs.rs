@@ -1,7 +1,7 @@
 //! The documents say what is true: the bytes of the worked example, the names in the tables, the example run.
 
 use crate::support::has;
-use foldlog::{Draft, EVENT_TYPES, GapKind, Item, Store, Timestamp, TurnStatus};
+use foldlog::{Draft, EVENT_TYPES, GapKind, Item, JournalOptions, Store, TextDelta, Timestamp, TurnStatus};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -101,6 +101,16 @@ fn an_independent_reader_agrees_with_every_line_and_finds_a_bad_one() {
     std::fs::write(&path, text.replace("Café?", "Cafe\u{301}")).unwrap();
     let bad = verify_py(&dir);
     assert_eq!((bad.status.code(), bad.stdout.as_slice()), (Some(1), &b"6 good lines, 1 bad\n"[..]));
+}
+
+#[test]
+fn an_independent_reader_passes_over_what_a_segment_was_filled_ahead_with() {
+    let root = tempfile::tempdir().unwrap();
+    let store = Store::open(root.path()).unwrap();
+    let journal = store.journal_with("s-1", JournalOptions::default().prefill(1_000)).unwrap();
+    journal.append(TextDelta::new("t-1", "hello")).unwrap().wait().unwrap();
+    let read = verify_py(&root.path().join("s-1"));
+    assert_eq!((read.status.code(), read.stdout.as_slice()), (Some(0), &b"2 good lines, 0 bad\n"[..]));
 }
 
 #[test]

@@ -49,11 +49,15 @@ impl Told {
     }
 }
 
+/// How events are promised, and how far segments are filled ahead.
+const WAYS: [(Durability, u64); 4] =
+    [(Durability::Synced, 0), (Durability::Written, 0), (Durability::Synced, 300), (Durability::Written, 300)];
+
 /// Appends eight events one by one in small segments while the n-th call fails by `fate`, reopens, appends more, closes.
 /// `false` once there is no n-th call.
-fn fail_nth(number: i64, fate: Fate, durability: Durability) -> bool {
-    let what = format!("call {number}: {fate:?} at {durability:?}");
-    let options = JournalOptions::default().segment_bytes(900).durability(durability);
+fn fail_nth(number: i64, fate: Fate, (durability, prefill): (Durability, u64)) -> bool {
+    let what = format!("call {number}: {fate:?} at {durability:?}, {prefill} prefilled");
+    let options = JournalOptions::default().segment_bytes(900).prefill(prefill).durability(durability);
     let (disk, lab, store, journal) = on_faulty(options.clone());
     let (left, hit) = (AtomicI64::new(number), Arc::new(AtomicU64::new(0)));
     let seen = Arc::clone(&hit);
@@ -99,8 +103,8 @@ fn fail_nth(number: i64, fate: Fate, durability: Durability) -> bool {
 fn an_error_at_any_call_loses_nothing_acknowledged_and_reopening_goes_on() {
     // Goal: writes, syncs, creations and syncs of directories may each fail once, at any point, roll-overs included.
     // Method: fail the n-th of them, for every n, with EIO.
-    for durability in [Durability::Synced, Durability::Written] {
-        let calls = (0..).take_while(|number| fail_nth(*number, Fate::Fails(EIO), durability)).count();
+    for way in WAYS {
+        let calls = (0..).take_while(|number| fail_nth(*number, Fate::Fails(EIO), way)).count();
         assert!(calls >= 20, "only {calls} calls were seen");
     }
 }
@@ -108,8 +112,8 @@ fn an_error_at_any_call_loses_nothing_acknowledged_and_reopening_goes_on() {
 #[test]
 fn a_full_disk_at_any_call_loses_nothing_acknowledged_and_recording_goes_on() {
     // Goal: the same for ENOSPC, which from a sync or a directory is an error like any other.
-    for durability in [Durability::Synced, Durability::Written] {
-        let calls = (0..).take_while(|number| fail_nth(*number, Fate::Fails(ENOSPC), durability)).count();
+    for way in WAYS {
+        let calls = (0..).take_while(|number| fail_nth(*number, Fate::Fails(ENOSPC), way)).count();
         assert!(calls >= 20, "only {calls} calls were seen");
     }
 }
@@ -125,8 +129,10 @@ fn short_writes_are_finished() {
     journal.close().wait().unwrap();
     assert!(lab.read().gaps.is_empty());
     assert_eq!(lab.read().entries.len(), reference_events().len() + 1);
-    let calls = (0..).take_while(|number| fail_nth(*number, Fate::Short(1), Durability::Synced)).count();
-    assert!(calls >= 20, "only {calls} calls were seen");
+    for way in [WAYS[0], WAYS[2]] {
+        let calls = (0..).take_while(|number| fail_nth(*number, Fate::Short(1), way)).count();
+        assert!(calls >= 20, "only {calls} calls were seen");
+    }
 }
 
 #[test]

@@ -130,3 +130,56 @@ fn merging_segments_hides_no_cut_from_a_follower_that_was_away() {
     assert_eq!(given(&seen), lab.read().seqs()[4..], "{seen:?}");
     assert!(given(&to_the_end(&lab, cursor).0).is_empty());
 }
+
+#[test]
+fn numbers_that_come_again_behind_a_segment_that_a_power_cut_emptied_are_told() {
+    // Goal: a follower that has seen entries of which nothing is left goes back before it is given others under their
+    // numbers. Method: the second opening's segment is empty, as if no sync of it had been done; a third one records.
+    let lab = Lab::new();
+    lab.append_one();
+    let files = lab.files();
+    let journal = lab.open();
+    for number in 0..5 {
+        journal.append(TextDelta::new("t-1", format!("piece {number}"))).unwrap().wait().unwrap();
+    }
+    drop(journal);
+    let (seen, cursor) = to_the_end(&lab, Cursor::start());
+    assert_eq!(given(&seen), [1, 2, 3, 4, 5, 6, 7]);
+    for looks_between in [false, true] {
+        let mut cursor = cursor.clone();
+        lab.put(&files);
+        lab.disk.set(&lab.dir.join(segment(2)), b"");
+        let mut told = false;
+        if looks_between {
+            let (seen, behind) = to_the_end(&lab, cursor);
+            told = seen.contains(&Seen::Rewound(2));
+            assert!(told, "{seen:?}");
+            cursor = behind;
+        }
+        lab.append_one();
+        let (seen, _) = to_the_end(&lab, cursor);
+        assert!(told || seen.contains(&Seen::Rewound(2)), "{looks_between}: {seen:?}");
+        assert_eq!(given(&seen), lab.read().seqs()[2..], "{looks_between}: {seen:?}");
+    }
+}
+
+#[test]
+fn bytes_that_only_a_new_header_shuts_out_are_told_before_anything_is_recorded() {
+    // Goal: a follower hears of what is gone from a header alone, once nobody is there to write more. Method: an opening
+    // finds the last line bad, cannot cut it, and ends with no more than its header.
+    let lab = Lab::with(&unclosed());
+    let (seen, cursor) = to_the_end(&lab, Cursor::start());
+    let whole = lab.files();
+    let last = lines(&whole[&segment(1)]).pop().unwrap();
+    let mut torn = whole[&segment(1)].clone();
+    torn[last.0 + 5..].fill(0);
+    lab.disk.overwrite(&lab.dir.join(segment(1)), &torn);
+    lab.append_one();
+    let second = lab.files()[&segment(2)].clone();
+    lab.put(&whole);
+    lab.disk.set(&lab.dir.join(segment(2)), &second[..lines(&second)[1].0]);
+    let all = given(&seen);
+    assert_eq!(lab.read().seqs(), all[..all.len() - 1]);
+    let (seen, _) = to_the_end(&lab, cursor);
+    assert!(seen.contains(&Seen::Rewound(all[all.len() - 2])), "{seen:?}");
+}

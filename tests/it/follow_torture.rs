@@ -40,7 +40,9 @@ impl Drop for Process {
 type Given = Vec<(u64, u32)>;
 
 fn options() -> JournalOptions {
-    JournalOptions::default().segment_bytes(6_000).durability(Durability::Written)
+    let options = JournalOptions::default().segment_bytes(6_000).durability(Durability::Written);
+    // Half of the processes write over line feeds.
+    options.prefill(u64::from(std::process::id() % 2) * 2_000)
 }
 
 /// Opens the journal, as soon as the compaction lets go of its newest segment.

@@ -74,6 +74,7 @@ mod lock;
 mod memory;
 mod one_writer;
 mod patience;
+mod prefill;
 mod properties;
 mod quotation;
 mod record;

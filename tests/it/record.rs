@@ -256,6 +256,28 @@ fn a_journal_can_be_recorded_again() {
     assert_eq!(first, second);
 }
 
+/// Goal: what a killed recorder has filled ahead is no damage to anybody, and the next one goes on.
+#[test]
+fn a_recorder_that_fills_ahead_may_be_killed() {
+    let root = tempfile::tempdir().unwrap();
+    let file = |segment: u64| root.path().join(format!("s-1/{segment:08}.jsonl"));
+    let mut recorder = Recorder::start(root.path(), &["s-1", "--ack", "--prefill", "4096"]);
+    (1..=3).for_each(|number| assert!(recorder.event(&note(number))));
+    recorder.ack(3);
+    kill_process(recorder.pid(), Signal::KILL).unwrap();
+    recorder.end();
+    let killed = std::fs::read(file(1)).unwrap();
+    assert!(killed.ends_with(&[b'\n'; 1000]));
+    assert!(reader(root.path(), "s-1").verify().unwrap().clean);
+    let mut recorder = Recorder::start(root.path(), &["s-1", "--ack"]);
+    recorder.event(&note(4));
+    let (status, replies, words) = recorder.end();
+    assert_eq!((status.code(), &replies[0]["last_id"]), (Some(0), &json!("n-3")), "{words}");
+    assert_eq!(std::fs::read(file(1)).unwrap(), [killed.trim_ascii_end(), b"\n"].concat());
+    assert!(!std::fs::read(file(2)).unwrap().ends_with(b"\n\n"));
+    assert_eq!(recorded(root.path(), "s-1").len(), 6, "four events, a report and a close");
+}
+
 /// Goal: many sessions through one pipe; a line whose session is missing, refused or locked is answered, the rest goes on.
 #[test]
 fn many_sessions_share_one_pipe() {

@@ -4,13 +4,15 @@ use crate::lab::SEED;
 use crate::table::{Goal, Line, Plan, Sample, share};
 use crate::workload::{self, Shape, Step};
 use crate::{EVENTS, Options, Result, child, process};
-use foldlog::Store;
+use foldlog::{JournalOptions, Store};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
 
 const BUSY: usize = 64;
+/// How far segments are filled ahead, where they are.
+const PREFILL: u64 = 256 << 10;
 
 pub(crate) fn measure(options: &Options, dir: &Path) -> Result<Vec<Line>> {
     let (count, millis) = (options.scaled(1000, 100).to_string(), (options.window() * 2).as_millis().to_string());
@@ -24,10 +26,13 @@ pub(crate) fn measure(options: &Options, dir: &Path) -> Result<Vec<Line>> {
             Ok(Sample::of(rate).and(p99).and(threads).and(memory))
         })
     };
-    let (ours, naive) = (case("foldlog"), case("files"));
+    let (ours, prefilled, naive) = (case("foldlog"), case("prefilled"), case("files"));
     let name = format!("{count} open sessions, {BUSY} busy, durable");
     let files = "a `tokio::fs` file each, write + sync an event";
     plan.row(&name, EVENTS, ours).peer(files, naive, Some(Goal::AtLeast(5.0)));
+    plan.row(format!("{name}, prefilled segments"), EVENTS, prefilled)
+        .peer("foldlog, not prefilled", ours, None)
+        .peer(files, naive, Some(Goal::AtLeast(5.0)));
     plan.row(format!("{name}: p99"), "us", ours.figure(1)).peer(files, naive.figure(1), None);
     plan.row(format!("{name}: threads of the process"), "", ours.figure(2)).goal(Goal::AtMost(32.0)).peer(
         files,
@@ -53,17 +58,19 @@ pub(crate) fn answer(mut args: impl Iterator<Item = String>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match kind.as_str() {
-            "foldlog" => in_journals(&root, count, steps, time).await,
+            "foldlog" => in_journals(&root, count, 0, steps, time).await,
+            "prefilled" => in_journals(&root, count, PREFILL, steps, time).await,
             _ => in_files(&root, count, steps, time).await,
         }
     })
 }
 
-async fn in_journals(root: &Path, count: usize, steps: Arc<[Step]>, time: Duration) -> Result<()> {
+async fn in_journals(root: &Path, count: usize, prefill: u64, steps: Arc<[Step]>, time: Duration) -> Result<()> {
     let (store, before) = (Store::open(root)?, process::resident()?);
     let mut journals = Vec::new();
     for number in 0..count {
-        let journal = store.journal(format!("s-{number}"))?;
+        let options = JournalOptions::default().prefill(prefill);
+        let journal = store.journal_with(format!("s-{number}"), options)?;
         journal.append(steps[0].event())?.await?;
         journals.push(journal);
     }

@@ -51,6 +51,9 @@ pub(crate) struct RecordArgs {
     /// How large a segment may grow, in bytes
     #[arg(long, value_name = "N", default_value_t = 64 << 20)]
     segment_bytes: u64,
+    /// Fill a segment ahead with so many line feeds, which makes waiting for the disk shorter: 1048576 is a good size
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    prefill: u64,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -90,12 +93,12 @@ async fn record(args: RecordArgs, store: Result<Store, foldlog::Error>) -> Outco
         }
         name => (store?, name.clone()),
     };
-    let options = JournalOptions::default().segment_bytes(args.segment_bytes).on_full(OnFull::Wait).durability(
-        match args.durability {
-            Level::Synced => Durability::Synced,
-            Level::Written => Durability::Written,
-        },
-    );
+    let durability = match args.durability {
+        Level::Synced => Durability::Synced,
+        Level::Written => Durability::Written,
+    };
+    let options = JournalOptions::default().segment_bytes(args.segment_bytes).prefill(args.prefill);
+    let options = options.on_full(OnFull::Wait).durability(durability);
     if args.sessions {
         allow_many_files();
     }

@@ -102,7 +102,7 @@ fn acknowledge(ticket: Ticket, text: &str) -> bool {
 }
 
 fn record(store: &Store, run: u64) {
-    let journal = store.journal_with(ID, JournalOptions::default().segment_bytes(1_500)).unwrap();
+    let journal = store.journal_with(ID, JournalOptions::default().segment_bytes(1_500).prefill(400)).unwrap();
     for number in 0..9 {
         let _ = journal.push(TextDelta::new("t", text(run, 1, number)));
         let text = text(run, 0, number);
@@ -112,7 +112,7 @@ fn record(store: &Store, run: u64) {
 }
 
 fn flood(store: &Store, run: u64, threads: usize, level: Durability) {
-    let options = JournalOptions::default().durability(level).segment_bytes(8_000);
+    let options = JournalOptions::default().durability(level).segment_bytes(8_000).prefill(run % 2 * 3_000);
     let journal = store.journal_with(ID, options).unwrap();
     std::thread::scope(|scope| {
         for thread in 0..threads {

@@ -79,6 +79,7 @@ fn live_until_cut(disk: &Mounted, ledger: &Ledger, dice: &mut Dice) {
     let level = [Durability::Synced, Durability::Written][dice.below(2)];
     let options = JournalOptions::default()
         .segment_bytes([2_000, 16_000, 1 << 20][dice.below(3)])
+        .prefill([0, 0, 3_000, 1 << 20][dice.below(4)])
         .durability(level)
         .sync_interval(Duration::from_millis([5, 3_600_000][dice.below(2)]));
     let (noise, compacts, pause) = (dice.below(2) == 0, dice.below(3) == 0, dice.below(9_000) as u64);

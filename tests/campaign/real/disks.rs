@@ -141,6 +141,7 @@ fn full_disk(scope: &Scope) -> Outcome {
         let (store, ledger) = (Store::open(&root).unwrap(), Ledger::default());
         let ballast = disk.place.join("ballast");
         let options = JournalOptions::default().on_full(on_full).segment_bytes(6_000 + dice.below(30_000) as u64);
+        let options = options.prefill([0, 9_000][dice.below(2)]);
         let journal = store.journal_with("s", options).unwrap();
         fill(&ballast, pages * PAGE);
         let mut waiting = Vec::new();

@@ -11,8 +11,8 @@ use std::sync::Arc;
 pub enum Fate {
     Lost,
     Kept,
-    /// Something else than what was written, by the seed of its bytes. What the sector had before stays: disks finish
-    /// the sector that they are at, and foldlog relies on it.
+    /// Something else than what was written, by the seed of its bytes. What the sector had before, up to the first byte
+    /// that changes, stays: disks finish the sector that they are at, and foldlog relies on it.
     Garbage(u64),
     /// A size that has grown only to the end of its page.
     ToPage,
@@ -133,7 +133,7 @@ fn survive(disk: &Disk, fates: &[Fate]) -> Disk {
             (Change::Sector { inode, at, bytes }, fate) => {
                 let image = &mut images[*inode];
                 sizes.entry(*inode).or_insert(image.len());
-                put(image, *at, bytes, *fate, disk.files[*inode].durable.len());
+                put(image, *at, bytes, *fate, &disk.files[*inode].durable);
             }
             (Change::Size { inode, len }, fate) => {
                 let before = sizes.get(inode).copied().unwrap_or(images[*inode].len());
@@ -158,13 +158,15 @@ fn survive(disk: &Disk, fates: &[Fate]) -> Disk {
 }
 
 /// A sector reaches the disk. That alone makes no file longer.
-fn put(image: &mut Vec<u8>, at: usize, bytes: &[u8], fate: Fate, durable: usize) {
+fn put(image: &mut Vec<u8>, at: usize, bytes: &[u8], fate: Fate, durable: &[u8]) {
     let end = at + bytes.len();
     image.resize(image.len().max(end), 0);
     image[at..end].copy_from_slice(bytes);
     if let Fate::Garbage(seed) = fate {
         let mut dice = Dice::seeded(seed);
-        image[durable.clamp(at, end)..end].iter_mut().for_each(|byte| *byte = dice.below(256) as u8);
+        let before = durable.get(at..).unwrap_or_default();
+        let same = bytes.iter().zip(before).take_while(|(new, old)| new == old).count();
+        image[at + same..end].iter_mut().for_each(|byte| *byte = dice.below(256) as u8);
     }
 }
 

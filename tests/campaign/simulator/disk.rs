@@ -126,10 +126,21 @@ impl Disk {
     }
 
     pub fn sync(&mut self, inode: usize) {
-        if self.is_dirty(inode) {
-            let file = self.file(inode);
-            file.durable.clone_from(&file.current);
-            self.forget(inode);
+        let (ours, others) =
+            std::mem::take(&mut self.pending).into_iter().partition(|change| change.is_of_the_file(inode));
+        self.pending = others;
+        let ours: Vec<Change> = ours;
+        let durable = &mut self.file(inode).durable;
+        for change in ours {
+            // What a failed sync has forgotten stays on no disk, unless its sector is written again.
+            match change {
+                Change::Sector { at, bytes, .. } => {
+                    durable.resize(durable.len().max(at + bytes.len()), 0);
+                    durable[at..at + bytes.len()].copy_from_slice(&bytes);
+                }
+                Change::Size { len, .. } => durable.resize(len, 0),
+                _ => {}
+            }
         }
     }
 

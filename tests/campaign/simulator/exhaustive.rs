@@ -73,8 +73,8 @@ fn exhaustive(scope: &Scope) -> Outcome {
     let mut recordings = Vec::new();
     for steps in scripts() {
         for level in [Durability::Synced, Durability::Written] {
-            for segment_bytes in [700, 1 << 20] {
-                let life = Life { level, segment_bytes, steps: steps.clone(), seed: 0 };
+            for (segment_bytes, prefill) in [(700, 0), (1 << 20, 0), (1 << 20, 900)] {
+                let life = Life { level, segment_bytes, prefill, steps: steps.clone(), seed: 0 };
                 recordings.push((search.live(&life, &Disk::default(), &Knowledge::default()), life));
             }
         }
@@ -126,7 +126,8 @@ impl Search<'_> {
     }
 
     fn cut_the_recovery(&mut self, disk: &Disk, known: &Knowledge, crash: &Crash, told: &str, depth: usize) {
-        let life = Life { level: Durability::Synced, segment_bytes: 700, steps: vec![Open, Append(1), Close], seed: 0 };
+        let (level, prefill) = (Durability::Synced, [0, 900][depth % 2]);
+        let life = Life { level, segment_bytes: 700, prefill, steps: vec![Open, Append(1), Close], seed: 0 };
         let recording = self.live(&life, disk, known);
         for calls in 0..recording.snapshots.len() {
             self.cut(&recording, calls, crash.is_power_cut(), told, depth);

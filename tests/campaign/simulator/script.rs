@@ -31,6 +31,7 @@ pub enum Step {
 pub struct Life {
     pub level: Durability,
     pub segment_bytes: u64,
+    pub prefill: u64,
     pub steps: Vec<Step>,
     /// Where the dice start that say how it ends.
     pub seed: u64,
@@ -46,12 +47,13 @@ impl Life {
     pub fn options(&self) -> JournalOptions {
         let options = JournalOptions::default().durability(self.level).segment_bytes(self.segment_bytes);
         // Nothing is synced by the clock: what is synced, and when, is the script's.
-        options.sync_interval(Duration::from_secs(24 * 3600))
+        options.prefill(self.prefill).sync_interval(Duration::from_secs(24 * 3600))
     }
 
     fn random(dice: &mut Dice, faults: bool) -> Life {
         let level = [Durability::Synced, Durability::Written][dice.below(2)];
         let segment_bytes = [700, 1_500, 4_000, 1 << 20][dice.below(4)];
+        let prefill = [0, 0, 200, 3_000][dice.below(4)];
         let mut steps = vec![Step::Open];
         for _ in 0..dice.below(10) {
             steps.push(match dice.below(if faults { 20 } else { 14 }) {
@@ -77,7 +79,7 @@ impl Life {
         if dice.below(3) == 0 {
             steps.extend([Step::Close, Step::Compact]);
         }
-        Life { level, segment_bytes, steps, seed: dice.below(usize::MAX) as u64 }
+        Life { level, segment_bytes, prefill, steps, seed: dice.below(usize::MAX) as u64 }
     }
 }
 
@@ -110,7 +112,8 @@ impl History {
 
 impl fmt::Display for Life {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}, segments of {}, dice {}:", self.level, self.segment_bytes, self.seed)?;
+        write!(f, "{:?}, segments of {}, ", self.level, self.segment_bytes)?;
+        write!(f, "{} bytes prefilled, dice {}:", self.prefill, self.seed)?;
         self.steps.iter().try_for_each(|step| match step {
             Step::Fail(fault) => write!(f, " [{fault}]"),
             step => write!(f, " {step:?}"),

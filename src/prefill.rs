@@ -1,0 +1,81 @@
+//! Prefilled segments: line feeds behind the last line, over which the next lines are written, so that a sync need not
+//! make the file longer. They are no part of the segment; here is found where that ends.
+//!
+//! A line that is being written over them, or was when a crash came, ends in one of them and looks whole. So the line feed
+//! behind the last bytes counts only if they end as a line does: what does not is half a line, as at the end of any file.
+
+use crate::line::{SUFFIX, stated_checksum};
+use crate::storage::StorageFile;
+use std::io;
+
+/// How much is read at once on the way to the end.
+const BLOCK: u64 = 64 << 10;
+/// How much is read first: whoever follows a writer finds the end there.
+const FIRST_BLOCK: u64 = 4 << 10;
+
+/// Where the lines end in a file of `len` bytes that was prefilled: before all the line feeds at its end but one. What the
+/// disk refuses to give counts as lines: whoever reads them will see.
+pub(crate) fn end_of_lines(file: &dyn StorageFile, len: u64) -> u64 {
+    last_line(file, len).unwrap_or(len)
+}
+
+/// The same while its writer writes: where the first empty line stands at or behind `from`, where a line starts.
+pub(crate) fn first_empty_line(file: &dyn StorageFile, from: u64, len: u64) -> u64 {
+    first_gap(file, from, len).unwrap_or(len)
+}
+
+fn last_line(file: &dyn StorageFile, len: u64) -> io::Result<u64> {
+    let mut end = len;
+    let mut buffer = Vec::new();
+    while end > 0 {
+        let from = end.saturating_sub(if end == len { FIRST_BLOCK } else { BLOCK });
+        read(file, &mut buffer, from, end)?;
+        if let Some(last) = buffer.iter().rposition(|byte| *byte != b'\n') {
+            return behind_last_byte(file, from + last as u64 + 1, len);
+        }
+        end = from;
+    }
+    Ok(0)
+}
+
+fn first_gap(file: &dyn StorageFile, from: u64, len: u64) -> io::Result<u64> {
+    let mut buffer = Vec::new();
+    let mut at = from;
+    // What stands before `from` ends a line.
+    let mut behind_line_feed = true;
+    while at < len {
+        let to = len.min(at + if at == from { FIRST_BLOCK } else { BLOCK });
+        read(file, &mut buffer, at, to)?;
+        if behind_line_feed && buffer.first() == Some(&b'\n') {
+            return behind_last_byte(file, (at - u64::from(at > from)).max(from), len);
+        }
+        if let Some(empty) = memchr::memmem::find(&buffer, b"\n\n") {
+            return behind_last_byte(file, at + empty as u64, len);
+        }
+        behind_line_feed = buffer.last() == Some(&b'\n');
+        at = to;
+    }
+    Ok(len)
+}
+
+/// Where the lines end, if the last byte that is no line feed stands before `end`.
+fn behind_last_byte(file: &dyn StorageFile, end: u64, len: u64) -> io::Result<u64> {
+    let mut suffix = Vec::new();
+    read(file, &mut suffix, end.saturating_sub(SUFFIX as u64), end)?;
+    let is_line = end < len && stated_checksum(&suffix).is_some();
+    Ok(end + u64::from(is_line))
+}
+
+/// Reads these bytes, or as many of them as there are.
+fn read(file: &dyn StorageFile, buffer: &mut Vec<u8>, from: u64, to: u64) -> io::Result<()> {
+    buffer.resize((to - from) as usize, 0);
+    let mut read = 0;
+    while read < buffer.len() {
+        match file.read_at(&mut buffer[read..], from + read as u64)? {
+            0 => break,
+            count => read += count,
+        }
+    }
+    buffer.truncate(read);
+    Ok(())
+}

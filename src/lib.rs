@@ -78,6 +78,7 @@ mod prefill;
 mod block;
 mod scan;
 mod verdict;
+mod seen;
 mod sift;
 
 mod files;

@@ -8,6 +8,7 @@ use crate::entry::Entry;
 use crate::fit::ENTRY_START;
 use crate::gap::Gap;
 use crate::line::{self, Decoded};
+use crate::seen::Seen;
 use crate::seq::Seq;
 use crate::verdict::{self, Damage, Facts};
 use std::collections::VecDeque;
@@ -66,7 +67,7 @@ pub(crate) struct Sifter {
     /// Holes in the numbers are on purpose.
     compacted: bool,
     /// Number and checksum of every entry given out, to tell a copy from a conflict.
-    seen: Vec<(u64, u32)>,
+    seen: Seen,
     /// Where the last number that came again was told: bad lines before it may be read, and so may it be, more than once.
     told_end: u64,
     bad: Option<BadRegion>,
@@ -107,7 +108,7 @@ impl Sifter {
             last,
             most: u64::MAX,
             compacted,
-            seen: Vec::new(),
+            seen: Seen::default(),
             told_end: offset,
             bad: None,
             good_end: offset,
@@ -196,7 +197,7 @@ impl Sifter {
     fn good_line(&mut self, chunk: Chunk, seq: u64, synced: u64, crc: u32, out: &mut VecDeque<Sifted>) -> bool {
         if seq <= self.last {
             // Never delivered late. A copy of what was given out is no loss.
-            if !self.was_seen(seq, crc) && chunk.offset >= self.told_end {
+            if !self.seen.has(seq, crc) && chunk.offset >= self.told_end {
                 self.told_end = chunk.end();
                 let missing = None;
                 let (offset, bytes) = (chunk.offset, chunk.len);
@@ -217,12 +218,8 @@ impl Sifter {
         true
     }
 
-    fn was_seen(&self, seq: u64, crc: u32) -> bool {
-        self.seen.binary_search_by_key(&seq, |(seq, _)| *seq).is_ok_and(|at| self.seen[at].1 == crc)
-    }
-
     fn give_out(&mut self, seq: u64, crc: u32, synced: u64) {
-        self.seen.push((seq, crc));
+        self.seen.push(seq, crc);
         self.last = seq;
         self.synced = self.synced.max(synced);
     }

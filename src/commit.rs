@@ -342,15 +342,25 @@ impl Committer {
     }
 }
 
+/// What a segment is filled with, so much at a time.
+static LINE_FEEDS: [u8; 64 << 10] = [b'\n'; 64 << 10];
+
 impl Open {
     /// Lets line feeds stand behind the last line, for the next ones to be written over. They are on disk with the next sync.
     fn fill_ahead(&mut self, bytes: u64) {
-        let filled = match write_all(&*self.file, &vec![b'\n'; bytes as usize], self.size) {
-            Ok(()) => bytes,
-            // No room for more than lines, or an error that the next write will tell of.
-            Err((filled, _)) => filled as u64,
-        };
-        self.file_len = self.size + filled;
+        while self.file_len < self.size + bytes {
+            let left = self.size + bytes - self.file_len;
+            let feeds = &LINE_FEEDS[..LINE_FEEDS.len().min(left as usize)];
+            let (filled, is_full) = match write_all(&*self.file, feeds, self.file_len) {
+                Ok(()) => (feeds.len(), false),
+                // No room for more than lines, or an error that the next write will tell of.
+                Err((filled, _)) => (filled, true),
+            };
+            self.file_len += filled as u64;
+            if is_full {
+                return;
+            }
+        }
     }
 
     /// Leaves nothing behind the last line.

@@ -3,6 +3,9 @@
 use crate::watermark::Durability;
 use std::time::Duration;
 
+/// No segment is filled further ahead.
+const MAX_PREFILL: u64 = 64 << 20;
+
 /// What happens when the disk is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnFull {
@@ -77,11 +80,11 @@ impl JournalOptions {
     /// With how many line feeds the segment is filled ahead, each time the lines have reached their end; by default 0, not at
     /// all. The next lines are written over them, so that a sync need not make the file longer, which spares the file
     /// system a write to its own journal: worth it where few tasks wait for [`Durability::Synced`], on a disk where that
-    /// write counts. A mebibyte is a good size. What is left of them is cut off when the segment is full, when the journal
+    /// write counts. A mebibyte is a good size; more than 64 MiB is taken for 64 MiB. What is left of them is cut off when the segment is full, when the journal
     /// is closed, and by the next opening after a crash; until then `tail -f` does not show new lines, and the file is
     /// larger than what it holds. `docs/PERFORMANCE.md` has figures.
     pub fn prefill(mut self, bytes: u64) -> JournalOptions {
-        self.prefill = bytes;
+        self.prefill = bytes.min(MAX_PREFILL);
         self
     }
 

@@ -62,6 +62,9 @@ fn lived() -> Files {
         }
         journal.close().wait().unwrap();
     }
+    // The last one is still at work, and writes over line feeds.
+    let journal = lab.store.journal_with(ID, options().prefill(300)).unwrap();
+    journal.append(TurnStarted::new("the last", "go on")).unwrap().wait().unwrap();
     lab.files()
 }
 

@@ -32,9 +32,7 @@ fn killed() -> Lab {
     for draft in reference_events() {
         journal.append(draft).unwrap().wait().unwrap();
     }
-    let files = lab.files();
-    drop(journal);
-    Lab::with(&files)
+    Lab::with(&lab.files())
 }
 
 #[test]

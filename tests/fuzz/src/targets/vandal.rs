@@ -6,15 +6,16 @@ use crate::support::{Files, Lab, reference, segment, segments, unclosed};
 use foldlog::{ModelCallEnded, ModelCallStarted, TextDelta, TurnEnded, TurnStarted};
 use std::sync::OnceLock;
 
-/// Journals to spoil: one segment of a killed process, several segments, a compacted one, one with streams to compact.
-pub fn bases() -> &'static [Files; 4] {
-    static BASES: OnceLock<[Files; 4]> = OnceLock::new();
+/// Journals to spoil: one segment of a killed process, several segments, a compacted one, one with streams to compact, one
+/// segment that a killed process had filled ahead.
+pub fn bases() -> &'static [Files; 5] {
+    static BASES: OnceLock<[Files; 5]> = OnceLock::new();
     BASES.get_or_init(|| {
         let compacted = Lab::with(&reference(1500));
         compacted.append_one();
         compacted.store.compact(crate::support::ID).unwrap();
         compacted.append_one();
-        [unclosed(), reference(2500), compacted.files(), streamed()]
+        [unclosed(), reference(2500), compacted.files(), streamed(), filled_ahead()]
     })
 }
 
@@ -39,6 +40,15 @@ fn streamed() -> Files {
     }
     journal.close().wait().unwrap();
     drop(journal);
+    lab.files()
+}
+
+fn filled_ahead() -> Files {
+    let lab = Lab::new();
+    let journal = lab.store.journal_with(crate::support::ID, foldlog::JournalOptions::default().prefill(500)).unwrap();
+    for draft in crate::support::reference_events() {
+        journal.append(draft).unwrap().wait().unwrap();
+    }
     lab.files()
 }
 

@@ -246,7 +246,9 @@ fn read_first_lines(scanner: &mut Scanner, opened: &mut Opened) {
     if opened.header.is_some() {
         opened.lines_from = first.end();
         opened.take_len(opened.file_len);
-        scanner.read_on_to(opened.len);
+        if opened.len < opened.file_len {
+            scanner.read_on_to(opened.len);
+        }
         read_first_entry(scanner, opened);
     } else {
         take_first_entry(scanner, opened);

@@ -106,8 +106,16 @@ impl Row {
         self
     }
 
-    pub(crate) fn absent(&mut self, name: impl Into<String>, why: impl Into<String>) -> &mut Row {
-        self.lines.push((name.into(), Shown::Absent(why.into())));
+    /// A peer that may not be there, or what is missing then.
+    pub(crate) fn peer_or(
+        &mut self,
+        name: impl Into<String>,
+        case: Option<Case>,
+        missing: impl Into<String>,
+        goal: Option<Goal>,
+    ) -> &mut Row {
+        let shown = case.map_or_else(|| Shown::Absent(missing.into()), |case| Shown::Theirs(case, goal));
+        self.lines.push((name.into(), shown));
         self
     }
 }

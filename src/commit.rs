@@ -4,6 +4,7 @@
 //! One `write` a batch and at most one `fdatasync`. The first failure is final: what a failed sync has done to the
 //! kernel's cache cannot be told from here (see the fsync notes in `docs/DESIGN.md`), so nothing is retried on that file.
 
+use crate::active::{Active, Unfinished};
 use crate::activity::{Activity, Change};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::{Files, LOCK};
@@ -14,7 +15,6 @@ use crate::storage::{StorageFile, write_all};
 use crate::time::Timestamp;
 use std::collections::VecDeque;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Who writes: the same in every header of an opening.
@@ -51,9 +51,9 @@ pub(crate) struct Committer {
     segment_bytes: u64,
     /// How far the segment is filled ahead.
     prefill: u64,
-    current: Option<Open>,
+    current: Option<Active>,
     /// A segment whose file exists and whose header could not be written yet.
-    headless: Option<Open>,
+    headless: Option<Active>,
     next_segment: u64,
     prev: Option<Seal>,
     activity: Activity,
@@ -62,18 +62,6 @@ pub(crate) struct Committer {
     synced: u64,
     failed: Option<Error>,
     sync_failed: bool,
-}
-
-/// A segment being written.
-#[derive(Debug)]
-struct Open {
-    segment: u64,
-    path: PathBuf,
-    file: Arc<dyn StorageFile>,
-    size: u64,
-    /// How many bytes the file has: more than the segment where it was prefilled.
-    file_len: u64,
-    has_entries: bool,
 }
 
 /// Where a committer starts.
@@ -199,20 +187,12 @@ impl Committer {
         self.current.as_ref().map(|open| self.segment_bytes.saturating_sub(open.size))
     }
 
-    /// One `write`, if the disk takes it all.
     fn write_lines(&mut self, lines: &[u8]) -> Result<usize, (usize, Stop)> {
         let Some(open) = &mut self.current else { return Ok(0) };
         debug_assert!(lines.ends_with(b"\n"), "only whole lines are written");
         debug_assert!(first_seq(lines) > self.written, "numbers rise");
-        let result = write_all(&*open.file, lines, open.size);
-        let (written, error) = match result {
-            Ok(()) => (lines.len(), None),
-            Err((written, error)) => (written, Some(error)),
-        };
-        let whole = memchr::memrchr(b'\n', &lines[..written]).map_or(0, |at| at + 1);
-        open.size += whole as u64;
+        let (whole, unfinished) = open.append(lines);
         if whole > 0 {
-            open.has_entries = true;
             self.written = last_seq(&lines[..whole]);
             while self.notes.front().is_some_and(|note| note.seq <= self.written) {
                 if let Some(note) = self.notes.pop_front() {
@@ -221,9 +201,8 @@ impl Committer {
                 }
             }
         }
-        open.file_len = open.file_len.max(open.size);
-        let Some(error) = error else {
-            if self.prefill > 0 && open.file_len == open.size {
+        let Some(Unfinished { mid_line, error }) = unfinished else {
+            if self.prefill > 0 && !open.is_ahead() {
                 let left = self.segment_bytes.saturating_sub(open.size);
                 open.fill_ahead(self.prefill.min(left));
             }
@@ -234,9 +213,7 @@ impl Committer {
             return Err((whole, Stop::Failed(failed)));
         }
         // No part of a line may stay for the next one to be glued to.
-        if written > whole
-            && let Err(error) = open.cut_back()
-        {
+        if mid_line && let Err(error) = open.cut_back() {
             return Err((whole, Stop::Failed(Error::io("cut back", &open.path, error))));
         }
         Err((whole, Stop::Full(failed)))
@@ -263,7 +240,7 @@ impl Committer {
 
     /// Everything is written: gives back what the segment was prefilled with.
     pub(crate) fn finish(&mut self) {
-        if let Some(open) = self.current.as_mut().filter(|open| open.file_len > open.size) {
+        if let Some(open) = self.current.as_mut().filter(|open| open.is_ahead()) {
             // What is not given back is no harm: the header says what it is.
             let _ = open.cut_back();
         }
@@ -296,15 +273,14 @@ impl Committer {
             self.headless = Some(open);
             return Err(Stop::Full(failed));
         }
-        open.size = header.len() as u64;
-        open.file_len = open.size;
+        open.has_header(header.len());
         let synced = open.file.sync_data().and_then(|()| self.files.storage.sync_dir(&self.files.dir));
         synced.map_err(|error| Stop::Failed(Error::io("sync the header of", &open.path, error)))?;
         self.current = Some(open);
         Ok(())
     }
 
-    fn create_segment(&mut self) -> Result<Open, Stop> {
+    fn create_segment(&mut self) -> Result<Active, Stop> {
         let segment = self.next_segment;
         let path = self.files.path(segment);
         let file = self.files.storage.create(&path).map_err(|error| match error.kind() {
@@ -313,7 +289,7 @@ impl Committer {
             _ => Stop::Failed(Error::io("create", &path, error)),
         })?;
         self.next_segment += 1;
-        Ok(Open { segment, path, file, size: 0, file_len: 0, has_entries: false })
+        Ok(Active::new(segment, path, file))
     }
 
     fn header(&self, segment: u64, first_seq: u64) -> Header {
@@ -339,35 +315,6 @@ impl Committer {
             prefilled: self.prefill > 0,
             compacted: None,
         }
-    }
-}
-
-/// What a segment is filled with, so much at a time.
-static LINE_FEEDS: [u8; 64 << 10] = [b'\n'; 64 << 10];
-
-impl Open {
-    /// Lets line feeds stand behind the last line, for the next ones to be written over. They are on disk with the next sync.
-    fn fill_ahead(&mut self, bytes: u64) {
-        while self.file_len < self.size + bytes {
-            let left = self.size + bytes - self.file_len;
-            let feeds = &LINE_FEEDS[..LINE_FEEDS.len().min(left as usize)];
-            let (filled, is_full) = match write_all(&*self.file, feeds, self.file_len) {
-                Ok(()) => (feeds.len(), false),
-                // No room for more than lines, or an error that the next write will tell of.
-                Err((filled, _)) => (filled, true),
-            };
-            self.file_len += filled as u64;
-            if is_full {
-                return;
-            }
-        }
-    }
-
-    /// Leaves nothing behind the last line.
-    fn cut_back(&mut self) -> io::Result<()> {
-        self.file.set_len(self.size)?;
-        self.file_len = self.size;
-        Ok(())
     }
 }
 

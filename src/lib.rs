@@ -88,6 +88,7 @@ mod exporting;
 mod glance;
 mod survey;
 mod recovery;
+mod active;
 mod commit;
 
 mod queue;

@@ -77,12 +77,13 @@ impl JournalOptions {
         self
     }
 
-    /// With how many line feeds the segment is filled ahead, each time the lines have reached their end; by default 0, not at
-    /// all. The next lines are written over them, so that a sync need not make the file longer, which spares the file
-    /// system a write to its own journal: worth it where few tasks wait for [`Durability::Synced`], on a disk where that
-    /// write counts. A mebibyte is a good size; more than 64 MiB is taken for 64 MiB. What is left of them is cut off when the segment is full, when the journal
-    /// is closed, and by the next opening after a crash; until then `tail -f` does not show new lines, and the file is
-    /// larger than what it holds. `docs/PERFORMANCE.md` has figures.
+    /// With how many line feeds a segment is filled ahead, each time its lines have reached their end. By default 0: not at
+    /// all. More than 64 MiB is taken for 64 MiB; a mebibyte is a good size.
+    ///
+    /// The next lines are written over them, so that a sync need not make the file longer, which spares the file system a
+    /// write to its own journal: worth it where few tasks wait for [`Durability::Synced`] (`docs/PERFORMANCE.md` has
+    /// figures). What is left is cut off when the segment is full, when the journal is closed, and by the next opening
+    /// after a crash. Until then the file is larger than what it holds, and `tail -f` does not show new lines.
     pub fn prefill(mut self, bytes: u64) -> JournalOptions {
         self.prefill = bytes.min(MAX_PREFILL);
         self

@@ -5,7 +5,7 @@
 //! behind the last bytes counts only if they end as a line does: what does not is half a line, as at the end of any file.
 
 use crate::line::{SUFFIX, stated_checksum};
-use crate::storage::StorageFile;
+use crate::storage::{StorageFile, read_full};
 use std::io;
 
 /// How much is read at once on the way to the end.
@@ -47,7 +47,7 @@ fn first_gap(file: &dyn StorageFile, from: u64, len: u64) -> io::Result<u64> {
         let to = len.min(at + if at == from { FIRST_BLOCK } else { BLOCK });
         read(file, &mut buffer, at, to)?;
         if behind_line_feed && buffer.first() == Some(&b'\n') {
-            return behind_last_byte(file, (at - u64::from(at > from)).max(from), len);
+            return behind_last_byte(file, at - u64::from(at > from), len);
         }
         if let Some(empty) = memchr::memmem::find(&buffer, b"\n\n") {
             return behind_last_byte(file, at + empty as u64, len);
@@ -69,13 +69,49 @@ fn behind_last_byte(file: &dyn StorageFile, end: u64, len: u64) -> io::Result<u6
 /// Reads these bytes, or as many of them as there are.
 fn read(file: &dyn StorageFile, buffer: &mut Vec<u8>, from: u64, to: u64) -> io::Result<()> {
     buffer.resize((to - from) as usize, 0);
-    let mut read = 0;
-    while read < buffer.len() {
-        match file.read_at(&mut buffer[read..], from + read as u64)? {
-            0 => break,
-            count => read += count,
-        }
-    }
+    let read = read_full(file, buffer, from)?;
     buffer.truncate(read);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::line::Tail;
+    use crate::storage::{Access, DiskStorage, Storage};
+    use crate::time::Timestamp;
+
+    /// Goal: both find the end of the last line, or of half a line behind it, wherever blocks end. Method: every number of
+    /// line feeds up to a block's, a line that crosses blocks, and a line that is there in part.
+    #[test]
+    fn both_ways_find_where_the_lines_end() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("file");
+        let line = |seq: u64, len: usize| {
+            let (mut line, data) = (Vec::new(), format!("{{\"text\":\"{}\"}}", "x".repeat(len)));
+            Tail::new("a", None, None, data.as_bytes()).write_line(
+                &mut line,
+                seq,
+                0,
+                &Timestamp::from_micros(0).to_bytes(),
+            );
+            line
+        };
+        for (second, ahead) in [(1, 1), (1, 2), (1, 5_000), (4_096 - 400, 3), (70_000, 70_000), (130_000, 9)] {
+            let (first, second) = (line(1, 20), line(2, second));
+            for kept in [0, 1, second.len() - 2, second.len() - 1] {
+                let mut bytes = [&first[..], &second[..kept]].concat();
+                let whole = kept == second.len() - 1;
+                let end = bytes.len() + usize::from(whole);
+                bytes.resize(first.len() + second.len() + ahead, b'\n');
+                std::fs::write(&path, &bytes).expect("a file");
+                let file = DiskStorage.open(&path, Access::Read).expect("the file");
+                let (from, len, end) = (first.len() as u64, bytes.len() as u64, end as u64);
+                assert_eq!(end_of_lines(&*file, len), end, "{kept} of {}, {ahead}", second.len());
+                for from in [0, from].into_iter().chain((whole).then_some(end)) {
+                    assert_eq!(first_empty_line(&*file, from, len), end, "{kept} of {}, {ahead}, {from}", second.len());
+                }
+            }
+        }
+    }
 }

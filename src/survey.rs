@@ -12,7 +12,7 @@ use crate::line;
 use crate::scan::Scanner;
 use crate::segment::{self, Compacted, Seal};
 use crate::sift::{Flaw, Sifted, Sifter};
-use crate::storage::StorageFile;
+use crate::storage::{StorageFile, read_full};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -214,12 +214,8 @@ fn drop_if_explained(entry: &Entry<'_>, flaws: &mut Vec<Flaw>) {
 
 pub(crate) fn read_exactly(file: &dyn StorageFile, offset: u64, len: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = vec![0; len as usize];
-    let mut read = 0;
-    while read < bytes.len() {
-        match file.read_at(&mut bytes[read..], offset + read as u64)? {
-            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
-            count => read += count,
-        }
+    match read_full(file, &mut bytes, offset)? == bytes.len() {
+        true => Ok(bytes),
+        false => Err(std::io::ErrorKind::UnexpectedEof.into()),
     }
-    Ok(bytes)
 }

@@ -8,6 +8,7 @@ use crate::line::{self, Decoded};
 use crate::scan::Scanner;
 use crate::segment::{Compacted, Seal};
 use crate::sift::{Flaw, Sifted, Sifter};
+use crate::storage::read_full;
 use crate::verdict::Damage;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -162,14 +163,8 @@ impl Current {
     /// Reads an entry that was found inside a bad line.
     pub(super) fn read_salvaged(&self, files: &Files, offset: u64, len: u64) -> Result<Option<Entry<'static>>> {
         let mut out = vec![0; len as usize];
-        let mut read = 0;
-        while read < out.len() {
-            let got = self.scanner.file().read_at(&mut out[read..], offset + read as u64);
-            match got.map_err(|error| Error::io("read", &files.path(self.opened.segment), error))? {
-                0 => break,
-                count => read += count,
-            }
-        }
+        let read = read_full(&**self.scanner.file(), &mut out, offset);
+        read.map_err(|error| Error::io("read", &files.path(self.opened.segment), error))?;
         Ok(line::decode_verified(&out).map(Entry::into_owned))
     }
 

@@ -21,6 +21,18 @@ struct Known {
     epoch: Option<u64>,
 }
 
+impl Known {
+    /// Whether an opening came after the one that has been seen.
+    fn is_older_than(&self, header: &Header) -> bool {
+        self.epoch.is_some_and(|epoch| header.epoch > epoch)
+    }
+
+    /// Whether a later opening begins with numbers that are known: it has found less than has been seen.
+    fn is_taken_back_by(&self, header: &Header) -> bool {
+        self.is_older_than(header) && header.first_seq <= self.seq
+    }
+}
+
 impl Items {
     pub(super) fn begin(files: Files, mut walk: Walk, live: bool, from: &Cursor) -> Result<Items> {
         let mut notices = VecDeque::new();
@@ -45,10 +57,10 @@ impl Items {
             last = header.first_seq.saturating_sub(1);
             before = header.prev.map(|prev| (prev.segment, prev.bytes));
             // A later opening says what it found: of numbers that it left out the reader may have seen the entries.
-            let found = header.prev.filter(|_| known.epoch.is_some_and(|epoch| header.epoch > epoch));
+            let found = header.prev.filter(|_| known.is_older_than(&header));
             passed = last.min(known.seq).min(found.map_or(last, |prev| prev.last_seq));
             // If it found all to be well, as where a whole segment is gone, there is no report: its own entries are news.
-            begins_anew = header.compacted.is_none() && rewinds(&header, &known);
+            begins_anew = header.compacted.is_none() && known.is_taken_back_by(&header);
         }
         let seen = Position { journal: None, epoch: known.epoch.unwrap_or(0), seq: known.seq };
         let mut items = Items {
@@ -99,14 +111,13 @@ fn first_behind(files: &Files, walk: &Walk, known: &Known) -> Result<Option<Open
     for listed in walk.listed().rev() {
         let Some(opened) = files.peek(listed)?.filter(|opened| walk.is_ours(opened)) else { continue };
         let Some(header) = &opened.header else { continue };
-        let rewound = rewinds(header, known);
         let starts_behind = header.first_seq <= known.seq.saturating_add(1);
-        let older_epoch = known.epoch.is_none_or(|epoch| header.epoch <= epoch);
+        let older_epoch = !known.is_older_than(header);
         if first.is_some() && older_epoch && starts_behind && opened.is_compacted() {
             // Merged: the openings behind the one that its header names may have found less, and their reports say so.
             return Ok(Some(opened));
         }
-        if rewound || (starts_behind && first.is_none()) {
+        if known.is_taken_back_by(header) || (starts_behind && first.is_none()) {
             first = Some(opened);
         }
         if first.is_some() && older_epoch {
@@ -114,11 +125,6 @@ fn first_behind(files: &Files, walk: &Walk, known: &Known) -> Result<Option<Open
         }
     }
     Ok(first)
-}
-
-/// A later opening that begins with numbers the reader knows has found less than the reader has seen.
-fn rewinds(header: &Header, known: &Known) -> bool {
-    known.epoch.is_some_and(|epoch| header.epoch > epoch) && header.first_seq <= known.seq
 }
 
 /// The number before the last `count` entries.

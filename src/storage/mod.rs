@@ -95,6 +95,18 @@ pub trait StorageFile: Debug + Send + Sync {
     fn is_at(&self, path: &Path) -> io::Result<bool>;
 }
 
+/// Reads from an offset until the buffer is full or the file ends. Returns how many bytes there were.
+pub(crate) fn read_full(file: &dyn StorageFile, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut read = 0;
+    while read < buffer.len() {
+        match file.read_at(&mut buffer[read..], offset + read as u64)? {
+            0 => break,
+            count => read += count,
+        }
+    }
+    Ok(read)
+}
+
 /// Writes all bytes at an offset; on an error, tells how many were written before it.
 pub(crate) fn write_all(file: &dyn StorageFile, bytes: &[u8], offset: u64) -> Result<(), (usize, io::Error)> {
     let mut written = 0;

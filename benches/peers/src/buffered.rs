@@ -60,10 +60,7 @@ fn one_producer<'a>(lab: &'a Lab, plan: &mut Plan<'a>) {
         row.peer(name, case, Some(Goal::AtLeast(least)));
     }
     row.peer("queue, task, `tokio::fs` write + flush an event", codex, Some(Goal::AtLeast(10.0)));
-    match python {
-        Some(case) => row.peer("Python, `json.dumps` + write + flush", case, Some(Goal::AtLeast(1.0))),
-        None => row.absent("Python", "no `python3`"),
-    };
+    row.peer_or("Python, `json.dumps` + write + flush", python, "no `python3`", Some(Goal::AtLeast(1.0)));
 }
 
 fn eight_producers<'a>(lab: &'a Lab, plan: &mut Plan<'a>) {

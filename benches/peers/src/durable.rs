@@ -37,11 +37,12 @@ fn plan_tasks<'a>(lab: &'a Lab, plan: &mut Plan<'a>, tasks: usize, least: f64) {
     let ours = plan.case(move || lab.durable(tasks, 0));
     let prefilled = plan.case(move || lab.durable(tasks, PREFILL));
     let mut blocking = |open: Open| plan.case(move || spawned(lab, tasks, open));
+    // And whether they write into blocks that were written before.
     let stores = [
-        ("okaywal", blocking(okaywal::open)),
-        ("raft-engine", blocking(raft::synced)),
-        ("fjall, `SyncData`", blocking(fjall::synced)),
-        ("redb, `Immediate`", blocking(redb::synced)),
+        ("okaywal", blocking(okaywal::open), true),
+        ("raft-engine", blocking(raft::synced), true),
+        ("fjall, `SyncData`", blocking(fjall::synced), true),
+        ("redb, `Immediate`", blocking(redb::synced), false),
     ];
     let single = plan.case(move || through_sqlite(lab, tasks, 1));
     let drained = plan.case(move || through_sqlite(lab, tasks, usize::MAX));
@@ -51,9 +52,9 @@ fn plan_tasks<'a>(lab: &'a Lab, plan: &mut Plan<'a>, tasks: usize, least: f64) {
     let limit = limit.times(tasks as f64);
     row.limit(format!("{tasks} x write + fdatasync, 1 thread"), limit, Some(Goal::AtLeast(least)));
     let first = Some(Goal::AtLeast(1.0));
-    for (name, case) in stores {
-        // With one task, those that write over old blocks are to be met by those that do.
-        row.peer(name, case, first.filter(|_| tasks > 1 || name.starts_with("redb")));
+    for (name, case, overwrites) in stores {
+        // With one task, those that do are to be met by prefilled segments.
+        row.peer(name, case, first.filter(|_| tasks > 1 || !overwrites));
     }
     row.peer("SQLite FULL, a transaction an event", single, first);
     row.peer("SQLite FULL, a transaction a drained queue", drained, first);
@@ -62,7 +63,7 @@ fn plan_tasks<'a>(lab: &'a Lab, plan: &mut Plan<'a>, tasks: usize, least: f64) {
     let row = plan.row(format!("{name}, prefilled segments"), EVENTS, prefilled);
     row.limit(format!("{tasks} x write + fdatasync, 1 thread"), limit, None);
     row.peer("foldlog, not prefilled", ours, Some(Goal::AtLeast(1.3)).filter(|_| tasks == 1));
-    for (name, case) in stores {
+    for (name, case, _) in stores {
         row.peer(name, case, first);
     }
 }

@@ -121,18 +121,13 @@ fn plan_streamed<'a>(logs: &'a Logs, plan: &mut Plan<'a>) {
         ("jq -c .", jq, "no `jq`", Some(Goal::AtLeast(1.0))),
         ("Python, `json.loads` only", loads, "no `python3`", Some(Goal::AtLeast(1.0))),
     ] {
-        match case {
-            Some(case) => row.peer(name, case, goal),
-            None => row.absent(name, missing),
-        };
+        row.peer_or(name, case, missing, goal);
     }
     let row = plan.row("replay to a SessionRecord, 2 threads", BYTES, two);
     row.peer("foldlog, 1 thread", ours, Some(Goal::AtLeast(1.8)));
     row.peer("one pass by hand, simd-json in place, 1 thread", simd, Some(Goal::AtLeast(1.0)));
-    match duck {
-        Some(duck) => row.peer("DuckDB, types counted only, 2 threads", duck, Some(Goal::AtLeast(1.0))),
-        None => row.absent("DuckDB, types counted only, 2 threads", "no Python with `duckdb`"),
-    };
+    let first = Some(Goal::AtLeast(1.0));
+    row.peer_or("DuckDB, types counted only, 2 threads", duck, "no Python with `duckdb`", first);
 }
 
 pub(crate) fn measure_summary(options: &Options, dir: &Path) -> Result<Vec<Line>> {

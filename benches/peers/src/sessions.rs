@@ -30,9 +30,11 @@ pub(crate) fn measure(options: &Options, dir: &Path) -> Result<Vec<Line>> {
     let name = format!("{count} open sessions, {BUSY} busy, durable");
     let files = "a `tokio::fs` file each, write + sync an event";
     plan.row(&name, EVENTS, ours).peer(files, naive, Some(Goal::AtLeast(5.0)));
-    plan.row(format!("{name}, prefilled segments"), EVENTS, prefilled)
-        .peer("foldlog, not prefilled", ours, None)
-        .peer(files, naive, Some(Goal::AtLeast(5.0)));
+    plan.row(format!("{name}, prefilled segments"), EVENTS, prefilled).peer("foldlog, not prefilled", ours, None).peer(
+        files,
+        naive,
+        Some(Goal::AtLeast(5.0)),
+    );
     plan.row(format!("{name}: p99"), "us", ours.figure(1)).peer(files, naive.figure(1), None);
     plan.row(format!("{name}: threads of the process"), "", ours.figure(2)).goal(Goal::AtMost(32.0)).peer(
         files,

@@ -126,10 +126,7 @@ impl Disk {
     }
 
     pub fn sync(&mut self, inode: usize) {
-        let (ours, others) =
-            std::mem::take(&mut self.pending).into_iter().partition(|change| change.is_of_the_file(inode));
-        self.pending = others;
-        let ours: Vec<Change> = ours;
+        let ours = self.take_pending(|change| change.is_of_the_file(inode));
         let durable = &mut self.file(inode).durable;
         for change in ours {
             // What a failed sync has forgotten stays on no disk, unless its sector is written again.
@@ -161,10 +158,14 @@ impl Disk {
     }
 
     pub fn sync_dir(&mut self, directory: &Path) {
-        let (ours, others) = std::mem::take(&mut self.pending).into_iter().partition(|change| change.is_in(directory));
-        self.pending = others;
-        let ours: Vec<Change> = ours;
+        let ours = self.take_pending(|change| change.is_in(directory));
         ours.iter().for_each(|change| change.apply(&mut self.durable_names));
+    }
+
+    fn take_pending(&mut self, is_ours: impl Fn(&Change) -> bool) -> Vec<Change> {
+        let (ours, others) = std::mem::take(&mut self.pending).into_iter().partition(is_ours);
+        self.pending = others;
+        ours
     }
 
     /// Every file of a directory, as programs see it.

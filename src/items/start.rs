@@ -60,7 +60,7 @@ impl Items {
             let found = header.prev.filter(|_| known.is_older_than(&header));
             passed = last.min(known.seq).min(found.map_or(last, |prev| prev.last_seq));
             // If it found all to be well, as where a whole segment is gone, there is no report: its own entries are news.
-            begins_anew = header.compacted.is_none() && known.is_taken_back_by(&header);
+            begins_anew = known.is_taken_back_by(&header);
         }
         let seen = Position { journal: None, epoch: known.epoch.unwrap_or(0), seq: known.seq };
         let mut items = Items {

@@ -183,3 +183,30 @@ fn bytes_that_only_a_new_header_shuts_out_are_told_before_anything_is_recorded()
     let (seen, _) = to_the_end(&lab, cursor);
     assert!(seen.contains(&Seen::Rewound(all[all.len() - 2])), "{seen:?}");
 }
+
+#[test]
+fn numbers_that_come_again_are_told_though_what_bears_them_has_been_merged() {
+    // Goal: the same. Method: two more openings record behind the empty segment, and theirs become one.
+    let lab = Lab::new();
+    let journal = lab.open();
+    journal.append(TextDelta::new("t-1", "x".repeat(5_000))).unwrap().wait().unwrap();
+    journal.close().wait().unwrap();
+    drop(journal);
+    let files = lab.files();
+    let journal = lab.open();
+    for number in 0..5 {
+        journal.append(TextDelta::new("t-1", format!("piece {number}"))).unwrap().wait().unwrap();
+    }
+    drop(journal);
+    let (_, cursor) = to_the_end(&lab, Cursor::start());
+    lab.put(&files);
+    lab.disk.set(&lab.dir.join(segment(2)), b"");
+    lab.append_one();
+    lab.append_one();
+    lab.store.compact_with(ID, &CompactOptions::default().segment_bytes(4_000), &mut |_| {}).unwrap();
+    assert!(!lab.files().contains_key(&segment(4)), "merged");
+    assert!(lab.files()[&segment(1)] == files[&segment(1)], "and not with the first");
+    let (seen, _) = to_the_end(&lab, cursor);
+    assert!(seen.contains(&Seen::Rewound(2)), "{seen:?}");
+    assert_eq!(given(&seen), lab.read().seqs()[2..], "{seen:?}");
+}

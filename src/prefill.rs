@@ -1,8 +1,9 @@
 //! Prefilled segments: line feeds behind the last line, over which the next lines are written, so that a sync need not
 //! make the file longer. They are no part of the segment; here is found where that ends.
 //!
-//! A line that is being written over them, or was when a crash came, ends in one of them and looks whole. So the line feed
-//! behind the last bytes counts only if they end as a line does: what does not is half a line, as at the end of any file.
+//! A line that is being written over them, or was when a crash came, ends in one of them and looks whole. So the first of
+//! several line feeds behind the last bytes counts only if they end as a line does: what does not is half a line, as at the
+//! end of any file. A single one ends a line, whatever stands before it: so a recovery leaves what it keeps.
 
 use crate::line::{SUFFIX, stated_checksum};
 use crate::storage::{StorageFile, read_full};
@@ -31,7 +32,8 @@ fn last_line(file: &dyn StorageFile, len: u64) -> io::Result<u64> {
         let from = end.saturating_sub(if end == len { FIRST_BLOCK } else { BLOCK });
         read(file, &mut buffer, from, end)?;
         if let Some(last) = buffer.iter().rposition(|byte| *byte != b'\n') {
-            return behind_last_byte(file, from + last as u64 + 1, len);
+            let end = from + last as u64 + 1;
+            return if end + 1 == len { Ok(len) } else { behind_last_byte(file, end, len) };
         }
         end = from;
     }
@@ -112,6 +114,23 @@ mod tests {
                     assert_eq!(first_empty_line(&*file, from, len), end, "{kept} of {}, {ahead}, {from}", second.len());
                 }
             }
+        }
+    }
+
+    /// Goal: what a recovery has cut back stays as long as it is, also behind damage that it keeps. Method: bytes that end as
+    /// no line does, with one line feed behind them.
+    #[test]
+    fn a_single_line_feed_ends_a_line_whatever_stands_before_it() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("file");
+        for bytes in [&b"x\n"[..], b"{}\n\0\0\n", b"\n\0\n"] {
+            std::fs::write(&path, bytes).expect("a file");
+            let file = DiskStorage.open(&path, Access::Read).expect("the file");
+            assert_eq!(end_of_lines(&*file, bytes.len() as u64), bytes.len() as u64, "{bytes:?}");
+            let filled = [bytes, b"\n"].concat();
+            std::fs::write(&path, &filled).expect("a file");
+            let file = DiskStorage.open(&path, Access::Read).expect("the file");
+            assert_eq!(end_of_lines(&*file, filled.len() as u64), bytes.len() as u64 - 1, "{bytes:?}, filled");
         }
     }
 }

@@ -124,6 +124,27 @@ fn a_line_torn_anywhere_over_line_feeds_is_half_a_line() {
 }
 
 #[test]
+fn an_entry_before_nuls_is_found_by_every_opening_if_the_first_one_found_it() {
+    // Goal: what one recovery keeps the next one keeps. Method: of the bytes behind the last entry, its line feed among
+    // them, some are NULs, then line feeds, then bytes of no line: all behind the NULs' line feed is cut.
+    let lab = killed();
+    let path = lab.dir.join(segment(1));
+    let mut bytes = lab.files()[&segment(1)].clone();
+    let all = lab.read().seqs();
+    let (end, left) = parted(&lab);
+    let nuls = end.len() - 1..end.len() + 500;
+    bytes[nuls.clone()].fill(0);
+    bytes[nuls.end + left / 2..].fill(b'?');
+    lab.disk.overwrite(&path, &bytes);
+    let first = lab.open().recovered().clone();
+    assert_eq!(first.last_seq.get(), *all.last().unwrap());
+    assert_eq!(lab.files()[&segment(1)].len(), nuls.end + 1);
+    let second = lab.open().recovered().clone();
+    assert_eq!(first, second);
+    assert!(lab.read().seqs().starts_with(&all));
+}
+
+#[test]
 fn what_did_not_reach_the_disk_before_what_did_is_a_hole() {
     // Goal: empty lines before something good are bytes that are missing. Method: lines in the middle are line feeds.
     let lab = killed();

@@ -104,7 +104,8 @@ fn plan(lab: &Lab) -> Plan<'_> {
 fn buffered<'a>(lab: &'a Lab, plan: &mut Plan<'a>) {
     let serialise = plan.case(|| lab.serialise_only(Given::Texts));
     let written = plan.case(|| lab.buffered(Given::Texts, Until::Written));
-    let by_8 = plan.case(|| lab.buffered_by_many(8));
+    let by_tasks = plan.case(|| lab.buffered_by_tasks(8));
+    let by_threads = plan.case(|| lab.buffered_by_threads(8));
     let synced = plan.case(|| lab.buffered(Given::Texts, Until::Synced));
     let copy = plan.case(|| lab.serialise_only(Given::Events));
     let ready = plan.case(|| lab.buffered(Given::Events, Until::Written));
@@ -113,11 +114,12 @@ fn buffered<'a>(lab: &'a Lab, plan: &mut Plan<'a>) {
         .limit("serialise only", serialise, Some(Goal::AtLeast(0.75)))
         .limit("crc32 only", checksum, None);
     let limit = "serialise only, 1 thread";
-    plan.row("buffered, 8 threads, from texts, until written", EVENTS, by_8).limit(
+    plan.row("buffered, 8 tasks, from texts, until written", EVENTS, by_tasks).limit(
         limit,
         serialise,
         Some(Goal::AtLeast(1.0)),
     );
+    plan.row("buffered, 8 threads, from texts, until written", EVENTS, by_threads).limit(limit, serialise, None);
     plan.row("buffered, 1 producer, from texts, until synced", EVENTS, synced).limit("serialise only", serialise, None);
     plan.row("buffered, 1 producer, ready events, until written", EVENTS, ready).limit("serialise only", copy, None);
 }

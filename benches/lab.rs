@@ -146,8 +146,36 @@ impl Lab {
         })
     }
 
+    /// So many tasks push an equal share each, from texts, and let others of their threads have a turn as often as those
+    /// that send through a channel do.
+    pub(crate) fn buffered_by_tasks(&self, tasks: usize) -> Result<Sample> {
+        self.with_journal(options(Until::Written), |journal| {
+            self.runtime.block_on(async {
+                let share = self.steps.len().div_ceil(tasks);
+                let start = Instant::now();
+                let pushing: Vec<_> = (0..tasks)
+                    .map(|task| {
+                        let (steps, journal) = (Arc::clone(&self.steps), journal.clone());
+                        tokio::spawn(async move {
+                            for step in steps.iter().skip(task * share).take(share) {
+                                tokio::task::consume_budget().await;
+                                push_or_wait(&journal, step.event()).await?;
+                            }
+                            Ok::<_, crate::Error>(())
+                        })
+                    })
+                    .collect();
+                for task in pushing {
+                    task.await??;
+                }
+                journal.append(TextDelta::new("t-last", ""))?.await?;
+                Ok(self.per_event(start.elapsed()))
+            })
+        })
+    }
+
     /// So many threads push an equal share each, from texts.
-    pub(crate) fn buffered_by_many(&self, threads: usize) -> Result<Sample> {
+    pub(crate) fn buffered_by_threads(&self, threads: usize) -> Result<Sample> {
         self.with_journal(options(Until::Written), |journal| {
             let barrier = Barrier::new(threads + 1);
             let share = |steps: &[Step]| {
@@ -313,6 +341,21 @@ pub(crate) fn push(journal: &Journal, event: impl Into<Draft>) -> Result<()> {
         };
     }
     Err(refused.into())
+}
+
+/// The same in a task.
+async fn push_or_wait(journal: &Journal, event: Event<'_>) -> Result<()> {
+    let mut pushed = journal.push(event);
+    loop {
+        match pushed {
+            Ok(_) => return Ok(()),
+            Err(refused) if refused.kind() != ErrorKind::Backlog => return Err(refused.into()),
+            Err(refused) => {
+                journal.ready().await?;
+                pushed = journal.push(refused.into_draft());
+            }
+        }
+    }
 }
 
 /// Appends one event after the other, each on disk before the next. Returns how many.

@@ -15,12 +15,13 @@ impl Items {
             Some(current) => current.opened.segment,
             None => self.before.map_or(0, |(before, _)| before),
         };
-        let mut gap = Flaw { at_end: flaw.at_end && newest, ..flaw }.judge(segment, was_durable);
+        let was_end = self.is_before_a_recovery(&flaw);
+        let mut gap = Flaw { at_end: (flaw.at_end && newest) || was_end, ..flaw }.judge(segment, was_durable);
         let lost = self.explained_by_next_entry(&gap);
         let own_report = self.current.as_ref().and_then(|current| current.opened.recovered.as_ref());
         let recovered =
             [own_report, self.walk.next_report()].into_iter().flatten().find(|report| explains(report, &gap));
-        if lost || recovered.is_some() {
+        if lost || was_end || recovered.is_some() {
             gap.explained = true;
             gap.acknowledged = None;
         }
@@ -39,6 +40,18 @@ impl Items {
         let Some(current) = &mut self.current else { return true };
         let same_epoch = next_epoch.is_some_and(|epoch| epoch <= current.opened.segment);
         same_epoch || current.opened.is_compacted() || current.proves_durable(flaw)
+    }
+
+    /// Whether it is what a recovery has left behind the last entry, on the same physical line: the report, which follows,
+    /// skips the numbers that it may have borne.
+    fn is_before_a_recovery(&self, flaw: &Flaw) -> bool {
+        let Some(current) = self.current.as_ref().filter(|current| current.seal.is_some()) else { return false };
+        let at_end = flaw.bytes > 0 && flaw.missing.is_none() && flaw.offset + flaw.bytes == current.end;
+        let skips = |report: &JournalRecovered| {
+            report.after == current.sifter.last()
+                && report.holes.iter().any(|hole| hole.first_seq == current.sifter.last() + 1)
+        };
+        at_end && self.walk.next_report().is_some_and(skips)
     }
 
     /// Whether the entry behind the gap says that these events were refused while the disk was full.

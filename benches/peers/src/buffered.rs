@@ -24,7 +24,7 @@ pub(crate) fn measure(options: &Options, dir: &Path) -> Result<Vec<Line>> {
     eprintln!("streamed: {}\nrecorded: {}", lab.describe_workload(), recorded.describe_workload());
     let mut plan = Plan::default();
     one_producer(&lab, &mut plan);
-    eight_producers(&lab, &mut plan);
+    eight_at_once(&lab, &mut plan);
     let serialise = plan.case(|| recorded.serialise_only(Given::Texts));
     let ours = plan.case(|| recorded.buffered(Given::Texts, Until::Written));
     plan.row("buffered, 1 producer, shape of a recorded run", EVENTS, ours).limit("serialise only", serialise, None);
@@ -63,15 +63,18 @@ fn one_producer<'a>(lab: &'a Lab, plan: &mut Plan<'a>) {
     row.peer_or("Python, `json.dumps` + write + flush", python, "no `python3`", Some(Goal::AtLeast(1.0)));
 }
 
-fn eight_producers<'a>(lab: &'a Lab, plan: &mut Plan<'a>) {
+fn eight_at_once<'a>(lab: &'a Lab, plan: &mut Plan<'a>) {
     let serialise = plan.case(|| lab.serialise_only(Given::Texts));
-    let ours = plan.case(|| lab.buffered_by_many(8));
+    let by_tasks = plan.case(|| lab.buffered_by_tasks(8));
     let codex = plan.case(|| codex_style(lab, 8));
-    let mutex = plan.case(|| append_by_many(lab, 8, plain::written));
-    plan.row("buffered, 8 producers", EVENTS, ours)
+    let by_threads = plan.case(|| lab.buffered_by_threads(8));
+    let mutex = plan.case(|| append_by_threads(lab, 8, plain::written));
+    plan.row("buffered, 8 tasks", EVENTS, by_tasks)
         .limit("serialise only, 1 thread", serialise, Some(Goal::AtLeast(1.0)))
-        .peer("mutex + write(2) an event", mutex, Some(Goal::AtLeast(1.0)))
         .peer("queue, task, `tokio::fs` write + flush an event", codex, Some(Goal::AtLeast(18.0)));
+    plan.row("buffered, 8 threads", EVENTS, by_threads)
+        .limit("serialise only, 1 thread", serialise, None)
+        .peer("mutex + write(2) an event", mutex, Some(Goal::AtLeast(1.0)));
 }
 
 fn append_all(lab: &Lab, open: Open) -> Result<Sample> {
@@ -87,7 +90,7 @@ fn append_all(lab: &Lab, open: Open) -> Result<Sample> {
     Ok(lab.per_event(start.elapsed()))
 }
 
-fn append_by_many(lab: &Lab, threads: usize, open: Open) -> Result<Sample> {
+fn append_by_threads(lab: &Lab, threads: usize, open: Open) -> Result<Sample> {
     let dir = tempfile::tempdir_in(&lab.dir)?;
     let (store, barrier) = (open(dir.path())?, Barrier::new(threads + 1));
     let append = |steps: &[Step]| {

@@ -44,9 +44,11 @@ pub fn tell(history: &History, broken: &Broken, seed: u64, lie: Option<Lie>) -> 
     let (shortest, shortest_broken) = shrink(history.clone(), broken_again(broken), lie);
     let (life, calls) = broken.at;
     let crash = |broken: &Broken| broken.crash.as_ref().map_or("while it lived".to_owned(), ToString::to_string);
+    // Where lines stand in their sectors depends on the length of what headers say of the process.
+    let process = std::process::id();
     format!(
-        "history {seed}, life {life}, after call {calls}: {}\n{}\n{history}shortest history that fails, in life {}, after \
-         call {}: {}\n{}\n{shortest}",
+        "history {seed} in process {process}, life {life}, after call {calls}: {}\n{}\n{history}shortest history that fails, \
+         in life {}, after call {}: {}\n{}\n{shortest}",
         crash(broken),
         broken.what,
         shortest_broken.at.0,

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-/// How long a thread stays awake for a task that may have more to do.
+/// How long a thread stays for a task that may have more to do.
 const LINGER: Duration = Duration::from_micros(50);
 
 /// Something with work to do. The pool may run one task on one thread at a time only if the task sees to that itself.
@@ -43,6 +43,8 @@ struct State {
     idle: usize,
     /// A thread is awake beside its task, and takes the next one unbidden.
     lingering: bool,
+    /// A thread sleeps beside its task.
+    dozing: bool,
     ending: bool,
 }
 
@@ -117,6 +119,18 @@ impl Pool {
         self.shared.lock().lingering = false;
     }
 
+    /// Lets a task's thread sleep for a moment, unless it has better to do or another one does that: until it is woken.
+    pub(crate) fn doze(&self) {
+        let mut state = self.shared.lock();
+        if state.dozing || state.ending || !state.queue.is_empty() {
+            return;
+        }
+        state.dozing = true;
+        drop(state);
+        std::thread::park_timeout(LINGER);
+        self.shared.lock().dozing = false;
+    }
+
     fn see_to_thread(&self, mut state: MutexGuard<'_, State>) {
         // An idle thread may have been woken for an earlier task already: there must be one for each that waits.
         if state.idle >= state.queue.len().max(1) || state.threads >= self.most_threads {
@@ -170,6 +184,21 @@ impl Shared {
             };
             state.idle -= 1;
         }
+    }
+}
+
+/// A thread that dozes, or is about to.
+pub(crate) struct Dozer(std::thread::Thread);
+
+impl Dozer {
+    /// The one that this is called on.
+    pub(crate) fn current() -> Dozer {
+        Dozer(std::thread::current())
+    }
+
+    /// Ends its doze, or its next one.
+    pub(crate) fn wake(&self) {
+        self.0.unpark();
     }
 }
 

@@ -9,11 +9,15 @@ use crate::draft::Draft;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventsLost, JournalClosed, JournalRecovered};
 use crate::line::Tail;
+use crate::pool::Dozer;
 use crate::time::{Stamp, Timestamp};
 use crate::watermark::{Durability, Watermark};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
+
+/// So many bytes are written at once even if nobody waits for them.
+const GATHERED: usize = 64 << 10;
 
 /// What callers see and change. Held for moments: serialising an event happens before, waking somebody after.
 pub(crate) struct Queue {
@@ -35,11 +39,13 @@ pub(crate) struct Queue {
     pub(crate) phase: Phase,
     pub(crate) closing: Option<Close>,
     pub(crate) wants_sync: bool,
-    /// Somebody waits for what is queued, or it is much: it does not gather any longer.
+    /// Somebody waits for what is queued: it does not gather any longer.
     pub(crate) urgent: bool,
     /// When what was written must be synced.
     pub(crate) sync_by: Option<Instant>,
     pub(crate) turn: Turn,
+    /// The thread that dozes, to be woken.
+    pub(crate) dozer: Option<Dozer>,
     /// When the last round ended.
     pub(crate) settled: Option<Instant>,
     pub(crate) lost: Option<Lost>,
@@ -53,8 +59,11 @@ pub(crate) enum Turn {
     Idle,
     /// The pool's: a round is about to begin, or goes on and looks again at its end.
     Taken,
-    /// The pool's, which looks again in a moment, or as soon as it is called.
+    /// The pool's, which looks again in a moment, or as soon as it is called: awake, because somebody who waited is likely
+    /// to go on at once.
     Lingering,
+    /// The same, but asleep, because nobody waits: to look out for more would take a core from those who make it.
+    Dozing,
     /// The clock's: the disk is full, and the next try has its time.
     Waiting,
 }
@@ -102,6 +111,7 @@ impl Queue {
             urgent: false,
             sync_by: None,
             turn: Turn::Idle,
+            dozer: None,
             settled: None,
             lost: None,
             room: Vec::new(),
@@ -124,7 +134,12 @@ impl Queue {
     /// Whether there is work for a round that should not wait for more to gather.
     pub(crate) fn is_pressing(&self, now: Instant) -> bool {
         let due = self.sync_by.is_some_and(|at| at <= now);
-        self.urgent || self.wants_sync || self.closing.is_some() || due
+        self.urgent || self.is_much() || self.wants_sync || self.closing.is_some() || due
+    }
+
+    /// Whether it need not gather any longer, though nobody waits.
+    pub(crate) fn is_much(&self) -> bool {
+        self.lines.len() >= GATHERED
     }
 
     pub(crate) fn last_queued(&self) -> u64 {

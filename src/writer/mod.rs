@@ -10,17 +10,17 @@ use crate::draft::Draft;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::JournalRecovered;
 use crate::options::JournalOptions;
-use crate::pool::{Pool, Task};
+use crate::pool::{Dozer, Pool, Task};
 use crate::queue::{Close, Phase, Queue, Turn, closed, storage_full};
 use crate::watermark::{Durability, Watermark};
 use rounds::{fail_rest, tell_written};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::Waker;
 use std::time::Instant;
 
-/// So many bytes are written at once even if nobody waits for them.
-const GATHERED: usize = 64 << 10;
+/// How often the queue's lock is tried before it is waited for.
+const TRIES: u32 = 100;
 
 /// Told the number of each segment that is begun behind a full one. Must not block.
 pub(crate) type RollOver = Box<dyn Fn(u64) + Send + Sync>;
@@ -64,7 +64,16 @@ impl Writer {
         }
     }
 
+    /// Locks the queue, which is held for less time than a system call takes. Once a thread has slept for this lock, each
+    /// that takes it while others want it makes two system calls; trying it first is the way out of that.
     fn queue(&self) -> MutexGuard<'_, Queue> {
+        for _ in 0..TRIES {
+            match self.queue.try_lock() {
+                Ok(queue) => return queue,
+                Err(TryLockError::Poisoned(queue)) => return queue.into_inner(),
+                Err(TryLockError::WouldBlock) => std::hint::spin_loop(),
+            }
+        }
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -105,7 +114,7 @@ impl Writer {
         let seq = queue.push(draft, &tail);
         queue.wants_sync |= wait && self.options.durability == Durability::Synced;
         let mark = Arc::clone(&queue.mark);
-        queue.urgent |= wait || queue.lines.len() >= GATHERED;
+        queue.urgent |= wait;
         self.schedule(queue);
         Ok((mark, seq))
     }
@@ -212,13 +221,18 @@ impl Writer {
     pub(crate) fn poll_room(&self, waker: &Waker) -> Result<bool> {
         let mut queue = self.queue();
         queue.check_open()?;
-        if (queue.lines.len() + queue.in_flight) * 2 <= self.options.queue_bytes {
+        if self.has_room(&queue) {
             return Ok(true);
         }
         if !queue.room.iter().any(|known| known.will_wake(waker)) {
             queue.room.push(waker.clone());
         }
         Ok(false)
+    }
+
+    /// Whether those who wait for room need not wait any longer.
+    fn has_room(&self, queue: &Queue) -> bool {
+        (queue.lines.len() + queue.in_flight) * 2 <= self.options.queue_bytes
     }
 
     fn check_process(&self) -> Result<()> {
@@ -236,11 +250,17 @@ impl Writer {
                 drop(queue);
                 self.pool.run(Arc::clone(self) as Arc<dyn Task>);
             }
-            Turn::Lingering if queue.urgent => {
+            Turn::Lingering if queue.urgent || queue.is_much() => {
                 queue.turn = Turn::Taken;
                 self.called.store(true, Ordering::Release);
             }
-            Turn::Lingering | Turn::Taken | Turn::Waiting => {}
+            Turn::Dozing if queue.urgent => {
+                queue.turn = Turn::Taken;
+                let dozer = queue.dozer.take();
+                drop(queue);
+                dozer.inspect(Dozer::wake);
+            }
+            Turn::Lingering | Turn::Dozing | Turn::Taken | Turn::Waiting => {}
         }
     }
 

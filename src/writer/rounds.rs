@@ -4,12 +4,15 @@ use super::Writer;
 use crate::commit::{Committer, Stop};
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::OnFull;
-use crate::pool::Task;
+use crate::pool::{Dozer, Task};
 use crate::queue::{Phase, Turn, storage_full};
 use crate::watermark::{Durability, Health, Watermark, wake_all};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+
+/// How much is written at once: a line more at most.
+const PART: usize = 1 << 20;
 
 /// How long a full disk is left alone before the next try.
 const FULL_RETRY: Duration = Duration::from_millis(200);
@@ -23,8 +26,10 @@ pub(super) enum Next {
     Rest,
     /// There is more already.
     Again,
-    /// There is likely to be more in a moment.
+    /// There is likely to be more in a moment, for which somebody waits.
     Linger,
+    /// The same, but nobody waits.
+    Doze,
     /// Nothing: the journal is closed.
     Closed,
 }
@@ -32,6 +37,8 @@ pub(super) enum Next {
 /// One round's work.
 struct Batch {
     lines: Vec<u8>,
+    /// Somebody waits for it.
+    urgent: bool,
     sync: bool,
     closing: bool,
 }
@@ -61,7 +68,7 @@ impl Writer {
     fn commit(self: &Arc<Self>, committer: &mut Committer, mark: &Watermark) -> Result<Next> {
         let Some(batch) = self.gather(committer)? else { return Ok(Next::Rest) };
         let before = committer.segment();
-        let (written, stop) = committer.write(&batch.lines);
+        let (written, stop) = self.write(committer, &batch.lines);
         if before.is_some()
             && let Some(now) = committer.segment().filter(|now| before != Some(*now))
         {
@@ -80,7 +87,7 @@ impl Writer {
             committer.sync()?;
             mark.advance(Durability::Synced, committer.synced());
         }
-        Ok(self.settle(committer, mark, batch.lines, written, full))
+        Ok(self.settle(committer, mark, batch, written, full))
     }
 
     fn gather(&self, committer: &mut Committer) -> Result<Option<Batch>> {
@@ -102,9 +109,30 @@ impl Writer {
         queue.in_flight = lines.len();
         let due = queue.sync_by.is_some_and(|at| at <= Instant::now());
         let closing = queue.closing.is_some();
-        queue.urgent = false;
+        let urgent = std::mem::take(&mut queue.urgent);
         let sync = std::mem::take(&mut queue.wants_sync) || due || closing;
-        Ok(Some(Batch { lines, sync, closing }))
+        Ok(Some(Batch { lines, urgent, sync, closing }))
+    }
+
+    /// Writes a batch, a part at a time if it is long: what is written makes room, so that a full queue is filled again
+    /// meanwhile. Returns how many bytes were written, and what went wrong.
+    fn write(&self, committer: &mut Committer, lines: &[u8]) -> (usize, Option<Stop>) {
+        let mut done = 0;
+        while done < lines.len() {
+            let rest = &lines[done..];
+            let part = rest.get(PART..).and_then(|behind| memchr::memchr(b'\n', behind));
+            let (written, stop) = committer.write(&rest[..part.map_or(rest.len(), |at| PART + at + 1)]);
+            done += written;
+            if stop.is_some() || done == lines.len() {
+                return (done, stop);
+            }
+            let mut queue = self.queue();
+            queue.in_flight = lines.len() - done;
+            let room = if self.has_room(&queue) { std::mem::take(&mut queue.room) } else { Vec::new() };
+            drop(queue);
+            wake_all(room);
+        }
+        (done, None)
     }
 
     /// After a batch: gives room, plans what is due, goes on closing.
@@ -112,7 +140,7 @@ impl Writer {
         self: &Arc<Self>,
         committer: &mut Committer,
         mark: &Watermark,
-        mut lines: Vec<u8>,
+        Batch { mut lines, urgent, .. }: Batch,
         written: usize,
         full: bool,
     ) -> Next {
@@ -157,8 +185,11 @@ impl Writer {
             (Next::Closed, Turn::Idle)
         } else if queue.is_pressing(now) || (queue.has_more(now) && !busy) {
             (Next::Again, Turn::Taken)
-        } else if busy {
+        } else if busy && urgent {
             (Next::Linger, Turn::Lingering)
+        } else if busy {
+            queue.dozer = Some(Dozer::current());
+            (Next::Doze, Turn::Dozing)
         } else {
             (Next::Rest, Turn::Idle)
         };
@@ -177,11 +208,15 @@ impl Writer {
         next
     }
 
-    /// Stays awake for a moment; whether there is more then.
-    fn linger(&self) -> bool {
-        self.pool.linger(&self.called);
+    /// Stays for a moment; whether there is more then.
+    fn stay(&self, awake: bool) -> bool {
+        match awake {
+            true => self.pool.linger(&self.called),
+            false => self.pool.doze(),
+        }
         let mut queue = self.queue();
         self.called.store(false, Ordering::Relaxed);
+        queue.dozer = None;
         let more = matches!(queue.phase, Phase::Open) && queue.has_more(Instant::now());
         queue.turn = if more { Turn::Taken } else { Turn::Idle };
         more
@@ -228,7 +263,8 @@ impl Task for Writer {
         let round = std::panic::AssertUnwindSafe(|| self.round());
         match std::panic::catch_unwind(round) {
             Ok(Next::Again) => return Some(self),
-            Ok(Next::Linger) => return self.linger().then_some(self),
+            Ok(Next::Linger) => return self.stay(true).then_some(self),
+            Ok(Next::Doze) => return self.stay(false).then_some(self),
             Ok(Next::Rest | Next::Closed) => return None,
             Err(_) => {}
         }
@@ -248,7 +284,7 @@ impl Task for Writer {
 
     fn due(self: Arc<Self>) -> Option<Arc<dyn Task>> {
         let mut queue = self.queue();
-        if matches!(queue.turn, Turn::Taken | Turn::Lingering) {
+        if matches!(queue.turn, Turn::Taken | Turn::Lingering | Turn::Dozing) {
             return None; // whoever has the turn sees what is due
         }
         queue.turn = Turn::Taken;

@@ -4,7 +4,7 @@ use crate::faulty::{Call, EIO, ENOSPC, Fate, Faulty};
 use crate::patience::{Gate, PATIENCE, delta, in_time, on_faulty, until};
 use crate::support::{ID, Lab, Reading, child_arguments, child_place};
 use foldlog::{
-    Cursor, DiskStorage, Draft, Durability, ErrorKind, Health, Journal, JournalOptions, Outcome, Reader, Seq,
+    Cursor, DiskStorage, Draft, Durability, ErrorKind, Health, Journal, JournalOptions, OnFull, Outcome, Reader, Seq,
     SessionStarted, Store, TextDelta, Ticket, TurnStarted,
 };
 use std::path::Path;
@@ -204,6 +204,79 @@ fn a_full_queue_hands_the_event_back_and_says_when_there_is_room() {
     assert_eq!(seq.get(), taken as u64 + 1, "a refused event takes no number");
     journal.close().wait().unwrap();
     assert!(lab.read().gaps.is_empty());
+}
+
+/// Fills the queue while the disk is held at a write, and then lets `rule` decide about the batch that has gathered. Returns
+/// how many events were taken, and where it begins.
+fn with_a_full_queue(
+    disk: &Faulty,
+    journal: &Journal,
+    rule: impl FnMut(Call, &Path) -> Fate + Send + 'static,
+) -> (usize, u64) {
+    let text = "x".repeat(60_000);
+    journal.append(delta(0)).unwrap().wait().unwrap();
+    let begun = Arc::new(AtomicU64::new(0));
+    let end = Arc::clone(&begun);
+    disk.rule(move |call, _| match call {
+        Call::Write(len, offset) => {
+            end.store(offset + len as u64, Ordering::SeqCst);
+            Fate::Waits
+        }
+        _ => Fate::Done,
+    });
+    journal.push(delta(1)).unwrap();
+    until("a write that is held", || begun.load(Ordering::SeqCst) > 0);
+    let taken = (2..).find(|_| journal.push(TextDelta::new("t-1", &*text)).is_err()).unwrap();
+    disk.rule(rule);
+    disk.gate().open();
+    (taken, begun.load(Ordering::SeqCst))
+}
+
+#[test]
+fn what_is_written_of_a_long_batch_is_room_already() {
+    // Goal: a queue that was full is filled again while what was in it is written. Method: hold the disk where most of a
+    // batch is written, and wait for room.
+    const QUEUE: usize = 4 << 20;
+    let (disk, lab, _store, journal) = on_faulty(JournalOptions::default().queue_bytes(QUEUE));
+    let (last_part, begun) = (Gate::shut(), Arc::new(AtomicU64::new(u64::MAX)));
+    let (held, from) = (last_part.clone(), Arc::clone(&begun));
+    let (taken, behind) = with_a_full_queue(&disk, &journal, move |call, _| {
+        if let Call::Write(len, offset) = call {
+            let start = from.fetch_min(offset, Ordering::SeqCst).min(offset);
+            if offset + len as u64 > start + (QUEUE as u64 - (QUEUE as u64 >> 2)) {
+                held.pass();
+            }
+        }
+        Fate::Done
+    });
+    let (sender, receiver) = mpsc::channel();
+    let room = journal.ready();
+    std::thread::spawn(move || sender.send(room.wait()));
+    let there = receiver.recv_timeout(PATIENCE);
+    last_part.open();
+    there.expect("room").unwrap();
+    assert_eq!(begun.load(Ordering::SeqCst), behind);
+    journal.push(delta(taken)).unwrap();
+    journal.close().wait().unwrap();
+    let reading = lab.read();
+    assert!(reading.gaps.is_empty() && reading.entries.len() == taken + 2, "{} {taken}", reading.entries.len());
+}
+
+#[test]
+fn a_disk_that_is_full_within_a_long_batch_takes_the_rest_of_it_later() {
+    // Goal: of a batch that is written in parts nothing is written twice or not at all. Method: no space behind 2 MiB, until
+    // the journal has said so.
+    let options = JournalOptions::default().queue_bytes(4 << 20).on_full(OnFull::Wait);
+    let (disk, lab, _store, journal) = on_faulty(options);
+    let (taken, _) = with_a_full_queue(&disk, &journal, |call, _| match call {
+        Call::Write(len, offset) if offset + len as u64 > 2 << 20 => Fate::Fails(ENOSPC),
+        _ => Fate::Done,
+    });
+    until("a full disk", || matches!(journal.health(), Health::StorageFull));
+    disk.heal();
+    journal.close().wait().unwrap();
+    let reading = lab.read();
+    assert!(reading.gaps.is_empty() && reading.entries.len() == taken + 1, "{} {taken}", reading.entries.len());
 }
 
 #[test]

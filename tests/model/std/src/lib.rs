@@ -34,6 +34,14 @@ pub mod sync {
             self.guarded(self.0.lock())
         }
 
+        pub fn try_lock(&self) -> TryLockResult<MutexGuard<'_, T>> {
+            match self.0.try_lock() {
+                Err(TryLockError::WouldBlock) => Err(TryLockError::WouldBlock),
+                Err(TryLockError::Poisoned(poisoned)) => self.guarded(Err(poisoned)).map_err(TryLockError::Poisoned),
+                Ok(guard) => self.guarded(Ok(guard)).map_err(TryLockError::Poisoned),
+            }
+        }
+
         pub fn into_inner(self) -> LockResult<T> {
             self.0.into_inner()
         }

@@ -124,6 +124,20 @@ fn a_line_torn_anywhere_over_line_feeds_is_half_a_line() {
 }
 
 #[test]
+fn what_was_prefilled_is_compacted_like_all_else() {
+    // Goal: a compaction takes a prefilled segment for one of ours, and leaves none. Method: one that a kill left, and one
+    // behind it that was closed.
+    let lab = killed();
+    lab.append_one();
+    let before = lab.store.get(ID).unwrap();
+    let report = lab.store.compact(ID).unwrap();
+    assert!(report.left_alone.is_empty() && report.after.segments < report.before.segments, "{report:?}");
+    assert!(lab.files().values().all(|bytes| !bytes.windows(11).any(|at| at == b"\"prefilled\"")));
+    assert!(lab.read().is_clean());
+    assert_eq!(lab.store.get(ID).unwrap(), before);
+}
+
+#[test]
 fn an_entry_before_nuls_is_found_by_every_opening_if_the_first_one_found_it() {
     // Goal: what one recovery keeps the next one keeps. Method: of the bytes behind the last entry, its line feed among
     // them, some are NULs, then line feeds, then bytes of no line: all behind the NULs' line feed is cut.

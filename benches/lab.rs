@@ -150,9 +150,9 @@ impl Lab {
     /// that send through a channel do.
     pub(crate) fn buffered_by_tasks(&self, tasks: usize) -> Result<Sample> {
         self.with_journal(options(Until::Written), |journal| {
+            let share = self.steps.len().div_ceil(tasks);
+            let start = Instant::now();
             self.runtime.block_on(async {
-                let share = self.steps.len().div_ceil(tasks);
-                let start = Instant::now();
                 let pushing: Vec<_> = (0..tasks)
                     .map(|task| {
                         let (steps, journal) = (Arc::clone(&self.steps), journal.clone());
@@ -168,9 +168,10 @@ impl Lab {
                 for task in pushing {
                     task.await??;
                 }
-                journal.append(TextDelta::new("t-last", ""))?.await?;
-                Ok(self.per_event(start.elapsed()))
-            })
+                Ok::<_, crate::Error>(())
+            })?;
+            wait_until(journal, Until::Written)?;
+            Ok(self.per_event(start.elapsed()))
         })
     }
 

@@ -188,6 +188,7 @@ impl Shared {
 }
 
 /// A thread that dozes, or is about to.
+#[derive(Clone, Debug)]
 pub(crate) struct Dozer(std::thread::Thread);
 
 impl Dozer {

@@ -44,8 +44,6 @@ pub(crate) struct Queue {
     /// When what was written must be synced.
     pub(crate) sync_by: Option<Instant>,
     pub(crate) turn: Turn,
-    /// The thread that dozes, to be woken.
-    pub(crate) dozer: Option<Dozer>,
     /// When the last round ended.
     pub(crate) settled: Option<Instant>,
     pub(crate) lost: Option<Lost>,
@@ -53,7 +51,7 @@ pub(crate) struct Queue {
 }
 
 /// Whose turn it is to see to the queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Turn {
     /// Nobody's: whoever adds something wakes the pool.
     Idle,
@@ -63,7 +61,7 @@ pub(crate) enum Turn {
     /// to go on at once.
     Lingering,
     /// The same, but asleep, because nobody waits: to look out for more would take a core from those who make it.
-    Dozing,
+    Dozing(Dozer),
     /// The clock's: the disk is full, and the next try has its time.
     Waiting,
 }
@@ -111,7 +109,6 @@ impl Queue {
             urgent: false,
             sync_by: None,
             turn: Turn::Idle,
-            dozer: None,
             settled: None,
             lost: None,
             room: Vec::new(),

@@ -10,7 +10,7 @@ use crate::draft::Draft;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::JournalRecovered;
 use crate::options::JournalOptions;
-use crate::pool::{Dozer, Pool, Task};
+use crate::pool::{Pool, Task};
 use crate::queue::{Close, Phase, Queue, Turn, closed, storage_full};
 use crate::watermark::{Durability, Watermark};
 use rounds::{fail_rest, tell_written};
@@ -244,7 +244,7 @@ impl Writer {
     }
 
     fn schedule(self: &Arc<Self>, mut queue: MutexGuard<'_, Queue>) {
-        match queue.turn {
+        match &queue.turn {
             Turn::Idle => {
                 queue.turn = Turn::Taken;
                 drop(queue);
@@ -254,13 +254,13 @@ impl Writer {
                 queue.turn = Turn::Taken;
                 self.called.store(true, Ordering::Release);
             }
-            Turn::Dozing if queue.urgent => {
+            Turn::Dozing(dozer) if queue.urgent => {
+                let dozer = dozer.clone();
                 queue.turn = Turn::Taken;
-                let dozer = queue.dozer.take();
                 drop(queue);
-                dozer.inspect(Dozer::wake);
+                dozer.wake();
             }
-            Turn::Lingering | Turn::Dozing | Turn::Taken | Turn::Waiting => {}
+            Turn::Lingering | Turn::Dozing(_) | Turn::Taken | Turn::Waiting => {}
         }
     }
 

@@ -188,8 +188,7 @@ impl Writer {
         } else if busy && urgent {
             (Next::Linger, Turn::Lingering)
         } else if busy {
-            queue.dozer = Some(Dozer::current());
-            (Next::Doze, Turn::Dozing)
+            (Next::Doze, Turn::Dozing(Dozer::current()))
         } else {
             (Next::Rest, Turn::Idle)
         };
@@ -216,7 +215,6 @@ impl Writer {
         }
         let mut queue = self.queue();
         self.called.store(false, Ordering::Relaxed);
-        queue.dozer = None;
         let more = matches!(queue.phase, Phase::Open) && queue.has_more(Instant::now());
         queue.turn = if more { Turn::Taken } else { Turn::Idle };
         more
@@ -284,7 +282,7 @@ impl Task for Writer {
 
     fn due(self: Arc<Self>) -> Option<Arc<dyn Task>> {
         let mut queue = self.queue();
-        if matches!(queue.turn, Turn::Taken | Turn::Lingering | Turn::Dozing) {
+        if matches!(queue.turn, Turn::Taken | Turn::Lingering | Turn::Dozing(_)) {
             return None; // whoever has the turn sees what is due
         }
         queue.turn = Turn::Taken;

@@ -307,6 +307,79 @@ payloads! {
         metadata: Metadata,
     }
 
+    /// Something that a user said while a turn was running.
+    UserMessage(
+        /// Which turn.
+        turn_id,
+        /// What was said.
+        text
+    ) [] {
+        /// Files and images that came with it, by reference.
+        #[serde(default, deserialize_with = "null_as_default")]
+        attachments: Vec<Attachment>,
+        /// Anything else.
+        #[serde(default, deserialize_with = "null_as_default")]
+        metadata: Metadata,
+    }
+
+    /// Somebody has to decide whether the agent may do something.
+    ApprovalRequested(
+        /// Which approval; its resolution names it again.
+        approval_id
+    ) [
+        /// During which turn.
+        turn_id,
+        /// For which tool call of that turn.
+        call_id,
+        /// What kind of approval, in the asker's words.
+        kind,
+        /// What is asked.
+        message
+    ] {
+        /// What can be chosen: any JSON, such as an array of strings.
+        #[serde(default, deserialize_with = "present")]
+        choices: Option<Json>,
+        /// Anything else.
+        #[serde(default, deserialize_with = "null_as_default")]
+        metadata: Metadata,
+    }
+
+    /// Somebody decided.
+    ApprovalResolved(
+        /// Which approval.
+        approval_id,
+        /// `approved`, `denied`, `cancelled`, or the asker's own word.
+        outcome
+    ) [
+        /// Who decided.
+        by
+    ] {
+        /// What was chosen or answered: any JSON.
+        #[serde(default, deserialize_with = "present")]
+        value: Option<Json>,
+        /// Anything else.
+        #[serde(default, deserialize_with = "null_as_default")]
+        metadata: Metadata,
+    }
+
+    /// The model's context was replaced by something shorter.
+    ContextCompacted() [
+        /// During which turn.
+        turn_id,
+        /// What replaced it.
+        summary
+    ] {
+        /// How many tokens the context had.
+        #[serde(default)]
+        tokens_before: Option<u64>,
+        /// How many tokens it has now.
+        #[serde(default)]
+        tokens_after: Option<u64>,
+        /// Anything else.
+        #[serde(default, deserialize_with = "null_as_default")]
+        metadata: Metadata,
+    }
+
     /// One agent handed over to another.
     AgentTransition(
         /// Who took over.

@@ -48,6 +48,9 @@ fn sensible() -> impl Strategy<Value = Input> {
             "journal_recovered" => r#"{"epoch":2,"after":1}"#.to_owned(),
             "journal_closed" => r#"{"reason":"eof"}"#.to_owned(),
             "events_lost" => r#"{"first_seq":1,"last_seq":1,"count":1,"reason":"full"}"#.to_owned(),
+            "approval_requested" | "approval_resolved" => {
+                format!(r#"{{"approval_id":"{id}","outcome":"approved","turn_id":"{turn}"{extra}}}"#)
+            }
             _ => format!(
                 r#"{{"turn_id":"{turn}","call_id":"{id}","tool_name":"w","to_agent":"g"{model_call}{text}{extra}}}"#
             ),

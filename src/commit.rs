@@ -23,6 +23,7 @@ pub(crate) struct Identity {
     pub(crate) journal: String,
     pub(crate) session_id: String,
     pub(crate) epoch: u64,
+    pub(crate) epoch_id: String,
     pub(crate) host: String,
 }
 
@@ -300,6 +301,7 @@ impl Committer {
             session_id: self.identity.session_id.clone(),
             segment,
             epoch: self.identity.epoch,
+            epoch_id: Some(self.identity.epoch_id.clone()),
             first_seq,
             created: Timestamp::now(),
             writer: concat!("foldlog/", env!("CARGO_PKG_VERSION")).to_owned(),

@@ -86,9 +86,18 @@ impl Opened {
         })
     }
 
+    /// Whether the opening that wrote its end also wrote the segment that begins with this header: then all of it had been on
+    /// disk before. Where its own header is bad, the numbers of the files tell.
+    pub(crate) fn is_continued_by(&self, next: &Header) -> bool {
+        match &self.header {
+            Some(header) => header.last_epoch_id() == next.epoch_id(),
+            None => next.epoch <= self.segment,
+        }
+    }
+
     /// The last segment that this one stands for.
     pub(crate) fn stands_through(&self) -> u64 {
-        let compacted = self.header.as_ref().and_then(|header| header.compacted);
+        let compacted = self.header.as_ref().and_then(|header| header.compacted.as_ref());
         compacted.map_or(self.segment, |compacted| compacted.through)
     }
 }

@@ -208,6 +208,13 @@ impl Journal {
         self.handle.opened.epoch
     }
 
+    /// The identity of this opening: 32 random hexadecimal digits, in the header of every segment that it makes. A sequence
+    /// number names one event for good only together with it: after an older copy of the directory was put back, the same
+    /// numbers come again under another identity.
+    pub fn epoch_id(&self) -> &str {
+        &self.handle.opened.epoch_id
+    }
+
     /// The last number that was given to an event, here or before.
     pub fn last_seq(&self) -> Seq {
         Seq::new(self.handle.writer.last_seq())

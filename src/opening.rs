@@ -23,6 +23,7 @@ pub(crate) struct Opened {
     pub(crate) open_turns: Vec<OpenTurn>,
     pub(crate) last_id: Option<String>,
     pub(crate) epoch: u64,
+    pub(crate) epoch_id: String,
     pub(crate) is_new: bool,
     /// How many bytes each segment has that was there.
     pub(crate) sizes: Vec<u64>,
@@ -44,16 +45,19 @@ pub(crate) fn resume(
     options: &JournalOptions,
 ) -> Result<Resumed> {
     let resume = recovery::recover(files, session_id.as_str())?;
+    let epoch_id = random_id()?;
     let identity = Identity {
         journal: resume.journal.map_or_else(random_id, Ok)?,
         session_id: session_id.to_string(),
         epoch: resume.next_segment,
+        epoch_id: epoch_id.clone(),
         host: host(),
     };
     let opened = Opened {
         open_turns: resume.activity.open().0,
         last_id: resume.activity.last_id.clone(),
         epoch: resume.next_segment,
+        epoch_id,
         is_new: resume.report.last_seq == Seq::ZERO,
         sizes: resume.sizes,
         recovery: resume.report,
@@ -121,6 +125,6 @@ fn host() -> String {
 fn random_id() -> Result<String> {
     let mut bytes = [0u8; 16];
     getrandom::fill(&mut bytes)
-        .map_err(|error| Error::new(ErrorKind::Io, format!("cannot get random bytes for the journal's id: {error}")))?;
+        .map_err(|error| Error::new(ErrorKind::Io, format!("cannot get random bytes for an identity: {error}")))?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -7,12 +7,15 @@ use crate::line::{self, Decoded};
 use crate::time::Timestamp;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// The version of the format that this crate writes.
 pub(crate) const FORMAT_VERSION: u64 = 1;
 /// No header is longer: what is open takes 1 MiB at most, six times that when every byte of it is escaped.
 pub(crate) const MAX_HEADER: u64 = 8 << 20;
+/// No compacted segment holds more epochs. The epochs of 1,000 openings take some 130 kB of a header.
+pub(crate) const MAX_EPOCHS: usize = 1_000;
 /// Features of journals that this crate understands. Version 1 has none.
 const KNOWN_FEATURES: &[&str] = &[];
 
@@ -27,6 +30,9 @@ pub(crate) struct Header {
     pub(crate) segment: u64,
     /// The first segment of the opening that made this one.
     pub(crate) epoch: u64,
+    /// 32 random hexadecimal digits, the same in every segment of one opening. Absent in old journals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) epoch_id: Option<String>,
     pub(crate) first_seq: u64,
     pub(crate) created: Timestamp,
     pub(crate) writer: String,
@@ -63,7 +69,7 @@ pub(crate) struct Seal {
 }
 
 /// What a compacted segment stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Compacted {
     /// The last segment that was merged into this one.
     pub(crate) through: u64,
@@ -71,6 +77,19 @@ pub(crate) struct Compacted {
     pub(crate) last_bytes: u64,
     /// How many entries are left.
     pub(crate) entries: u64,
+    /// The epochs that begin inside it, in order; its header names the one before them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) epochs: Vec<Epoch>,
+}
+
+/// An epoch that begins inside a compacted segment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Epoch {
+    pub(crate) epoch_id: String,
+    pub(crate) epoch: u64,
+    pub(crate) first_seq: u64,
+    /// The last number before it, as its first header said.
+    pub(crate) prev_last_seq: u64,
 }
 
 impl Header {
@@ -91,6 +110,37 @@ impl Header {
         line
     }
 
+    /// The identity of the epoch that the segment begins in.
+    pub(crate) fn epoch_id(&self) -> Cow<'_, str> {
+        match &self.epoch_id {
+            Some(id) => Cow::Borrowed(id),
+            None => Cow::Owned(format!("epoch-{}", self.epoch)),
+        }
+    }
+
+    /// The identity of the epoch that the segment ends in.
+    pub(crate) fn last_epoch_id(&self) -> Cow<'_, str> {
+        match self.epochs_inside().last() {
+            Some(last) => Cow::Borrowed(&last.epoch_id),
+            None => self.epoch_id(),
+        }
+    }
+
+    /// The epochs that begin inside a compacted segment, after the one that its header names.
+    pub(crate) fn epochs_inside(&self) -> &[Epoch] {
+        self.compacted.as_ref().map_or(&[], |compacted| &compacted.epochs)
+    }
+
+    /// The epoch that the segment begins in, as a merged segment states it.
+    pub(crate) fn first_epoch(&self) -> Epoch {
+        Epoch {
+            epoch_id: self.epoch_id().into_owned(),
+            epoch: self.epoch,
+            first_seq: self.first_seq,
+            prev_last_seq: self.prev.map_or(0, |prev| prev.last_seq),
+        }
+    }
+
     /// What was running when the segment began.
     pub(crate) fn activity(&self) -> Activity {
         Activity::restore(self.turns, self.errors, &self.open, self.last_id.clone())
@@ -109,12 +159,13 @@ impl Header {
 
 /// Whether a header's line has members that this version does not know: they would be lost if it were written anew.
 pub(crate) fn has_unknown_members(line: &[u8]) -> bool {
-    const KNOWN: [&str; 20] = [
+    const KNOWN: [&str; 21] = [
         "foldlog",
         "journal",
         "session_id",
         "segment",
         "epoch",
+        "epoch_id",
         "first_seq",
         "created",
         "writer",
@@ -176,6 +227,7 @@ mod tests {
             session_id: "s".to_owned(),
             segment: 2,
             epoch: 1,
+            epoch_id: Some("0".repeat(32)),
             first_seq: 3,
             created: Timestamp::from_micros(0),
             writer: "foldlog".to_owned(),
@@ -189,7 +241,13 @@ mod tests {
             last_id: Some("i".to_owned()),
             errors: 1,
             prefilled: true,
-            compacted: Some(Compacted { through: 2, last_seq: 3, last_bytes: 300, entries: 1 }),
+            compacted: Some(Compacted {
+                through: 2,
+                last_seq: 3,
+                last_bytes: 300,
+                entries: 1,
+                epochs: vec![Epoch { epoch_id: "1".repeat(32), epoch: 2, first_seq: 3, prev_last_seq: 2 }],
+            }),
         };
         let line = header.encode();
         let line = line.strip_suffix(b"\n").expect("a line");

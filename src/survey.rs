@@ -35,8 +35,8 @@ impl Survey {
         self.opened.header.is_some() || self.sifter.entries() > 0
     }
 
-    fn compacted(&self) -> Option<Compacted> {
-        self.opened.header.as_ref().and_then(|header| header.compacted)
+    fn compacted(&self) -> Option<&Compacted> {
+        self.opened.header.as_ref().and_then(|header| header.compacted.as_ref())
     }
 
     /// Where it ends.
@@ -52,7 +52,7 @@ impl Survey {
     /// What the header of the next segment says of this one.
     pub(crate) fn seal(&self, last_seq: u64) -> Seal {
         match self.compacted() {
-            Some(Compacted { through, last_bytes, .. }) => Seal { segment: through, last_seq, bytes: last_bytes },
+            Some(Compacted { through, last_bytes, .. }) => Seal { segment: *through, last_seq, bytes: *last_bytes },
             None => Seal { segment: self.opened.segment, last_seq, bytes: self.sifter.good_end() },
         }
     }
@@ -105,7 +105,7 @@ pub(crate) fn survey_tail(files: &Files, listed: &[Listed], journal: Option<&str
         }
         if let Some(next) = tail.last().and_then(|next| next.opened.header.as_ref()) {
             survey.seal = next.prev.filter(|seal| seal.segment == survey.opened.segment);
-            survey.was_synced = next.epoch <= survey.opened.segment;
+            survey.was_synced = survey.opened.is_continued_by(next);
         }
         let is_the_last = survey.accounts_for_what_is_before();
         tail.push(survey);
@@ -146,7 +146,7 @@ fn survey(files: &Files, opened: Opened, before: u64) -> Result<Survey> {
     let (file, len) = (Arc::clone(&opened.file), opened.len);
 
     let header = opened.header.as_ref();
-    let compacted = header.and_then(|header| header.compacted);
+    let compacted = header.and_then(|header| header.compacted.as_ref());
     let mut activity = header.map(segment::Header::activity).unwrap_or_default();
     let mut scanner = Scanner::new(Arc::clone(&file), opened.lines_from, len);
     let mut sifter = Sifter::new(opened.lines_from, before, compacted.is_some());

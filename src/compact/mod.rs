@@ -256,6 +256,7 @@ fn compacted_header(first: Header, members: &[Member], plan: &Plan) -> Header {
         last_seq: seal.last_seq,
         last_bytes: seal.bytes,
         entries: plan.kept(),
+        epochs: unit::epochs_inside(members),
     });
     Header { compacted, prefilled: false, ..first }
 }

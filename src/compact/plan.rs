@@ -125,7 +125,7 @@ impl Planner<'_, '_> {
             }
         }
         self.plan.entries += entries;
-        self.plan.last_seq = member.compacted.map_or(last, |compacted| compacted.last_seq);
+        self.plan.last_seq = member.compacted.as_ref().map_or(last, |compacted| compacted.last_seq);
         Ok(member.check_end(last, entries))
     }
 

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::files::{Files, Listed, Opened, Torn};
-use crate::segment::{Compacted, Header, MAX_HEADER, Seal};
+use crate::segment::{Compacted, Epoch, Header, MAX_EPOCHS, MAX_HEADER, Seal};
 
 /// A sealed segment.
 #[derive(Clone, Debug)]
@@ -13,6 +13,8 @@ pub(super) struct Member {
     /// The last number before it.
     pub(super) last_before: u64,
     pub(super) compacted: Option<Compacted>,
+    /// The epoch that it begins in; `None` if its header is bad.
+    first_epoch: Option<Epoch>,
     /// What the header behind it says of its end; `None` for the newest.
     seal: Option<Seal>,
     /// No segment follows, and nobody is writing.
@@ -52,14 +54,14 @@ const WRONG_END: &str = "its end is not where the next segment says";
 impl Member {
     /// The last segment that it stands for.
     pub(super) fn through(&self) -> u64 {
-        self.compacted.map_or(self.segment, |compacted| compacted.through)
+        self.compacted.as_ref().map_or(self.segment, |compacted| compacted.through)
     }
 
     /// What the header behind it says of it, or will say.
     pub(super) fn seal(&self, last_seq: u64) -> Seal {
-        match self.compacted {
+        match &self.compacted {
             Some(Compacted { through, last_seq, last_bytes, .. }) => {
-                Seal { segment: through, last_seq, bytes: last_bytes }
+                Seal { segment: *through, last_seq: *last_seq, bytes: *last_bytes }
             }
             None => Seal { segment: self.segment, last_seq, bytes: self.len },
         }
@@ -67,7 +69,7 @@ impl Member {
 
     /// Whether it holds what its seal and its own header say.
     pub(super) fn check_end(&self, last: u64, entries: u64) -> Result<(), Reason> {
-        if self.compacted.is_some_and(|compacted| compacted.entries != entries || last > compacted.last_seq) {
+        if self.compacted.as_ref().is_some_and(|compacted| compacted.entries != entries || last > compacted.last_seq) {
             return Err(Reason::damaged("entries are missing: `verify` says more"));
         }
         if self.is_newest && entries == 0 {
@@ -130,7 +132,8 @@ impl Candidate {
             len: opened.len,
             lines_from: opened.lines_from,
             last_before: header.and_then(|header| header.prev).map_or(0, |prev| prev.last_seq),
-            compacted: header.and_then(|header| header.compacted),
+            compacted: header.and_then(|header| header.compacted.clone()),
+            first_epoch: header.map(Header::first_epoch),
             seal: None,
             is_newest: false,
         };
@@ -154,18 +157,35 @@ impl Candidate {
     }
 }
 
-/// Which segments become one: neighbours that together have at most `limit` bytes, if there are `at_least` so many of
-/// them. Every other segment is a unit of its own.
+/// The epochs that begin inside the segment that these members become, after the one that its header names: each once.
+pub(super) fn epochs_inside(members: &[Member]) -> Vec<Epoch> {
+    let all = members.iter().flat_map(|member| {
+        member.first_epoch.iter().chain(member.compacted.iter().flat_map(|compacted| &compacted.epochs))
+    });
+    let mut epochs: Vec<Epoch> = Vec::new();
+    for epoch in all {
+        if epochs.last().is_none_or(|last| last.epoch_id != epoch.epoch_id) {
+            epochs.push(epoch.clone());
+        }
+    }
+    epochs.drain(..1.min(epochs.len()));
+    epochs
+}
+
+/// Which segments become one: neighbours that together have at most `limit` bytes and [`MAX_EPOCHS`] epochs, if there are
+/// `at_least` so many of them. Every other segment is a unit of its own.
 pub(super) fn units(candidates: Vec<Candidate>, limit: u64, at_least: usize) -> Vec<Vec<Member>> {
     let mut runs: Vec<Vec<Member>> = Vec::new();
-    let (mut bytes, mut next) = (0, None);
+    let (mut bytes, mut epochs, mut next) = (0, 0, None);
     for Candidate { member, left_alone, .. } in candidates {
         if left_alone.is_some() {
             next = None;
             continue;
         }
-        let fits = next == Some(member.segment) && bytes + member.len <= limit;
+        let begun = 1 + member.compacted.as_ref().map_or(0, |compacted| compacted.epochs.len());
+        let fits = next == Some(member.segment) && bytes + member.len <= limit && epochs + begun <= MAX_EPOCHS;
         bytes = if fits { bytes + member.len } else { member.len };
+        epochs = if fits { epochs + begun } else { begun };
         next = Some(member.through() + 1);
         match runs.last_mut().filter(|_| fits) {
             Some(run) => run.push(member),

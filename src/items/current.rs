@@ -114,8 +114,8 @@ impl Current {
         most.into_iter().for_each(|most| self.sifter.expect_up_to(most));
     }
 
-    fn compacted(&self) -> Option<Compacted> {
-        self.opened.header.as_ref().and_then(|header| header.compacted)
+    fn compacted(&self) -> Option<&Compacted> {
+        self.opened.header.as_ref().and_then(|header| header.compacted.as_ref())
     }
 
     /// The last number that it must have, if that is known.
@@ -126,8 +126,9 @@ impl Current {
     /// Settles its end against its seal.
     pub(super) fn settle(&mut self, ready: &mut VecDeque<Sifted>) {
         self.done = true;
-        let (compacted, last) = (self.compacted(), self.last_expected());
+        let last = self.last_expected();
         let Current { opened, sifter, seal, end, .. } = self;
+        let compacted = opened.header.as_ref().and_then(|header| header.compacted.as_ref());
         let (flaws_before, given) = (ready.len(), sifter.last());
         sifter.end(last, *end, ready);
         let bad = ready.len() > flaws_before;

@@ -36,9 +36,8 @@ impl Items {
 
     /// Whether what a flaw took had been on disk: the fact that tells rot from a crash.
     fn was_durable(&mut self, flaw: &Flaw) -> bool {
-        let next_epoch = self.walk.next_header().map(|header| header.epoch);
         let Some(current) = &mut self.current else { return true };
-        let same_epoch = next_epoch.is_some_and(|epoch| epoch <= current.opened.segment);
+        let same_epoch = self.walk.next_header().is_some_and(|next| current.opened.is_continued_by(next));
         same_epoch || current.opened.is_compacted() || current.proves_durable(flaw)
     }
 

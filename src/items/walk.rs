@@ -227,7 +227,7 @@ impl Walk {
                 self.listed.push_front(left_out);
                 continue;
             }
-            if let Some(compacted) = header.and_then(|header| header.compacted) {
+            if let Some(compacted) = header.and_then(|header| header.compacted.as_ref()) {
                 self.highest = self.highest.max(compacted.through); // the next writer's segment comes behind that
                 while self.listed.front().is_some_and(|next| next.segment <= compacted.through) {
                     self.listed.pop_front();

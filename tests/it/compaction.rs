@@ -592,3 +592,45 @@ impl foldlog::Reducer for Stored {
 fn an_unknown_session_cannot_be_compacted() {
     assert_eq!(Lab::new().store.compact("nobody").unwrap_err().kind(), ErrorKind::NotFound);
 }
+
+/// The header of a segment.
+fn header(files: &Files, number: u64) -> serde_json::Value {
+    let bytes = &files[&segment(number)];
+    serde_json::from_slice(bytes.split(|byte| *byte == b'\n').next().unwrap()).unwrap()
+}
+
+/// Goal: which opening wrote an entry is known after merging, and after merging again. Method: five openings, two of them
+/// merged, then all; the header names each epoch after the first, once, with what its own first header said.
+#[test]
+fn a_merged_segment_names_the_epochs_that_begin_inside_it() {
+    let lab = Lab::new();
+    let record = |turns: std::ops::Range<u64>| {
+        let journal = lab.store.journal_with(ID, JournalOptions::default().segment_bytes(1)).unwrap();
+        for turn in turns {
+            journal.append(start(&format!("t-{turn}"))).unwrap().wait().unwrap();
+        }
+        let id = journal.epoch_id().to_owned();
+        journal.close().wait().unwrap();
+        id
+    };
+    let mut ids = vec![record(0..2), record(2..4)];
+    let firsts: Vec<serde_json::Value> = (1..=6).map(|number| header(&lab.files(), number)).collect();
+    for first in &firsts {
+        assert_eq!(first["epoch_id"], ids[if first["epoch"] == 1 { 0 } else { 1 }].as_str());
+    }
+    lab.store.compact(ID).unwrap();
+    ids.extend([record(4..5), record(5..6)]);
+    lab.store.compact(ID).unwrap();
+    let merged = header(&lab.files(), 1);
+    assert_eq!(merged["epoch_id"], ids[0].as_str());
+    let epochs = merged["compacted"]["epochs"].as_array().unwrap();
+    let found: Vec<_> = epochs.iter().map(|epoch| epoch["epoch_id"].as_str().unwrap()).collect();
+    assert_eq!(found, ids[1..].iter().map(String::as_str).collect::<Vec<_>>());
+    let second = firsts.iter().find(|first| first["epoch"] != 1).unwrap();
+    let expected = serde_json::json!({
+        "epoch_id": ids[1], "epoch": second["epoch"], "first_seq": second["first_seq"],
+        "prev_last_seq": second["prev"]["last_seq"],
+    });
+    assert_eq!(epochs[0], expected);
+    assert!(lab.read().is_clean());
+}

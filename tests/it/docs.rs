@@ -35,7 +35,7 @@ fn worked_example(root: &Path) -> PathBuf {
 fn the_worked_example_reads_as_the_format_page_says() {
     let root = tempfile::tempdir().unwrap();
     let dir = worked_example(root.path());
-    assert_eq!(std::fs::metadata(dir.join("00000001.jsonl")).unwrap().len(), 623);
+    assert_eq!(std::fs::metadata(dir.join("00000001.jsonl")).unwrap().len(), 669);
     let reader = Store::open(root.path()).unwrap().reader("s-1").unwrap();
     let mut items = reader.items().unwrap();
     let mut seqs = Vec::new();
@@ -48,7 +48,7 @@ fn the_worked_example_reads_as_the_format_page_says() {
     let report = reader.verify().unwrap();
     assert!(report.clean);
     let gap = report.gaps[0];
-    assert_eq!((report.gaps.len(), gap.kind, gap.segment, gap.offset, gap.bytes), (1, GapKind::Torn, 1, 623, 116));
+    assert_eq!((report.gaps.len(), gap.kind, gap.segment, gap.offset, gap.bytes), (1, GapKind::Torn, 1, 669, 116));
     assert_eq!((gap.first_seq.unwrap().get(), gap.last_seq.unwrap().get(), gap.explained), (3, 4, true));
 }
 
@@ -72,12 +72,14 @@ fn recovery_writes_the_worked_example() {
     journal.close().wait().unwrap();
 
     assert_eq!(std::fs::read(&first).unwrap(), whole);
-    assert_eq!(std::fs::read(dir.join("00000001.623.torn")).unwrap(), torn);
+    assert_eq!(std::fs::read(dir.join("00000001.669.torn")).unwrap(), torn);
     let written = std::fs::read_to_string(dir.join("00000002.jsonl")).unwrap();
     let without_clock = |text: &str| -> Vec<BTreeMap<String, serde_json::Value>> {
         let strip = |line: &str| {
             let mut line: BTreeMap<String, serde_json::Value> = serde_json::from_str(line).unwrap();
-            line.retain(|name, _| !["time", "created", "pid", "host", "writer", "crc"].contains(&name.as_str()));
+            line.retain(|name, _| {
+                !["time", "created", "pid", "host", "writer", "epoch_id", "crc"].contains(&name.as_str())
+            });
             line
         };
         text.lines().map(strip).collect()

@@ -52,6 +52,7 @@ struct Head {
     session_id: String,
     segment: u64,
     epoch: u64,
+    epoch_id: String,
     first_seq: u64,
     created: String,
     writer: String,
@@ -137,6 +138,7 @@ fn check_head(text: &str, segment: u64, first_seq: u64) {
     let head: Head = serde_json::from_str(text).unwrap();
     assert!(text.starts_with("{\"foldlog\":1,\"journal\":\""));
     assert_eq!((head.foldlog, head.session_id.as_str(), head.segment, head.epoch), (1, ID, segment, 1));
+    assert!(head.epoch_id.len() == 32 && head.epoch_id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')));
     assert_eq!((head.first_seq, head.created.len(), head.pid), (first_seq, 27, std::process::id()));
     assert!(head.journal.len() == 32 && head.journal.bytes().all(|digit| digit.is_ascii_hexdigit()));
     assert_eq!(head.writer, format!("foldlog/{}", env!("CARGO_PKG_VERSION")));

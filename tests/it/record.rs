@@ -220,6 +220,7 @@ fn a_restart_is_told_what_was_open_and_where_to_go_on() {
     let mut recorder = Recorder::start(root.path(), &["s", "--ack"]);
     let ready = recorder.ready();
     assert_eq!((&ready["last_seq"], &ready["last_id"], &ready["epoch"]), (&json!(4), &json!("id-c-2"), &json!(2)));
+    assert_eq!(ready["epoch_id"].as_str().map(str::len), Some(32), "{ready}");
     let calls = json!([
         {"call_id": "c-1", "tool_name": "bash", "seq": 3},
         {"call_id": "c-2", "tool_name": "bash", "seq": 4}

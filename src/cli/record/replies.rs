@@ -72,6 +72,7 @@ pub(crate) struct Ready<'a> {
     pub(crate) last_seq: Seq,
     pub(crate) last_id: Option<&'a str>,
     pub(crate) epoch: u64,
+    pub(crate) epoch_id: &'a str,
     pub(crate) open: &'a [OpenTurn],
 }
 

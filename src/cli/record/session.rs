@@ -73,6 +73,7 @@ impl Session {
                 last_seq: session.journal.recovered().last_seq,
                 last_id: session.journal.last_id(),
                 epoch: session.journal.epoch(),
+                epoch_id: session.journal.epoch_id(),
                 open: session.journal.open_turns(),
             }),
         );

@@ -15,6 +15,7 @@ use crate::storage::{StorageFile, write_all};
 use crate::time::Timestamp;
 use std::collections::VecDeque;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Who writes: the same in every header of an opening.
@@ -209,15 +210,15 @@ impl Committer {
             }
             return Ok(whole);
         };
-        let failed = Error::io("write to", &open.path, clone(&error));
-        if !is_full(&error) {
-            return Err((whole, Stop::Failed(failed)));
+        let stop = stop("write to", &open.path, &error);
+        if !is_full(&error) && !is_too_large(&error) {
+            return Err((whole, stop));
         }
         // No part of a line may stay for the next one to be glued to.
         if mid_line && let Err(error) = open.cut_back() {
             return Err((whole, Stop::Failed(Error::io("cut back", &open.path, error))));
         }
-        Err((whole, Stop::Full(failed)))
+        Err((whole, stop))
     }
 
     /// Makes everything written durable.
@@ -266,13 +267,13 @@ impl Committer {
         };
         let header = self.header(open.segment, first_seq).encode();
         if let Err((written, error)) = write_all(&*open.file, &header, 0) {
-            let failed = Error::io("write the header of", &open.path, clone(&error));
             let cut = if written > 0 { open.file.set_len(0) } else { Ok(()) };
-            if !is_full(&error) || cut.is_err() {
-                return Err(Stop::Failed(failed));
+            let stop = stop("write the header of", &open.path, &error);
+            if let (Stop::Full(failed), Err(_)) = (&stop, cut) {
+                return Err(Stop::Failed(failed.clone()));
             }
             self.headless = Some(open);
-            return Err(Stop::Full(failed));
+            return Err(stop);
         }
         open.has_header(header.len());
         let synced = open.file.sync_data().and_then(|()| self.files.storage.sync_dir(&self.files.dir));
@@ -286,8 +287,7 @@ impl Committer {
         let path = self.files.path(segment);
         let file = self.files.storage.create(&path).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => Stop::Failed(fenced(&path, "the file of the next segment exists already")),
-            _ if is_full(&error) => Stop::Full(Error::io("create", &path, error)),
-            _ => Stop::Failed(Error::io("create", &path, error)),
+            _ => stop("create", &path, &error),
         })?;
         self.next_segment += 1;
         Ok(Active::new(segment, path, file))
@@ -344,10 +344,29 @@ fn last_seq(lines: &[u8]) -> u64 {
     first_seq(&body[memchr::memrchr(b'\n', body).map_or(0, |at| at + 1)..])
 }
 
-/// Whether an error means that there is no room for bytes: on the disk, in the quota or under the limit for files.
+/// What an error of a write means: a full disk is waited for, anything else is final.
+fn stop(doing: &str, path: &Path, error: &io::Error) -> Stop {
+    if is_full(error) {
+        return Stop::Full(Error::io(doing, path, clone(error)));
+    }
+    if is_too_large(error) {
+        let message = format!(
+            "cannot {doing} `{}`: the file would be larger than this process or its file system allows (EFBIG; see `ulimit -f`, LimitFSIZE): raise the limit, or choose smaller segments",
+            path.display()
+        );
+        return Stop::Failed(Error::io_as(message, path, clone(error)));
+    }
+    Stop::Failed(Error::io(doing, path, clone(error)))
+}
+
+/// Whether there is no room for bytes, on the disk or in the quota: there may be some later.
 fn is_full(error: &io::Error) -> bool {
-    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Whether a file met a limit on its size, which no waiting changes.
+fn is_too_large(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::FileTooLarge
 }
 
 fn clone(error: &io::Error) -> io::Error {

@@ -83,6 +83,17 @@ impl Error {
         }))
     }
 
+    /// An error of the operating system in words of its own.
+    pub(crate) fn io_as(message: String, path: &Path, source: io::Error) -> Error {
+        Error(Arc::new(Inner {
+            kind: ErrorKind::Io,
+            outcome: Outcome::Refused,
+            message,
+            path: Some(path.to_owned()),
+            source: Some(source),
+        }))
+    }
+
     /// What was being written out of the log could not be written; the source says why.
     pub(crate) fn output(source: io::Error) -> Error {
         Error(Arc::new(Inner {

@@ -25,7 +25,9 @@ use std::task::{Context, Poll};
 /// Records one session. A handle: clones write to the same journal, from any thread or task.
 ///
 /// There is one writer a session, by a kernel lock that a crash cannot leave behind. Dropping the last handle writes and
-/// syncs what is queued, and blocks for that; [`Journal::close`] also notes in the log that the end was meant.
+/// syncs what is queued, and blocks for that; if the disk is full it does not wait for space, and the tickets of what did
+/// not fit fail. [`Journal::close`] also notes in the log that the end was meant, and does wait. A journal in a `static` is
+/// never dropped: see [`Journal::push`].
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -99,8 +101,12 @@ impl Journal {
         }
     }
 
-    /// Appends an event that nobody waits for, such as a streamed delta: written at once, synced within
-    /// [`JournalOptions::sync_interval`]. Never blocks.
+    /// Appends without waiting for durability, as for a streamed delta. Never blocks.
+    ///
+    /// The event is queued in this process. Another thread writes it, usually within microseconds, and syncs it within
+    /// [`JournalOptions::sync_interval`] of that. An event that is still queued is lost when the process ends by
+    /// `std::process::exit`, `abort` or a signal, or when the journal is in a `static`, which Rust never drops: before such
+    /// an exit, wait for [`Journal::flush`], or close the journal.
     ///
     /// # Errors
     /// As for [`Journal::append`].
@@ -115,13 +121,38 @@ impl Journal {
         }
     }
 
-    /// The barrier: a ticket that resolves when everything appended so far is on disk.
+    /// A ticket that resolves once everything appended so far is on disk.
     ///
     /// # Errors
     /// The failure that ended the writer.
     pub fn sync(&self) -> Result<Ticket> {
-        let (mark, seq) = self.handle.writer.sync()?;
-        Ok(Ticket::new(mark, Durability::Synced, seq))
+        self.barrier(Durability::Synced)
+    }
+
+    /// A ticket that resolves once everything appended so far, pushed events included, has been handed to the operating
+    /// system: from then on it survives the death of this process. For what has to survive a power loss there is
+    /// [`Journal::sync`].
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let root = tempfile::tempdir()?;
+    /// # let journal = foldlog::Store::open(root.path())?.journal("s-1")?;
+    /// # use foldlog::TextDelta;
+    /// journal.push(TextDelta::new("t-1", "the last words"))?;
+    /// journal.flush()?.wait()?; // now `std::process::exit` loses nothing
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The failure that ended the writer.
+    pub fn flush(&self) -> Result<Ticket> {
+        self.barrier(Durability::Written)
+    }
+
+    fn barrier(&self, level: Durability) -> Result<Ticket> {
+        let (mark, seq) = self.handle.writer.bring_to(level)?;
+        Ok(Ticket::new(mark, level, seq))
     }
 
     /// Resolves when the queue has room again after [`ErrorKind::Backlog`].

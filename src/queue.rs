@@ -241,6 +241,15 @@ pub(crate) fn storage_full() -> Error {
     Error::new(ErrorKind::StorageFull, "the disk is full: the event was not recorded; free some space")
 }
 
+/// The end of a journal that waited for space and may wait no longer.
+pub(crate) fn left_out(first: u64, last: u64) -> Error {
+    let message = match first == last {
+        true => format!("the disk is full: entry {first} was not recorded"),
+        false => format!("the disk is full: entries {first} to {last} were not recorded"),
+    };
+    Error::new(ErrorKind::StorageFull, message)
+}
+
 pub(crate) fn closed() -> Error {
     Error::new(ErrorKind::Closed, "the journal is closed: open it again to go on")
 }

@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::JournalRecovered;
 use crate::options::JournalOptions;
 use crate::pool::{Pool, Task};
-use crate::queue::{Close, Phase, Queue, Turn, closed, storage_full};
+use crate::queue::{Close, Phase, Queue, Turn, closed, left_out, storage_full};
 use crate::watermark::{Durability, Watermark};
 use rounds::{fail_rest, tell_written};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -119,14 +119,14 @@ impl Writer {
         Ok((mark, seq))
     }
 
-    /// Asks for everything so far to be synced.
-    pub(crate) fn sync(self: &Arc<Self>) -> Result<(Arc<Watermark>, u64)> {
+    /// Asks for everything so far to reach a level.
+    pub(crate) fn bring_to(self: &Arc<Self>, level: Durability) -> Result<(Arc<Watermark>, u64)> {
         self.check_process()?;
         let mut queue = self.queue();
         if let Phase::Failed(error) = &queue.phase {
             return Err(error.clone());
         }
-        queue.wants_sync = true;
+        queue.wants_sync |= level == Durability::Synced;
         queue.urgent = true;
         let (mark, last) = (Arc::clone(&queue.mark), queue.last_queued());
         self.schedule(queue);
@@ -157,7 +157,7 @@ impl Writer {
         }
         let mut committer = self.committer();
         let Some(writing) = committer.as_mut() else { return };
-        let batch = {
+        let (batch, last) = {
             let mut queue = self.queue();
             if !matches!(queue.phase, Phase::Open) {
                 *committer = None;
@@ -165,16 +165,18 @@ impl Writer {
             }
             queue.phase = Phase::Closed;
             writing.note(std::mem::take(&mut queue.notes));
-            std::mem::take(&mut queue.lines)
+            (std::mem::take(&mut queue.lines), queue.last_seq)
         };
         let mark = self.mark();
         let (_, stop) = writing.write(&batch);
         tell_written(&mark, writing);
         let synced = writing.sync();
         mark.advance(Durability::Synced, writing.synced());
-        let result = match stop {
-            Some(Stop::Full(error) | Stop::Failed(error)) => Err(error),
-            None => synced,
+        let result = match (stop, synced) {
+            (Some(Stop::Failed(error)), _) | (_, Err(error)) => Err(error.with_unknown_outcome()),
+            // What did not fit was cut back: the rest is not in the log, and will not be.
+            (Some(Stop::Full(_)), Ok(())) => Err(left_out(writing.written() + 1, last)),
+            (None, Ok(())) => Ok(()),
         };
         match &result {
             Ok(()) => writing.finish(),

@@ -233,7 +233,8 @@ impl Writer {
         let room = std::mem::take(&mut queue.room);
         drop(queue);
         mark.set_health(Health::Failed(error.clone()));
-        fail_rest(mark, committer, error);
+        // What was being written may be on disk all the same.
+        fail_rest(mark, committer, &error.with_unknown_outcome());
         wake_all(room);
         if closing { Next::Closed } else { Next::Rest }
     }
@@ -247,13 +248,12 @@ pub(super) fn tell_written(mark: &Watermark, committer: &Committer) -> u64 {
     written
 }
 
-/// Everything behind what the committer has reached has failed. It may be on disk all the same: its outcome is not known.
+/// Everything after what the committer has reached has failed.
 pub(super) fn fail_rest(mark: &Watermark, committer: &Committer, error: &Error) {
     let written = tell_written(mark, committer);
     mark.advance(Durability::Synced, committer.synced());
-    let error = error.with_unknown_outcome();
-    mark.fail(Durability::Written, written + 1, u64::MAX, &error);
-    mark.fail(Durability::Synced, committer.synced() + 1, u64::MAX, &error);
+    mark.fail(Durability::Written, written + 1, u64::MAX, error);
+    mark.fail(Durability::Synced, committer.synced() + 1, u64::MAX, error);
 }
 
 impl Task for Writer {

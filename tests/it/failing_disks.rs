@@ -1,6 +1,6 @@
 //! Disks that fail and disks that are full: every waiter is answered, nothing acknowledged is lost, holes are explained.
 
-use crate::faulty::{Call, EIO, ENOSPC, Fate, Faulty};
+use crate::faulty::{Call, EFBIG, EIO, ENOSPC, Fate, Faulty};
 use crate::patience::{Gate, PATIENCE, delta, in_time, on_faulty, until};
 use crate::support::{Dice, ID, Lab, Reading, entries_of, reference_events, segments};
 use foldlog::{
@@ -439,6 +439,60 @@ fn the_hole_of_a_full_disk_is_explained_exactly() {
     assert!(gap.explained);
     let lost = String::from_utf8_lossy(&reading.entries[&3]).into_owned();
     assert!(lost.contains("\"first_seq\":2,\"last_seq\":2,\"count\":4"), "{lost}");
+}
+
+#[test]
+fn a_limit_on_the_size_of_a_file_is_an_error_and_no_full_disk() {
+    // Goal: a file that may not grow any more is named as that, at once, also by a journal that waits for space; half a line
+    // does not stay. Method: a write that is cut short after some bytes and then refused.
+    for on_full in [OnFull::Wait, OnFull::Fail] {
+        let (disk, lab, _store, journal) = on_faulty(JournalOptions::default().on_full(on_full));
+        journal.append(delta(0)).unwrap().wait().unwrap();
+        let mut writes = 0;
+        disk.rule(move |call, _| match call {
+            Call::Write(..) => {
+                writes += 1;
+                if writes == 1 { Fate::Short(40) } else { Fate::Fails(EFBIG) }
+            }
+            _ => Fate::Done,
+        });
+        let ticket = journal.append(delta(1)).unwrap();
+        let error = in_time("the error", move || ticket.wait()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Io);
+        assert!(error.to_string().contains("LimitFSIZE") && !error.to_string().contains("full"), "{error}");
+        assert!(matches!(journal.health(), Health::Failed(_)));
+        let reading = lab.read();
+        assert!(reading.gaps.is_empty() && reading.seqs() == [1], "{:?}", reading.gaps);
+        disk.heal();
+        journal.reopen().unwrap();
+        journal.append(delta(2)).unwrap().wait().unwrap();
+        journal.close().wait().unwrap();
+    }
+}
+
+#[test]
+fn the_last_handle_does_not_wait_for_space_and_says_what_is_missing() {
+    // Goal: a full disk cannot hold up the end of a program that lets its journal go: what fits is kept, the tickets of the
+    // rest say that it is not in the log, and which entries these are. Method: no room behind the second event, also where a
+    // close has begun.
+    for closing in [false, true] {
+        let (disk, lab, _store, journal) = on_faulty(JournalOptions::default().on_full(OnFull::Wait));
+        journal.append(delta(0)).unwrap().wait().unwrap();
+        let room = with_room(&disk, 0);
+        let tickets: Vec<Ticket> = (1..4).map(|number| journal.append(delta(number)).unwrap()).collect();
+        until("full", || matches!(journal.health(), Health::StorageFull));
+        let closed = closing.then(|| journal.close());
+        in_time("the drop", move || drop(journal));
+        for ticket in tickets {
+            let error = in_time("a ticket", move || ticket.wait()).unwrap_err();
+            assert_eq!((error.kind(), error.outcome()), (ErrorKind::StorageFull, Outcome::Refused));
+            assert!(error.to_string().contains("2 to 4"), "{error}");
+        }
+        assert!(closed.is_none_or(|closed| closed.wait().is_err()));
+        room.store(1 << 20, Ordering::SeqCst);
+        assert_eq!(lab.read().seqs(), [1]);
+        assert!(lab.read().gaps.is_empty());
+    }
 }
 
 #[test]

@@ -14,6 +14,8 @@ use std::sync::{Arc, Mutex};
 pub const EIO: i32 = 5;
 /// No space left on device.
 pub const ENOSPC: i32 = 28;
+/// File too large.
+pub const EFBIG: i32 = 27;
 
 /// A call to the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -292,6 +292,27 @@ fn one_event_larger_than_the_queue_is_taken_all_the_same() {
 }
 
 #[test]
+fn a_flush_resolves_once_what_was_pushed_is_written_and_waits_for_no_sync() {
+    // Goal: `flush` is for everything so far, pushed events included, and asks the disk for nothing. Method: syncs that do not
+    // come back; what another reader sees is what was handed to the operating system.
+    let (disk, lab, _store, journal) = on_faulty(JournalOptions::default());
+    journal.flush().unwrap().wait().unwrap(); // nothing yet, and nothing to wait for
+    journal.append(delta(0)).unwrap().wait().unwrap();
+    disk.rule(|call, _| if call == Call::Sync { Fate::Waits } else { Fate::Done });
+    for number in 1..=50 {
+        journal.push(delta(number)).unwrap();
+    }
+    let flushed = journal.flush().unwrap();
+    assert_eq!(flushed.seq(), journal.last_seq());
+    let seq = in_time("the flush", move || flushed.wait()).unwrap();
+    assert_eq!((lab.read().seqs().last(), journal.written()), (Some(&seq.get()), seq));
+    disk.gate().open();
+    disk.heal();
+    journal.close().wait().unwrap();
+    assert!(journal.flush().is_ok(), "all was flushed by the close");
+}
+
+#[test]
 fn dropped_tickets_take_nothing_back() {
     // Goal: an event is recorded whether anybody waits or not. Method: drop tickets, one polled once before.
     let lab = Lab::new();

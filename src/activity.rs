@@ -6,7 +6,6 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, OpenCall, OpenTurn};
-use crate::record::{ToolCallStatus, TurnStatus};
 use std::collections::HashMap;
 
 /// The most turns and calls, together, that a header lists as open.
@@ -66,12 +65,12 @@ impl Change {
             Event::TurnStarted(turn) => Change::TurnStarted { turn_id: turn.turn_id.to_string() },
             Event::TurnEnded(turn) => Change::TurnEnded {
                 turn_id: turn.turn_id.to_string(),
-                failed: turn.status == Some(TurnStatus::Error) || (turn.status.is_none() && turn.error.is_some()),
+                failed: turn.status.clone().unwrap_or_default().meaning(turn.error.as_deref()).is_failure(),
                 whole: false,
             },
             Event::TurnRecorded(recorded) => Change::TurnEnded {
                 turn_id: recorded.turn.turn_id.clone(),
-                failed: recorded.turn.status == TurnStatus::Error,
+                failed: recorded.turn.meaning().is_failure(),
                 whole: true,
             },
             Event::ToolCallStarted(call) => Change::CallStarted {
@@ -82,24 +81,17 @@ impl Change {
             Event::ToolCallEnded(call) => Change::CallEnded {
                 turn_id: call.turn_id.to_string(),
                 call_id: call.call_id.to_string(),
-                failed: match &call.status {
-                    Some(status) => is_failure(status),
-                    None => call.error.is_some(),
-                },
+                failed: call.status.clone().unwrap_or_default().meaning(call.error.as_deref()).is_failure(),
             },
             Event::ToolCallRecorded(recorded) => Change::CallEnded {
                 turn_id: recorded.turn_id.to_string(),
                 call_id: recorded.call.call_id.clone(),
-                failed: is_failure(&recorded.call.status),
+                failed: recorded.call.meaning().is_failure(),
             },
             Event::TurnsRewound(rewound) => Change::Rewound { from_turn_id: rewound.from_turn_id.to_string() },
             _ => Change::Nothing,
         }
     }
-}
-
-fn is_failure(status: &ToolCallStatus) -> bool {
-    matches!(status, ToolCallStatus::Error | ToolCallStatus::Timeout)
 }
 
 /// What is running, and how much has run.

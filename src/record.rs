@@ -5,92 +5,8 @@
 
 use crate::id::{SessionId, WorkspaceId};
 use crate::json::{Json, Metadata};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::fmt;
-
-macro_rules! status {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum $name {
-            $($(#[$variant_doc])* $variant,)+
-            /// Any other status, kept as it came.
-            Other(String),
-        }
-
-        impl $name {
-            /// The status as it is written.
-            pub fn as_str(&self) -> &str {
-                match self {
-                    $($name::$variant => $text,)+
-                    $name::Other(text) => text,
-                }
-            }
-        }
-
-        impl From<&str> for $name {
-            fn from(text: &str) -> $name {
-                match text {
-                    $($text => $name::$variant,)+
-                    other => $name::Other(other.to_owned()),
-                }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.as_str())
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<$name, D::Error> {
-                String::deserialize(deserializer).map(|text| $name::from(text.as_str()))
-            }
-        }
-    };
-}
-
-status! {
-    /// How a turn stands.
-    TurnStatus {
-        /// It ended well.
-        #[default] Success = "success",
-        /// It ended in an error.
-        Error = "error",
-        /// Somebody stopped it.
-        Cancelled = "cancelled",
-        /// It has started and not ended.
-        Running = "running",
-        /// Its recording or its session ended before it did.
-        Interrupted = "interrupted",
-    }
-}
-
-status! {
-    /// How a tool call stands.
-    ToolCallStatus {
-        /// It ended well.
-        #[default] Success = "success",
-        /// It ended in an error.
-        Error = "error",
-        /// It took too long.
-        Timeout = "timeout",
-        /// It was not carried out.
-        Skipped = "skipped",
-        /// It has started and not ended.
-        Running = "running",
-        /// Its turn, its recording or its session ended before it did.
-        Interrupted = "interrupted",
-    }
-}
+use crate::status::{StatusMeaning, ToolCallStatus, TurnStatus};
+use serde::{Deserialize, Serialize};
 
 /// One call of a tool.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -137,6 +53,11 @@ impl ToolCallRecord {
             metadata: Metadata::new(),
         }
     }
+
+    /// What its status and its error together mean.
+    pub fn meaning(&self) -> StatusMeaning {
+        self.status.meaning(self.error.as_deref())
+    }
 }
 
 /// One turn: a prompt, what the agent did about it, and its answer.
@@ -180,6 +101,11 @@ impl TurnRecord {
     /// A turn with every other field at its default.
     pub fn new(turn_id: impl Into<String>) -> TurnRecord {
         TurnRecord { turn_id: turn_id.into(), ..TurnRecord::default() }
+    }
+
+    /// What its status and its error together mean.
+    pub fn meaning(&self) -> StatusMeaning {
+        self.status.meaning(self.error.as_deref())
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::out::{Look, Out};
 use super::{Failure, clean, look};
-use foldlog::{Entry, Event, Timestamp, ToolCallStatus, TurnStatus};
+use foldlog::{Entry, Event, StatusMeaning, Timestamp, ToolCallStatus};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -161,7 +161,7 @@ impl Rows {
                 ("▶", Look::Bold, said(&format!("turn {}", turn.turn_id), Some(&turn.prompt)))
             }
             Event::TurnEnded(turn) => {
-                let (symbol, look) = turn_symbol(turn.status.as_ref(), turn.error.is_some());
+                let (symbol, look) = symbol(turn.status.clone().unwrap_or_default().meaning(turn.error.as_deref()));
                 let detail = turn.error.as_deref().or(turn.response_content.as_deref());
                 let what = said(&format!("turn {} ended", turn.turn_id), detail);
                 let began = self.began.remove(&key(&turn.turn_id, ""));
@@ -175,7 +175,7 @@ impl Rows {
                 ("→", Look::Plain, format!("{} {arguments}", call.tool_name))
             }
             Event::ToolCallEnded(call) => {
-                let (symbol, look) = call_symbol(call.status.as_ref(), call.error.is_some());
+                let (symbol, look) = symbol(call.status.clone().unwrap_or_default().meaning(call.error.as_deref()));
                 let began = self.began.remove(&key(&call.turn_id, &call.call_id));
                 let started = began.as_ref().map(|began| began.tool_name.as_str());
                 let name = call.tool_name.as_deref().or(started).unwrap_or(&call.call_id);
@@ -186,12 +186,16 @@ impl Rows {
             }
             Event::ToolCallRecorded(recorded) => {
                 let call = &recorded.call;
-                let (symbol, look) = call_symbol(Some(&call.status), call.error.is_some());
+                let (symbol, look) = symbol(call.meaning());
                 let what = said(&format!("{} {}", call.tool_name, call.arguments.as_str()), call.error.as_deref());
                 return Row { symbol, look, what, duration_ms: call.duration_ms };
             }
             Event::ModelCallEnded(call) => {
-                let (symbol, look) = if call.error.is_some() { ("✗", Look::Bad) } else { ("◆", Look::Plain) };
+                let status = ToolCallStatus::from(call.status.as_deref().unwrap_or("success"));
+                let (symbol, look) = match status.meaning(call.error.as_deref()) {
+                    StatusMeaning::Success => ("◆", Look::Plain),
+                    meaning => symbol(meaning),
+                };
                 let model = call.model.as_deref().unwrap_or(&call.model_call_id);
                 let what = said(&format!("{model} ended"), call.error.as_deref().or(call.text.as_deref()));
                 return Row { symbol, look, what, duration_ms: call.duration_ms };
@@ -222,7 +226,7 @@ fn describe_plain(entry: &Entry<'_>, event: &Event<'_>) -> (&'static str, Look, 
         Event::SessionEnded(ended) => ("■", Look::Bold, said("session ended", ended.reason.as_deref())),
         Event::TurnUpdated(turn) => ("·", Look::Plain, format!("turn {} updated", turn.turn_id)),
         Event::TurnRecorded(recorded) => {
-            let (symbol, look) = turn_symbol(Some(&recorded.turn.status), recorded.turn.error.is_some());
+            let (symbol, look) = symbol(recorded.turn.meaning());
             (symbol, look, said(&format!("turn {}", recorded.turn.turn_id), Some(&recorded.turn.prompt)))
         }
         Event::ModelCallStarted(call) => {
@@ -258,20 +262,12 @@ fn said(what: &str, detail: Option<&str>) -> String {
     }
 }
 
-fn turn_symbol(status: Option<&TurnStatus>, error: bool) -> (&'static str, Look) {
-    match status {
-        Some(TurnStatus::Error) => ("✗", Look::Bad),
-        Some(TurnStatus::Cancelled | TurnStatus::Interrupted) => ("⊘", Look::Warn),
-        None if error => ("✗", Look::Bad),
-        _ => ("✓", Look::Good),
-    }
-}
-
-fn call_symbol(status: Option<&ToolCallStatus>, error: bool) -> (&'static str, Look) {
-    match status {
-        Some(ToolCallStatus::Error | ToolCallStatus::Timeout) => ("✗", Look::Bad),
-        Some(ToolCallStatus::Skipped | ToolCallStatus::Interrupted) => ("⊘", Look::Warn),
-        None if error => ("✗", Look::Bad),
-        _ => ("✓", Look::Good),
+/// How a turn or call ended.
+fn symbol(meaning: StatusMeaning) -> (&'static str, Look) {
+    match meaning {
+        StatusMeaning::Error | StatusMeaning::Timeout => ("✗", Look::Bad),
+        StatusMeaning::Success => ("✓", Look::Good),
+        StatusMeaning::Unknown => ("?", Look::Warn),
+        _ => ("⊘", Look::Warn),
     }
 }

@@ -7,7 +7,7 @@ use super::payload::Custom;
 use super::whole::{ToolCallRecorded, TurnRecorded};
 use crate::fit::make_fit;
 use crate::json::{Json, Metadata, Text};
-use crate::record::{ToolCallStatus, TurnStatus};
+use crate::status::{ToolCallStatus, TurnStatus};
 use serde::Serialize;
 use serde::ser::SerializeMap;
 

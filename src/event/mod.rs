@@ -8,6 +8,7 @@ mod encode;
 mod parts;
 mod payload;
 mod shortcut;
+mod unknown;
 mod whole;
 
 pub use parts::*;

@@ -7,7 +7,7 @@ use crate::event::encode::{Encode, Object, serialize_member};
 use crate::event::is_type_name;
 use crate::event::parts::{Attachment, OpenTurn, Parent, Usage};
 use crate::json::{Json, Metadata, Text, null_as_default, present};
-use crate::record::{ToolCallStatus, TurnStatus};
+use crate::status::{ToolCallStatus, TurnStatus};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 

@@ -1,7 +1,8 @@
 //! Events that bring a whole record at once, flat: spelled out, since serde's `flatten` rejects raw values.
 
 use crate::json::{Json, Metadata, Text};
-use crate::record::{ToolCallRecord, ToolCallStatus, TurnRecord, TurnStatus};
+use crate::record::{ToolCallRecord, TurnRecord};
+use crate::status::{ToolCallStatus, TurnStatus};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A whole tool call at once, replacing what is known of it.
@@ -58,10 +59,7 @@ impl Serialize for ToolCallRecorded<'_> {
 impl<'de: 'a, 'a> Deserialize<'de> for ToolCallRecorded<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ToolCallRecorded<'a>, D::Error> {
         let flat = FlatToolCall::deserialize(deserializer)?;
-        let status = flat.status.unwrap_or(match flat.error {
-            Some(_) => ToolCallStatus::Error,
-            None => ToolCallStatus::Success,
-        });
+        let status = ToolCallStatus::ended(flat.status, flat.error.as_deref());
         Ok(ToolCallRecorded {
             turn_id: flat.turn_id,
             call: ToolCallRecord {
@@ -103,8 +101,8 @@ impl<'de> Deserialize<'de> for TurnRecorded {
         let raw = Json::deserialize(deserializer)?;
         let mut turn: TurnRecord = raw.decode().map_err(serde::de::Error::custom)?;
         // In an event, unlike in a record, an error without a status is a status.
-        if turn.error.is_some() && raw.decode::<Status>().is_ok_and(|given| given.status.is_none()) {
-            turn.status = TurnStatus::Error;
+        if raw.decode::<Status>().is_ok_and(|given| given.status.is_none()) {
+            turn.status = TurnStatus::ended(None, turn.error.as_deref());
         }
         Ok(TurnRecorded { turn })
     }

@@ -9,6 +9,7 @@ use super::{ExportOptions, write_json};
 use crate::event::Usage;
 use crate::json::{Json, Metadata};
 use crate::record::{ToolCallRecord, TurnRecord};
+use crate::status::StatusMeaning;
 use crate::time::Timestamp;
 use indexmap::IndexMap;
 use serde::Serialize;
@@ -236,7 +237,7 @@ impl<'a> Steps<'a> {
         step.model_name = call.model.as_deref();
         step.metrics = metrics(call);
         put(&mut step.extra, "model_call_id", &call.id);
-        if call.status != "success" {
+        if call.meaning != StatusMeaning::Success {
             put(&mut step.extra, "status", &call.status);
         }
         if let Some(error) = &call.error {

@@ -4,10 +4,11 @@
 //! [`escaped`] wherever it stands. Tags are written in this file and nowhere else.
 
 use super::ExportOptions;
-use super::story::{Span, Step, Story, ToolCall, Turn, What, has_failed, is_unfinished};
+use super::story::{Span, Step, Story, ToolCall, Turn, What};
 use super::words::{self, Fence};
 use crate::json::{Json, Metadata};
 use crate::record::TurnRecord;
+use crate::status::StatusMeaning;
 use std::io::{self, Write};
 
 const STYLE: &str = include_str!("html.css");
@@ -63,13 +64,13 @@ fn write_contents(story: &Story, out: &mut dyn Write) -> io::Result<()> {
         if !record.tool_calls.is_empty() {
             facts.push(words::count(record.tool_calls.len(), "call"));
         }
-        let failed = record.tool_calls.iter().filter(|call| has_failed(call.status.as_str())).count();
+        let failed = record.tool_calls.iter().filter(|call| call.meaning().is_failure()).count();
         if failed > 0 {
             facts.push(format!("{failed} failed"));
         }
         let prompt = escaped(&words::summary(&record.prompt, 140));
         let (number, facts) = (turn.number, facts.join(" · "));
-        let status = status_word(&turn.status);
+        let status = status_word(&turn.status, turn.meaning);
         writeln!(out, "<li><a href=\"#turn-{number}\">{number}. {prompt}</a> <small>{facts}</small>{status}</li>")?;
     }
     writeln!(out, "</ol>\n</details>")
@@ -80,7 +81,7 @@ fn write_turn(turn: &Turn, record: &TurnRecord, out: &mut dyn Write) -> io::Resu
     let mut facts = vec![record.turn_id.clone(), record.started_at.clone()];
     facts.extend(record.agent_id.clone());
     facts.extend(turn.duration_ms.and_then(words::duration));
-    let (facts, status) = (escaped(&facts.join(" · ")), status_word(&turn.status));
+    let (facts, status) = (escaped(&facts.join(" · ")), status_word(&turn.status, turn.meaning));
     writeln!(out, "<section class=\"turn\" id=\"turn-{number}\">")?;
     writeln!(out, "<h2>Turn {number} <small>{facts}</small>{status}</h2>")?;
     if !record.prompt.is_empty() {
@@ -104,12 +105,12 @@ fn write_turn(turn: &Turn, record: &TurnRecord, out: &mut dyn Write) -> io::Resu
 fn write_times(turn: &Turn, out: &mut dyn Write) -> io::Result<()> {
     let row = |step: &Step| match &step.what {
         What::ModelCall(call) => {
-            let class = if call.status == "success" { "model" } else { class_of(&call.status) };
+            let class = if call.meaning == StatusMeaning::Success { "model" } else { class_of(call.meaning) };
             let name = call.model.clone().unwrap_or_else(|| "model".to_owned());
             Some((step.seq, name, call.span, class, call.duration_ms))
         }
         What::ToolCall(call) => {
-            Some((step.seq, call.name.clone(), call.span, class_of(&call.status), call.duration_ms))
+            Some((step.seq, call.name.clone(), call.span, class_of(call.meaning), call.duration_ms))
         }
         _ => None,
     };
@@ -149,7 +150,7 @@ fn write_step(step: &Step, of: Option<(&Turn, &TurnRecord)>, out: &mut dyn Write
         What::ModelCall(call) => {
             let name = call.model.as_deref().unwrap_or("model");
             let facts = escaped(&words::model_call(call).join(" · "));
-            let class = if has_failed(&call.status) { "step bad" } else { "step dim" };
+            let class = if call.meaning.is_failure() { "step bad" } else { "step dim" };
             writeln!(out, "<div class=\"{class}\" id=\"e{}\">◇ {} · {facts}</div>", step.seq, escaped(name))?;
             match &call.error {
                 Some(error) => writeln!(out, "<pre class=\"bad\" dir=\"auto\">{}</pre>", escaped(error)),
@@ -200,13 +201,9 @@ fn write_part(lines: &[&str], is_code: bool, out: &mut dyn Write) -> io::Result<
 }
 
 fn write_call(step: &Step, call: &ToolCall, record: Option<&TurnRecord>, out: &mut dyn Write) -> io::Result<()> {
-    let sign = match class_of(&call.status) {
-        "bad" => "✗",
-        "warn" => "⊘",
-        _ => "✓",
-    };
-    let class = if call.status == "success" { "good" } else { class_of(&call.status) };
-    let open = if has_failed(&call.status) { " open" } else { "" };
+    let sign = words::sign(call.meaning);
+    let class = if call.meaning == StatusMeaning::Success { "good" } else { class_of(call.meaning) };
+    let open = if call.meaning.is_failure() { " open" } else { "" };
     let arguments = call.title.strip_prefix(&call.name).unwrap_or(&call.title);
     let took = call.duration_ms.and_then(words::duration).unwrap_or_default();
     writeln!(
@@ -215,7 +212,7 @@ fn write_call(step: &Step, call: &ToolCall, record: Option<&TurnRecord>, out: &m
         step.seq,
         escaped(&words::summary(&call.name, 60)),
         escaped(&words::summary(arguments, 160)),
-        status_word(&call.status)
+        status_word(&call.status, call.meaning)
     )?;
     match record.and_then(|record| call.record(record)) {
         Some(recorded) => {
@@ -252,19 +249,18 @@ fn write_metadata(metadata: &Metadata, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// How something stands, where it did not simply succeed.
-fn status_word(status: &str) -> String {
-    match status {
-        "success" => String::new(),
-        status => format!(" <small class=\"{}\">{}</small>", class_of(status), escaped(status)),
+fn status_word(status: &str, meaning: StatusMeaning) -> String {
+    match words::status(status, meaning) {
+        None => String::new(),
+        Some(status) => format!(" <small class=\"{}\">{}</small>", class_of(meaning), escaped(&status)),
     }
 }
 
-fn class_of(status: &str) -> &'static str {
-    match status {
-        status if has_failed(status) => "bad",
-        status if is_unfinished(status) => "warn",
-        "cancelled" | "skipped" => "warn",
-        _ => "call",
+fn class_of(meaning: StatusMeaning) -> &'static str {
+    match meaning {
+        StatusMeaning::Success => "call",
+        meaning if meaning.is_failure() => "bad",
+        _ => "warn",
     }
 }
 

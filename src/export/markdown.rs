@@ -4,7 +4,7 @@
 //! no HTML of theirs stays alive. Everything else that was recorded stands in code, where nothing is obeyed.
 
 use super::ExportOptions;
-use super::story::{Step, Story, ToolCall, Turn, What, has_failed};
+use super::story::{Step, Story, ToolCall, Turn, What};
 use super::words::{self, Fence};
 use crate::json::{Json, Metadata};
 use crate::record::{ToolCallRecord, TurnRecord};
@@ -39,8 +39,8 @@ pub(super) fn write(story: &Story, _: &ExportOptions, out: &mut dyn Write) -> io
 
 fn write_turn(turn: &Turn, record: &TurnRecord, out: &mut dyn Write) -> io::Result<()> {
     write!(out, "\n## Turn {} · {}", turn.number, code(&words::summary(&record.turn_id, 80)))?;
-    if turn.status != "success" {
-        write!(out, " · {}", plain(&turn.status))?;
+    if let Some(status) = words::status(&turn.status, turn.meaning) {
+        write!(out, " · {}", plain(&status))?;
     }
     let mut facts = vec![record.started_at.clone()];
     facts.extend(record.agent_id.clone());
@@ -103,16 +103,10 @@ fn write_step(step: &Step, record: Option<&TurnRecord>, out: &mut dyn Write) -> 
 }
 
 fn write_call(call: &ToolCall, recorded: Option<&ToolCallRecord>, out: &mut dyn Write) -> io::Result<()> {
-    let sign = match call.status.as_str() {
-        "success" => "✓",
-        status if has_failed(status) => "✗",
-        _ => "⊘",
-    };
+    let sign = words::sign(call.meaning);
     let title = words::summary(&call.title, 120);
     let mut facts: Vec<String> = call.duration_ms.and_then(words::duration).into_iter().collect();
-    if call.status != "success" {
-        facts.push(call.status.clone());
-    }
+    facts.extend(words::status(&call.status, call.meaning));
     let facts: String = facts.iter().map(|fact| format!(" · {}", html(fact))).collect();
     writeln!(out, "<details><summary>{sign} <code>{}</code>{facts}</summary>", html(&title))?;
     match recorded {

@@ -3,11 +3,12 @@
 //! The names of attributes are in [`names`] and nowhere else. Trace and span ids come from the journal's id and the numbers
 //! of the entries, so that exporting again gives the same spans. Content only where it is asked for.
 
-use super::story::{ModelCall, Span as Time, Story, ToolCall, Turn, What, has_failed};
+use super::story::{ModelCall, Span as Time, Story, ToolCall, Turn, What};
 use super::{ExportOptions, write_json};
 use crate::json::Json;
 use crate::record::TurnRecord;
 use crate::seq::Seq;
+use crate::status::StatusMeaning;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -181,12 +182,12 @@ impl Attributes {
     }
 
     /// How something stands, where that is not plain success.
-    fn status(self, status: &str, time: Time) -> Attributes {
+    fn status(self, status: &str, meaning: StatusMeaning, time: Time) -> Attributes {
         let with = self.text(names::STATUS, Some(status));
-        match (time.finished, has_failed(status)) {
+        match (time.finished, meaning.is_failure()) {
             (false, _) => with
                 .value(names::INCOMPLETE, Value::Bool(true))
-                .text(names::ERROR_TYPE, (status == "interrupted").then_some("incomplete")),
+                .text(names::ERROR_TYPE, (meaning == StatusMeaning::Interrupted).then_some("incomplete")),
             (true, true) => with.text(names::ERROR_TYPE, Some(status)),
             (true, false) => with,
         }
@@ -255,11 +256,11 @@ impl<'s> Trace<'s> {
             .text(names::AGENT_NAME, agent)
             .text(names::TURN_ID, Some(&record.turn_id))
             .int(names::SEQ, Some(turn.seq))
-            .status(&turn.status, turn.span)
+            .status(&turn.status, turn.meaning, turn.span)
             .text(names::INPUT_MESSAGES, prompt)
             .text(names::OUTPUT_MESSAGES, answer);
         let name = titled("invoke_agent", agent);
-        let status = status(&turn.status, record.error.as_deref());
+        let status = status(turn.meaning, record.error.as_deref());
         let span = self.span(turn.seq, &parent, name, INTERNAL, turn.span, attributes, events(&turn.steps), status);
         for step in &turn.steps {
             match &step.what {
@@ -289,14 +290,14 @@ impl<'s> Trace<'s> {
             .double(names::DURATION_MS, call.duration_ms)
             .text(names::MODEL_CALL_ID, Some(&call.id))
             .int(names::SEQ, Some(seq))
-            .status(&call.status, call.span)
+            .status(&call.status, call.meaning, call.span)
             .text(names::OUTPUT_MESSAGES, text.map(|text| message("assistant", &text)));
         if let Some(reason) = reason {
             let values = Values { values: vec![Value::String(reason)] };
             attributes = attributes.value(names::FINISH_REASONS, Value::Array(values));
         }
         let name = titled("chat", call.requested.as_deref().or(call.model.as_deref()));
-        let status = status(&call.status, call.error.as_deref());
+        let status = status(call.meaning, call.error.as_deref());
         self.span(seq, parent, name, CLIENT, call.span, attributes, Vec::new(), status);
     }
 
@@ -311,11 +312,11 @@ impl<'s> Trace<'s> {
             .text(names::TOOL_CALL_ID, Some(&call.id))
             .double(names::DURATION_MS, call.duration_ms)
             .int(names::SEQ, Some(seq))
-            .status(&call.status, call.span)
+            .status(&call.status, call.meaning, call.span)
             .text(names::TOOL_ARGUMENTS, shown.map(|call| call.arguments.as_str()))
             .text(names::TOOL_RESULT, shown.map(|call| call.result.as_str()));
         let name = titled("execute_tool", Some(call.name.as_str()).filter(|name| !name.is_empty()));
-        let status = status(&call.status, recorded.and_then(|call| call.error.as_deref()));
+        let status = status(call.meaning, recorded.and_then(|call| call.error.as_deref()));
         self.span(seq, parent, name, INTERNAL, call.span, attributes, Vec::new(), status);
     }
 
@@ -388,9 +389,9 @@ fn said(call: &ModelCall, turn: &Turn) -> String {
     its.collect()
 }
 
-fn status(status: &str, error: Option<&str>) -> Status {
-    let message = error.unwrap_or(status);
-    match has_failed(status) || status == "interrupted" {
+fn status(meaning: StatusMeaning, error: Option<&str>) -> Status {
+    let message = error.unwrap_or(meaning.as_str());
+    match meaning.is_failure() || meaning == StatusMeaning::Interrupted {
         true => Status { code: Some(ERROR), message: message.to_owned() },
         false => Status::default(),
     }

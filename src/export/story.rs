@@ -8,6 +8,7 @@ use crate::fold::{Anomaly, Origin};
 use crate::gap::Gap;
 use crate::record::{AgentTransitionRecord, SessionRecord, ToolCallRecord, TurnRecord};
 use crate::seq::Seq;
+use crate::status::StatusMeaning;
 use crate::time::Timestamp;
 
 /// A session.
@@ -36,8 +37,9 @@ pub(super) struct Turn {
     pub(super) number: usize,
     pub(super) seq: Seq,
     pub(super) span: Span,
-    /// As it is to be told: nothing runs in a journal that nobody writes.
+    /// The word to show: nothing runs in a journal that nobody writes.
     pub(super) status: String,
+    pub(super) meaning: StatusMeaning,
     pub(super) duration_ms: Option<f64>,
     pub(super) steps: Vec<Step>,
 }
@@ -82,6 +84,7 @@ pub(super) struct ModelCall {
     /// The model that answered, else the one that was asked.
     pub(super) model: Option<String>,
     pub(super) status: String,
+    pub(super) meaning: StatusMeaning,
     pub(super) span: Span,
     pub(super) duration_ms: Option<f64>,
     pub(super) finish_reason: Option<String>,
@@ -97,6 +100,7 @@ pub(super) struct ToolCall {
     /// The tool and its arguments on one line.
     pub(super) title: String,
     pub(super) status: String,
+    pub(super) meaning: StatusMeaning,
     pub(super) span: Span,
     pub(super) duration_ms: Option<f64>,
     /// Which of the turn's calls it is. None for a call that failed and was tried again: the record has the last try.
@@ -158,11 +162,11 @@ impl Span {
         began: Timestamp,
         ended: Option<Timestamp>,
         duration_ms: Option<f64>,
-        status: &str,
+        meaning: StatusMeaning,
         last: Timestamp,
     ) -> Span {
         let micros = duration_ms.map_or(0.0, |ms| (ms * 1000.0).max(0.0)) as i64;
-        let finished = !is_unfinished(status);
+        let finished = meaning.is_over();
         let (begin, end) = match ended {
             // Only its end is known, and how long it took.
             Some(end) if end <= began => (Timestamp::from_micros(end.micros().saturating_sub(micros)), end),
@@ -176,14 +180,4 @@ impl Span {
     pub(super) fn micros(self) -> i64 {
         self.end.micros() - self.begin.micros()
     }
-}
-
-/// Whether something in this status has no end.
-pub(super) fn is_unfinished(status: &str) -> bool {
-    matches!(status, "running" | "interrupted")
-}
-
-/// Whether something in this status went wrong.
-pub(super) fn has_failed(status: &str) -> bool {
-    matches!(status, "error" | "timeout")
 }

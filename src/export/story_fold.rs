@@ -1,6 +1,6 @@
 //! The fold from entries to a [`Story`]: the record, the timeline and the outline, put together.
 
-use super::story::{ModelCall, Span, Step, Story, ToolCall, Turn, What, is_unfinished};
+use super::story::{ModelCall, Span, Step, Story, ToolCall, Turn, What};
 use crate::entry::Entry;
 use crate::event::{Event, ModelCallEnded, ModelCallStarted, Usage};
 use crate::fold::{Origin, OutlineFold, OutlineTurn, Reducer, SessionFold, TimelineFold, TimelineItem, TimelineKind};
@@ -8,6 +8,7 @@ use crate::gap::Gap;
 use crate::json::Text;
 use crate::record::{AgentTransitionRecord, ToolCallRecord, TurnRecord};
 use crate::seq::Seq;
+use crate::status::StatusMeaning;
 use crate::time::Timestamp;
 use std::collections::HashMap;
 
@@ -237,8 +238,9 @@ impl Parts {
     fn turn(&mut self, at: usize, number: usize, record: &TurnRecord) -> Option<Turn> {
         let outline = self.outline.get(at)?.clone();
         let head = self.heads[at].take()?;
+        let meaning = head.meaning().unwrap_or(StatusMeaning::Unknown);
         let status = head.status.unwrap_or_default();
-        let span = Span::new(head.time, head.ended_at, head.duration_ms, &status, outline.last);
+        let span = Span::new(head.time, head.ended_at, head.duration_ms, meaning, outline.last);
         let items = std::mem::take(&mut self.items[at]);
         let records = which_record(&items, &record.tool_calls);
         let mut unseen: Vec<bool> = vec![true; record.tool_calls.len()];
@@ -258,7 +260,7 @@ impl Parts {
             steps.push(Step { seq: outline.began, time: span.begin, what });
         }
         steps.sort_by_key(|step| step.seq);
-        Some(Turn { number, seq: outline.began, span, status, duration_ms: head.duration_ms, steps })
+        Some(Turn { number, seq: outline.began, span, status, meaning, duration_ms: head.duration_ms, steps })
     }
 
     fn what(
@@ -271,7 +273,8 @@ impl Parts {
         next: Option<Seq>,
     ) -> Option<What> {
         let status = item.status.clone().unwrap_or_default();
-        let own_span = Span::new(item.time, item.ended_at, item.duration_ms, &status, turn.last);
+        let meaning = item.meaning().unwrap_or(StatusMeaning::Unknown);
+        let own_span = Span::new(item.time, item.ended_at, item.duration_ms, meaning, turn.last);
         Some(match item.kind {
             TimelineKind::Text => What::Text(item.title.clone(), item.id.clone()),
             TimelineKind::Reasoning => What::Reasoning(item.title.clone(), item.id.clone()),
@@ -282,7 +285,7 @@ impl Parts {
                 let came_whole = item.ended_at.is_none() && own_span.finished && own_span.begin >= span.end;
                 match recorded.zip(call) {
                     Some((recorded, at)) if came_whole => {
-                        What::ToolCall(Box::new(ToolCall { status, ..untimed_call(recorded, at, span) }))
+                        What::ToolCall(Box::new(ToolCall { status, meaning, ..untimed_call(recorded, at, span) }))
                     }
                     _ => {
                         let first_word = || item.title.split(' ').next().unwrap_or_default().to_owned();
@@ -291,6 +294,7 @@ impl Parts {
                             name: recorded.map_or_else(first_word, |call| call.tool_name.clone()),
                             title: item.title.clone(),
                             status,
+                            meaning,
                             span: own_span,
                             duration_ms: item.duration_ms,
                             at: call,
@@ -312,6 +316,7 @@ impl Parts {
                     provider,
                     requested,
                     status,
+                    meaning,
                     span: own_span,
                     duration_ms: item.duration_ms,
                     finish_reason: end.finish_reason,
@@ -327,13 +332,14 @@ impl Parts {
 
 /// A call of which no time is known but that of its turn.
 fn untimed_call(record: &ToolCallRecord, at: usize, turn: Span) -> ToolCall {
-    let status = record.status.as_str();
+    let meaning = record.meaning();
     ToolCall {
         id: record.call_id.clone(),
         name: record.tool_name.clone(),
         title: record.tool_name.clone(),
-        status: status.to_owned(),
-        span: Span::new(turn.begin, None, record.duration_ms, status, turn.end),
+        status: record.status.shown(record.error.as_deref()).to_owned(),
+        meaning,
+        span: Span::new(turn.begin, None, record.duration_ms, meaning, turn.end),
         duration_ms: record.duration_ms,
         at: Some(at),
     }
@@ -346,8 +352,7 @@ fn which_record(items: &[TimelineItem], calls: &[ToolCallRecord]) -> HashMap<usi
     for (position, item) in items.iter().enumerate().filter(|(_, item)| item.kind == TimelineKind::ToolCall) {
         let tries = last_tries.entry(item.id.as_deref().unwrap_or_default()).or_default();
         let is_retry = tries.last().is_some_and(|before| {
-            let status = items[*before].status.as_deref().unwrap_or_default();
-            is_unfinished(status) || matches!(status, "error" | "timeout")
+            items[*before].meaning().is_none_or(|meaning| !meaning.is_over() || meaning.is_failure())
         });
         if is_retry {
             tries.pop();

@@ -3,6 +3,7 @@
 use super::story::{ModelCall, Story};
 use crate::event::Usage;
 use crate::json::{Json, Metadata};
+use crate::status::StatusMeaning;
 use std::borrow::Cow;
 
 /// The most bytes of JSON that are indented.
@@ -20,6 +21,25 @@ pub(super) fn duration(ms: f64) -> Option<String> {
         60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
         _ => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
     })
+}
+
+/// How a call ended, as one character.
+pub(super) fn sign(meaning: StatusMeaning) -> &'static str {
+    match meaning {
+        StatusMeaning::Success => "✓",
+        StatusMeaning::Unknown => "?",
+        meaning if meaning.is_failure() => "✗",
+        _ => "⊘",
+    }
+}
+
+/// The status in words; none where all is well. A word that nobody knows gets a question mark.
+pub(super) fn status(status: &str, meaning: StatusMeaning) -> Option<String> {
+    match meaning {
+        StatusMeaning::Success => None,
+        StatusMeaning::Unknown => Some(format!("{status}?")),
+        _ => Some(status.to_owned()),
+    }
 }
 
 /// `12,345`
@@ -68,9 +88,7 @@ pub(super) fn model_call(call: &ModelCall) -> Vec<String> {
     facts.extend(tokens(&call.usage));
     facts.extend(call.cost_usd_micros.map(cost));
     facts.extend(call.finish_reason.as_ref().filter(|reason| *reason != "stop").cloned());
-    if call.status != "success" {
-        facts.push(call.status.clone());
-    }
+    facts.extend(status(&call.status, call.meaning));
     facts
 }
 

@@ -1,9 +1,9 @@
 //! A tool call while it is folded: its record so far, and what is known only until the end.
 
 use crate::event::{ToolCallEnded, ToolCallStarted};
-use crate::fold::rules;
 use crate::json::{Json, merge_metadata};
-use crate::record::{ToolCallRecord, ToolCallStatus};
+use crate::record::ToolCallRecord;
+use crate::status::{StatusMeaning, ToolCallStatus};
 
 /// A tool call so far.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ impl Call {
     /// A call that came whole: its record stays as it is.
     pub(super) fn whole(record: ToolCallRecord) -> Call {
         // One that says of itself that it still runs may yet stream its result.
-        let has_result = rules::call_is_over(&record.status) || !record.result.is_null();
+        let has_result = record.meaning().is_over() || !record.result.is_null();
         Call { record, implicit: false, has_arguments: true, has_result, output: None }
     }
 
@@ -70,7 +70,7 @@ impl Call {
 
     /// A piece of its output. An event of an interrupted call shows that it runs again.
     pub(super) fn output(&mut self, text: &str) {
-        if self.record.status == ToolCallStatus::Interrupted {
+        if self.record.meaning() == StatusMeaning::Interrupted {
             self.record.status = ToolCallStatus::Running;
         }
         self.output.get_or_insert_default().push_str(text);
@@ -84,7 +84,7 @@ impl Call {
         {
             record.tool_name = name.into_string();
         }
-        record.status = rules::call_end(ended.status, ended.error.is_some());
+        record.status = ToolCallStatus::ended(ended.status, ended.error.as_deref());
         record.error = ended.error.map(|error| error.into_string());
         record.duration_ms = ended.duration_ms.or(record.duration_ms);
         if let Some(result) = ended.result {

@@ -7,8 +7,8 @@ use crate::event::Event;
 use crate::fold::Reducer;
 use crate::fold::ledger::Ledger;
 use crate::fold::rules::{self, Start};
-use crate::record::TurnStatus;
 use crate::seq::Seq;
+use crate::status::StatusMeaning;
 use crate::time::Timestamp;
 
 /// A turn of the record.
@@ -19,7 +19,7 @@ pub(crate) struct OutlineTurn {
     pub(crate) began: Seq,
     /// When it was last heard of.
     pub(crate) last: Timestamp,
-    status: TurnStatus,
+    status: StatusMeaning,
     /// No start of it has been seen.
     implicit: bool,
 }
@@ -51,7 +51,7 @@ impl OutlineFold {
             (None, _) => self.begin(turn_id, entry),
             (Some(at), Event::TurnStarted(_)) => {
                 let turn = &self.turns[at];
-                match rules::turn_start(&turn.status, turn.implicit) {
+                match rules::turn_start(turn.status, turn.implicit) {
                     Start::Anew => self.begin(turn_id, entry),
                     _ => at,
                 }
@@ -62,9 +62,11 @@ impl OutlineFold {
         turn.last = turn.last.max(entry.time());
         match event {
             Event::TurnStarted(_) => turn.implicit = false,
-            Event::TurnEnded(ended) => turn.status = rules::turn_end(ended.status.clone(), ended.error.is_some()),
+            Event::TurnEnded(ended) => {
+                turn.status = ended.status.clone().unwrap_or_default().meaning(ended.error.as_deref());
+            }
             Event::TurnRecorded(recorded) => {
-                (turn.status, turn.implicit) = (recorded.turn.status.clone(), false);
+                (turn.status, turn.implicit) = (recorded.turn.meaning(), false);
             }
             _ => {}
         }
@@ -75,7 +77,7 @@ impl OutlineFold {
             turn_id: turn_id.to_owned(),
             began: entry.seq(),
             last: entry.time(),
-            status: TurnStatus::Running,
+            status: StatusMeaning::Running,
             implicit: true,
         };
         self.turns.push(turn_id, turn)

@@ -204,7 +204,7 @@ impl SessionFold {
         let turn_id = started.turn_id.to_string();
         let start = self.turns.find(&turn_id).map(|at| {
             let turn = &self.turns[at];
-            (at, rules::turn_start(&turn.record.status, turn.implicit))
+            (at, rules::turn_start(turn.record.meaning(), turn.implicit))
         });
         let (at, odd) = match start {
             None => (self.new_turn(entry, &turn_id), None),
@@ -222,7 +222,7 @@ impl SessionFold {
 
     fn turn_ended(&mut self, entry: &Entry<'_>, ended: TurnEnded<'_>) {
         let (at, odd) = match self.turns.find(&ended.turn_id) {
-            Some(at) if rules::turn_is_over(&self.turns[at].record.status) => (at, Some(AnomalyKind::TurnEndedTwice)),
+            Some(at) if self.turns[at].record.meaning().is_over() => (at, Some(AnomalyKind::TurnEndedTwice)),
             Some(at) => (at, None),
             None => (self.new_turn(entry, &ended.turn_id), Some(AnomalyKind::TurnEndedWithoutStart)),
         };

@@ -9,7 +9,7 @@ use crate::fold::summary_part::{
 };
 use crate::fold::totals::{ModelCallStats, Spent, ToolCallStats};
 use crate::json::Text;
-use crate::record::ToolCallStatus;
+use crate::status::StatusMeaning;
 use crate::time::Timestamp;
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -28,7 +28,7 @@ pub(super) struct Calls {
 #[derive(Clone, Debug)]
 struct Call {
     tool_name: String,
-    status: ToolCallStatus,
+    status: StatusMeaning,
     implicit: bool,
     /// It is in the count of its tool.
     counted: bool,
@@ -57,14 +57,14 @@ impl Calls {
     /// The call of this id as it stands: what runs over an interruption was interrupted.
     fn tool(&mut self, call_id: &str, interruptions: u64) -> Option<&mut Call> {
         if let Some(late) = self.late_tools.remove(&hash(call_id)) {
-            let status = if late.failed { ToolCallStatus::Error } else { ToolCallStatus::Success };
+            let status = if late.failed { StatusMeaning::Error } else { StatusMeaning::Success };
             let tool_name = String::new();
             let call = Call { tool_name, status, implicit: late.implicit, counted: true, seen: 0, started: None };
             self.tools.insert(call_id.to_owned(), call);
         }
         let call = self.tools.get_mut(call_id)?;
-        if call.status == ToolCallStatus::Running && call.seen < interruptions {
-            call.status = ToolCallStatus::Interrupted;
+        if call.status == StatusMeaning::Running && call.seen < interruptions {
+            call.status = StatusMeaning::Interrupted;
         }
         Some(call)
     }
@@ -72,11 +72,11 @@ impl Calls {
     /// The end of their turn: what runs is interrupted, and of what is over little is kept.
     pub(super) fn end_turn(&mut self) {
         for (call_id, call) in std::mem::take(&mut self.tools) {
-            if rules::call_is_over(&call.status) {
-                let failed = matches!(call.status, ToolCallStatus::Error | ToolCallStatus::Timeout);
+            if call.status.is_over() {
+                let failed = call.status.is_failure();
                 self.late_tools.insert(hash(&call_id), Late { implicit: call.implicit, failed });
             } else {
-                self.tools.insert(call_id, Call { status: ToolCallStatus::Interrupted, ..call });
+                self.tools.insert(call_id, Call { status: StatusMeaning::Interrupted, ..call });
             }
         }
         for (call_id, call) in std::mem::take(&mut self.models) {
@@ -97,7 +97,7 @@ impl Calls {
         for (call_id, call) in known {
             if call_ids.contains(&call_id) {
                 self.tools.insert(call_id, call);
-            } else if call.counted && !rules::call_is_over(&call.status) {
+            } else if call.counted && !call.status.is_over() {
                 open.push(call.tool_name);
             }
         }
@@ -106,10 +106,10 @@ impl Calls {
 
     /// Counts the calls that have not ended.
     pub(super) fn count_open(&self, interruptions: u64, tool_calls: &mut BTreeMap<String, ToolCallStats>) {
-        let open = self.tools.values().filter(|call| call.counted && !rules::call_is_over(&call.status));
+        let open = self.tools.values().filter(|call| call.counted && !call.status.is_over());
         for call in open {
             let stats = tool_calls.entry(call.tool_name.clone()).or_default();
-            match call.status == ToolCallStatus::Interrupted || call.seen < interruptions {
+            match call.status == StatusMeaning::Interrupted || call.seen < interruptions {
                 true => stats.interrupted += 1,
                 false => stats.running += 1,
             }
@@ -175,8 +175,10 @@ impl SummaryFold {
         }
         let spent = spent(part.usage.unwrap_or_default(), part.cost_usd_micros);
         let stats = totals.model_calls.entry(model).or_default();
-        let failed = rules::model_call_end(part.status.as_deref(), part.error.is_some()) == "error";
-        stats.errors += u64::from(failed);
+        let error = part.error.as_deref();
+        let status = rules::model_call_end(part.status.as_deref(), error).meaning(error);
+        stats.errors += u64::from(status.is_failure());
+        stats.unknown_status += u64::from(status == StatusMeaning::Unknown);
         stats.spent.merge(&spent);
         duration.into_iter().for_each(|ms| {
             stats.durations.add_ms(ms);
@@ -191,7 +193,7 @@ impl SummaryFold {
         let interruptions = self.interruptions;
         let calls = &mut self.turn(&part.turn_id).calls;
         let known = calls.tool(&part.call_id, interruptions);
-        let start = known.as_ref().map(|call| rules::call_start(&call.status, call.implicit));
+        let start = known.as_ref().map(|call| rules::call_start(call.status, call.implicit));
         let odd = match start {
             Some(Start::Anew) => Some(AnomalyKind::CallStartedAfterEnd),
             Some(Start::Again) => Some(AnomalyKind::CallStartedTwice),
@@ -213,11 +215,11 @@ impl SummaryFold {
             }
             (_, known) => {
                 given_up = known
-                    .filter(|call| call.counted && call.status == ToolCallStatus::Interrupted)
+                    .filter(|call| call.counted && call.status == StatusMeaning::Interrupted)
                     .map(|call| call.tool_name.clone());
                 let call = Call {
                     tool_name: tool_name.clone(),
-                    status: ToolCallStatus::Running,
+                    status: StatusMeaning::Running,
                     implicit: false,
                     counted: true,
                     seen: interruptions,
@@ -237,15 +239,15 @@ impl SummaryFold {
         let seen = self.interruptions;
         let calls = &mut self.turn(&part.turn_id).calls;
         if let Some(call) = calls.tool(&part.call_id, seen) {
-            if call.status == ToolCallStatus::Interrupted {
-                call.status = ToolCallStatus::Running;
+            if call.status == StatusMeaning::Interrupted {
+                call.status = StatusMeaning::Running;
             }
             call.seen = seen;
             return;
         }
         let call = Call {
             tool_name: String::new(),
-            status: ToolCallStatus::Running,
+            status: StatusMeaning::Running,
             implicit: true,
             counted: false,
             seen,
@@ -256,11 +258,11 @@ impl SummaryFold {
     }
 
     pub(super) fn call_ended(&mut self, turn_id: &str, part: CallEndPart<'_>, time: Timestamp) {
-        let status = rules::call_end(part.status.clone(), part.error.is_some());
+        let status = part.meaning();
         let seen = self.interruptions;
         let started = match self.turn(turn_id).calls.tool(&part.call_id, seen) {
             // The first end counts; the later status holds.
-            Some(call) if rules::call_is_over(&call.status) => {
+            Some(call) if call.status.is_over() => {
                 call.status = status;
                 call.seen = seen;
                 return self.odd(AnomalyKind::CallEndedTwice);
@@ -277,10 +279,10 @@ impl SummaryFold {
 
     /// A call that came whole, in a turn that is there.
     pub(super) fn call_recorded(&mut self, turn_id: &str, part: CallEndPart<'_>, time: Timestamp) {
-        let status = rules::call_end(part.status.clone(), part.error.is_some());
+        let status = part.meaning();
         let (seen, call_id) = (self.interruptions, part.call_id.to_string());
         let known = self.turn(turn_id).calls.tool(&call_id, seen);
-        match known.filter(|call| rules::call_is_over(&call.status)) {
+        match known.filter(|call| call.status.is_over()) {
             Some(call) => {
                 call.status = status;
                 call.seen = seen;
@@ -300,15 +302,11 @@ impl SummaryFold {
         &mut self,
         turn_id: &str,
         part: CallEndPart<'_>,
-        status: ToolCallStatus,
+        status: StatusMeaning,
         duration: Option<f64>,
         time: Timestamp,
     ) {
         let seen = self.interruptions;
-        let (errors, timeouts) = (
-            u64::from(matches!(status, ToolCallStatus::Error | ToolCallStatus::Timeout)),
-            u64::from(status == ToolCallStatus::Timeout),
-        );
         let given_name = || part.tool_name.map(Text::into_string).unwrap_or_default();
         let calls = &mut self.turn(turn_id).calls;
         let (tool_name, is_new) = match calls.tool(&part.call_id, seen) {
@@ -330,8 +328,9 @@ impl SummaryFold {
         };
         let stats = self.totals.tool_calls.entry(tool_name).or_default();
         stats.count += u64::from(is_new);
-        stats.errors += errors;
-        stats.timeouts += timeouts;
+        stats.errors += u64::from(status.is_failure());
+        stats.timeouts += u64::from(status == StatusMeaning::Timeout);
+        stats.unknown_status += u64::from(status == StatusMeaning::Unknown);
         duration.into_iter().for_each(|ms| {
             stats.durations.add_ms(ms);
         });

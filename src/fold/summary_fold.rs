@@ -17,8 +17,8 @@ use crate::fold::totals::{Day, DayStats, Totals, TurnStats};
 use crate::fold::{Origin, Reducer};
 use crate::gap::Gap;
 use crate::id::{SessionId, WorkspaceId};
-use crate::record::TurnStatus;
 use crate::seq::Seq;
+use crate::status::StatusMeaning;
 use crate::time::Timestamp;
 
 /// Folds entries into a [`SessionSummary`].
@@ -47,7 +47,7 @@ pub struct SummaryFold {
 /// A turn, as far as it is counted.
 #[derive(Clone, Debug)]
 pub(super) struct Turn {
-    status: TurnStatus,
+    status: StatusMeaning,
     implicit: bool,
     /// `interruptions` when its last event came.
     seen: u64,
@@ -154,21 +154,21 @@ impl SummaryFold {
     fn add(&mut self, turn_id: &str) -> usize {
         self.running += 1;
         let turn =
-            Turn { status: TurnStatus::Running, implicit: true, seen: self.interruptions, calls: Calls::default() };
+            Turn { status: StatusMeaning::Running, implicit: true, seen: self.interruptions, calls: Calls::default() };
         self.turns.push(turn_id, turn)
     }
 
     /// The turn at this position, which has an event: one that was interrupted runs again.
     fn wake(&mut self, at: usize) -> &mut Turn {
-        let status = match &self.turns[at].status {
-            TurnStatus::Interrupted => TurnStatus::Running,
-            status => status.clone(),
+        let status = match self.turns[at].status {
+            StatusMeaning::Interrupted => StatusMeaning::Running,
+            status => status,
         };
         self.set(at, status);
         &mut self.turns[at]
     }
 
-    fn set(&mut self, at: usize, status: TurnStatus) {
+    fn set(&mut self, at: usize, status: StatusMeaning) {
         let turn = &mut self.turns[at];
         let ran = turn.runs(self.interruptions);
         turn.status = status;
@@ -180,8 +180,8 @@ impl SummaryFold {
         let start = self.turns.find(&part.turn_id).map(|at| {
             let turn = &self.turns[at];
             // An interruption shows in the record at once, here when the turn is looked at.
-            let interrupted = turn.status == TurnStatus::Running && turn.seen < self.interruptions;
-            let status = if interrupted { &TurnStatus::Interrupted } else { &turn.status };
+            let interrupted = turn.status == StatusMeaning::Running && turn.seen < self.interruptions;
+            let status = if interrupted { StatusMeaning::Interrupted } else { turn.status };
             (at, rules::turn_start(status, turn.implicit))
         });
         let (at, odd) = match start {
@@ -200,7 +200,7 @@ impl SummaryFold {
     fn turn_ended(&mut self, part: &TurnEndPart<'_>) {
         let at = match self.turns.find(&part.turn_id) {
             Some(at) => {
-                if rules::turn_is_over(&self.turns[at].status) {
+                if self.turns[at].status.is_over() {
                     self.odd(AnomalyKind::TurnEndedTwice);
                 }
                 at
@@ -210,7 +210,7 @@ impl SummaryFold {
                 self.add(&part.turn_id)
             }
         };
-        self.set(at, rules::turn_end(part.status.clone(), part.error.is_some()));
+        self.set(at, part.status.clone().unwrap_or_default().meaning(part.error.as_deref()));
         self.turns[at].calls.end_turn();
     }
 
@@ -223,7 +223,7 @@ impl SummaryFold {
         // Only what stands in the record is known of it from now on.
         let dropped = self.turns[at].calls.keep(&known);
         self.count_interrupted(dropped);
-        self.set(at, rules::turn_end(part.status, part.error.is_some()));
+        self.set(at, part.status.unwrap_or_default().meaning(part.error.as_deref()));
         let first = std::mem::replace(&mut self.turns[at].implicit, false);
         self.day(time).turns += u64::from(first);
     }
@@ -280,7 +280,7 @@ impl SummaryFold {
 
 impl Turn {
     fn runs(&self, interruptions: u64) -> bool {
-        self.status == TurnStatus::Running && self.seen == interruptions
+        self.status == StatusMeaning::Running && self.seen == interruptions
     }
 }
 
@@ -322,8 +322,8 @@ impl Reducer for SummaryFold {
         totals.sessions = 1;
         for turn in self.turns.values() {
             count_turn(&mut totals.turns, turn);
-            if !rules::turn_is_over(&turn.status) {
-                let interrupted = turn.status == TurnStatus::Interrupted || turn.seen < self.interruptions;
+            if !turn.status.is_over() {
+                let interrupted = turn.status == StatusMeaning::Interrupted || turn.seen < self.interruptions;
                 totals.turns.interrupted += u64::from(interrupted);
                 totals.turns.running += u64::from(!interrupted);
             }
@@ -345,8 +345,9 @@ impl Reducer for SummaryFold {
 /// Counts that a turn started, and how it ended if it did.
 fn count_turn(stats: &mut TurnStats, turn: &Turn) {
     stats.started += u64::from(!turn.implicit);
-    stats.ended += u64::from(rules::turn_is_over(&turn.status));
-    stats.succeeded += u64::from(turn.status == TurnStatus::Success);
-    stats.failed += u64::from(turn.status == TurnStatus::Error);
-    stats.cancelled += u64::from(turn.status == TurnStatus::Cancelled);
+    stats.ended += u64::from(turn.status.is_over());
+    stats.succeeded += u64::from(turn.status == StatusMeaning::Success);
+    stats.failed += u64::from(turn.status.is_failure());
+    stats.cancelled += u64::from(turn.status == StatusMeaning::Cancelled);
+    stats.unknown_status += u64::from(turn.status == StatusMeaning::Unknown);
 }

@@ -3,9 +3,8 @@
 use crate::event::Usage;
 use crate::json::Text;
 use crate::plain;
-use crate::record::{ToolCallStatus, TurnStatus};
+use crate::status::{StatusMeaning, ToolCallStatus, TurnStatus};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 macro_rules! parts {
     ($($(#[$doc:meta])* $name:ident { $($text:ident,)* } [$($optional:ident),*] { $($field:ident: $ty:ty,)* })+) => {$(
@@ -31,7 +30,7 @@ parts! {
     /// Of `turns_rewound`.
     RewindPart { from_turn_id, } [] {}
     /// Of `turn_ended`.
-    TurnEndPart { turn_id, } [] { status: TurnStatus, error: IgnoredAny, }
+    TurnEndPart { turn_id, } [error] { status: TurnStatus, }
     /// Of `tool_call_output`.
     OutputPart { turn_id, call_id, } [] {}
     /// Of `text_delta`.
@@ -39,8 +38,7 @@ parts! {
     /// Of `model_call_started`.
     ModelCallStartPart { turn_id, model_call_id, } [model] {}
     /// Of `model_call_ended`.
-    ModelCallEndPart { turn_id, model_call_id, } [model, status, text] {
-        error: IgnoredAny,
+    ModelCallEndPart { turn_id, model_call_id, } [model, status, text, error] {
         usage: Usage,
         cost_usd_micros: i64,
         duration_ms: f64,
@@ -48,13 +46,12 @@ parts! {
     /// Of `tool_call_started`.
     CallStartPart { turn_id, call_id, tool_name, } [] {}
     /// Of `tool_call_ended` and `tool_call_recorded`.
-    TurnCallEndPart { turn_id, call_id, } [tool_name] {
+    TurnCallEndPart { turn_id, call_id, } [tool_name, error] {
         status: ToolCallStatus,
-        error: IgnoredAny,
         duration_ms: f64,
     }
     /// Of a call, without its turn.
-    CallEndPart { call_id, } [tool_name] { status: ToolCallStatus, error: IgnoredAny, duration_ms: f64, }
+    CallEndPart { call_id, } [tool_name, error] { status: ToolCallStatus, duration_ms: f64, }
 }
 
 /// Of `turn_recorded`.
@@ -63,7 +60,8 @@ pub(super) struct WholeTurnPart<'a> {
     #[serde(borrow)]
     pub(super) turn_id: Text<'a>,
     pub(super) status: Option<TurnStatus>,
-    pub(super) error: Option<IgnoredAny>,
+    #[serde(borrow)]
+    pub(super) error: Option<Text<'a>>,
     #[serde(borrow, default)]
     pub(super) tool_calls: Vec<CallEndPart<'a>>,
 }
@@ -134,5 +132,11 @@ impl<'a> TurnCallEndPart<'a> {
     pub(super) fn split(self) -> (Text<'a>, CallEndPart<'a>) {
         let TurnCallEndPart { turn_id, call_id, tool_name, status, error, duration_ms } = self;
         (turn_id, CallEndPart { call_id, tool_name, status, error, duration_ms })
+    }
+}
+
+impl CallEndPart<'_> {
+    pub(super) fn meaning(&self) -> StatusMeaning {
+        self.status.clone().unwrap_or_default().meaning(self.error.as_deref())
     }
 }

@@ -51,7 +51,8 @@ impl TurnText {
             part.whole = true;
         }
         part.ended = true;
-        part.failed = rules::model_call_end(ended.status.as_deref(), ended.error.is_some()) == "error";
+        let error = ended.error.as_deref();
+        part.failed = rules::model_call_end(ended.status.as_deref(), error).meaning(error).is_failure();
     }
 
     /// The whole text; `None` if there is none.

@@ -10,8 +10,9 @@ use crate::fold::ledger::Ledger;
 use crate::fold::rules::{self, Start};
 use crate::fold::timeline_turn::Turn;
 use crate::fold::title;
-use crate::record::{TurnRecord, TurnStatus};
+use crate::record::TurnRecord;
 use crate::seq::Seq;
+use crate::status::{StatusMeaning, ToolCallStatus, TurnStatus};
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -66,7 +67,8 @@ pub struct TimelineItem {
     pub id: Option<String>,
     /// What to show: see [`TimelineKind`].
     pub title: String,
-    /// How a turn, tool call or model call stands, in the words of the record.
+    /// How a turn, tool call or model call stands: the word of its [`StatusMeaning`], or the one that came where this
+    /// version does not know it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
     /// How long it took, in milliseconds: as its end says, else from the entries' times.
@@ -75,6 +77,16 @@ pub struct TimelineItem {
 }
 
 impl TimelineItem {
+    /// What `status` means, on a turn, tool call or model call.
+    pub fn meaning(&self) -> Option<StatusMeaning> {
+        let status = self.status.as_deref()?;
+        match self.kind {
+            TimelineKind::Turn => Some(TurnStatus::from(status).meaning(None)),
+            TimelineKind::ToolCall | TimelineKind::ModelCall => Some(ToolCallStatus::from(status).meaning(None)),
+            _ => None,
+        }
+    }
+
     pub(super) fn new(entry: &Entry<'_>, kind: TimelineKind, title: String) -> TimelineItem {
         TimelineItem {
             seq: entry.seq(),
@@ -201,7 +213,7 @@ impl TimelineFold {
     fn turn_started(&mut self, entry: &Entry<'_>, started: TurnStarted<'_>) {
         let start = self.turns.find(&started.turn_id).map(|at| {
             let turn = &self.turns[at];
-            (at, rules::turn_start(&turn.status(&self.items), turn.implicit))
+            (at, rules::turn_start(turn.status(&self.items), turn.implicit))
         });
         let at = match start {
             None | Some((_, Start::Anew)) => self.new_turn(entry, &started.turn_id),
@@ -215,9 +227,9 @@ impl TimelineFold {
             Some(at) => at,
             None => self.new_turn(entry, &ended.turn_id),
         };
-        let status = rules::turn_end(ended.status, ended.error.is_some());
+        let status = ended.status.unwrap_or_default();
         self.within(at, |turn, items| {
-            turn.end(items, entry.time(), &status);
+            turn.end(items, entry.time(), status.shown(ended.error.as_deref()));
             turn.response(items, entry, ended.response_content.as_deref());
         });
     }

@@ -6,7 +6,8 @@ use crate::fold::rules::{self, Start};
 use crate::fold::timeline::TimelineKind;
 use crate::fold::timeline_turn::{INTERRUPTED, Items, RUNNING, Turn, millis, status};
 use crate::fold::title;
-use crate::record::{ToolCallRecord, ToolCallStatus};
+use crate::record::ToolCallRecord;
+use crate::status::ToolCallStatus;
 use crate::time::Timestamp;
 
 #[derive(Clone, Copy, Debug)]
@@ -58,8 +59,8 @@ impl Turn {
         items[item].ended_at = Some(entry.time());
         let from_times = (!call.implicit).then(|| millis(items[item].time, entry.time()));
         items[item].duration_ms = ended.duration_ms.or(from_times);
-        let status = rules::model_call_end(ended.status.as_deref(), ended.error.is_some());
-        self.set_running(items, item, status);
+        let status = rules::model_call_end(ended.status.as_deref(), ended.error.as_deref());
+        self.set_running(items, item, status.shown(ended.error.as_deref()));
         if let Some(reasoning) = ended.reasoning.as_deref().filter(|_| !call.has_reasoning) {
             self.push_text(items, entry, TimelineKind::Reasoning, Some(id), reasoning);
             call.has_reasoning = true;
@@ -74,7 +75,7 @@ impl Turn {
     pub(super) fn call_started(&mut self, items: &mut Items, entry: &Entry<'_>, started: &ToolCallStarted<'_>) {
         let known = self.calls.find(&started.call_id).map(|at| {
             let call = self.calls[at];
-            (at, rules::call_start(&ToolCallStatus::from(status(items, call.item)), call.implicit))
+            (at, rules::call_start(ToolCallStatus::from(status(items, call.item)).meaning(None), call.implicit))
         });
         let title = title::tool_call(&started.tool_name, started.arguments.as_ref());
         match known {
@@ -119,8 +120,8 @@ impl Turn {
         item.ended_at = Some(entry.time());
         let from_times = (!call.implicit).then(|| millis(item.time, entry.time()));
         item.duration_ms = ended.duration_ms.or(from_times);
-        let status = rules::call_end(ended.status, ended.error.is_some());
-        self.set_running(items, call.item, status.as_str());
+        let status = ended.status.unwrap_or_default();
+        self.set_running(items, call.item, status.shown(ended.error.as_deref()));
     }
 
     /// The call came whole; `ended_at` if it is known when.
@@ -141,10 +142,10 @@ impl Turn {
         let item = &mut items[call.item];
         item.title = title::tool_call(&record.tool_name, Some(&record.arguments));
         item.duration_ms = record.duration_ms;
-        if rules::call_is_over(&record.status) {
+        if record.meaning().is_over() {
             item.ended_at = item.ended_at.or(ended_at);
         }
-        self.set_running(items, call.item, record.status.as_str());
+        self.set_running(items, call.item, record.status.shown(record.error.as_deref()));
     }
 
     /// A model call's text or reasoning streams in.

@@ -6,7 +6,8 @@ use crate::entry::Entry;
 use crate::fold::ledger::Ledger;
 use crate::fold::timeline::{TimelineItem, TimelineKind};
 use crate::fold::timeline_calls::{Call, ModelCall};
-use crate::record::{TurnRecord, TurnStatus};
+use crate::record::TurnRecord;
+use crate::status::{StatusMeaning, TurnStatus};
 use crate::time::Timestamp;
 use std::collections::{BTreeSet, HashMap};
 
@@ -53,8 +54,8 @@ impl Turn {
         }
     }
 
-    pub(super) fn status(&self, items: &Items) -> TurnStatus {
-        TurnStatus::from(status(items, self.item))
+    pub(super) fn status(&self, items: &Items) -> StatusMeaning {
+        TurnStatus::from(status(items, self.item)).meaning(None)
     }
 
     /// Whether it, or something in it, is running.
@@ -90,13 +91,13 @@ impl Turn {
         self.implicit = false;
     }
 
-    pub(super) fn end(&mut self, items: &mut Items, time: Timestamp, status: &TurnStatus) {
+    pub(super) fn end(&mut self, items: &mut Items, time: Timestamp, status: &str) {
         self.interrupt_calls(items);
         self.end_run();
         let item = &mut items[self.item];
         item.ended_at = Some(time);
         item.duration_ms = (!self.implicit).then(|| millis(item.time, time));
-        item.status = Some(status.as_str().to_owned());
+        item.status = Some(status.to_owned());
     }
 
     /// An answer that came with the turn's end: an item of its own, unless the text already ends with it.
@@ -122,7 +123,7 @@ impl Turn {
         );
         item.duration_ms = began.zip(ended).map(|(began, ended)| millis(began, ended));
         item.ended_at = ended;
-        item.status = Some(record.status.as_str().to_owned());
+        item.status = Some(record.status.shown(record.error.as_deref()).to_owned());
         item.title = record.prompt;
         self.response(items, entry, record.response_content.as_deref());
     }

@@ -62,6 +62,8 @@ pub struct TurnStats {
     pub failed: u64,
     /// Those that somebody stopped.
     pub cancelled: u64,
+    /// Those that ended with a status that this version does not know, and without an error.
+    pub unknown_status: u64,
     /// Turns that are running.
     pub running: u64,
     /// Turns that were interrupted and have not gone on.
@@ -79,6 +81,8 @@ pub struct ToolCallStats {
     pub errors: u64,
     /// How many of these were time-outs.
     pub timeouts: u64,
+    /// How many of the calls ended with a status that this version does not know, and without an error.
+    pub unknown_status: u64,
     /// How many were interrupted and have not ended since.
     pub interrupted: u64,
     /// How many are running.
@@ -92,8 +96,10 @@ pub struct ToolCallStats {
 pub struct ModelCallStats {
     /// How often it was called.
     pub count: u64,
-    /// How many of the calls ended in an error.
+    /// How many of the calls ended in an error or a time-out.
     pub errors: u64,
+    /// How many of the calls ended with a status that this version does not know, and without an error.
+    pub unknown_status: u64,
     /// What they used.
     pub spent: Spent,
     /// How long the calls took whose duration is known.
@@ -218,6 +224,7 @@ impl TurnStats {
         self.succeeded += other.succeeded;
         self.failed += other.failed;
         self.cancelled += other.cancelled;
+        self.unknown_status += other.unknown_status;
         self.running += other.running;
         self.interrupted += other.interrupted;
         self.rewound += other.rewound;
@@ -229,6 +236,7 @@ impl ToolCallStats {
         self.count += other.count;
         self.errors += other.errors;
         self.timeouts += other.timeouts;
+        self.unknown_status += other.unknown_status;
         self.interrupted += other.interrupted;
         self.running += other.running;
         self.durations.merge(&other.durations);
@@ -239,6 +247,7 @@ impl ModelCallStats {
     fn merge(&mut self, other: &ModelCallStats) {
         self.count += other.count;
         self.errors += other.errors;
+        self.unknown_status += other.unknown_status;
         self.spent.merge(&other.spent);
         self.durations.merge(&other.durations);
     }

@@ -9,8 +9,9 @@ use crate::fold::ledger::Ledger;
 use crate::fold::rules::{self, Start};
 use crate::fold::text::TurnText;
 use crate::json::{Json, Metadata, merge_metadata};
-use crate::record::{ToolCallRecord, ToolCallStatus, TurnRecord, TurnStatus};
+use crate::record::{ToolCallRecord, TurnRecord};
 use crate::seq::Seq;
+use crate::status::{StatusMeaning, ToolCallStatus, TurnStatus};
 use crate::time::Timestamp;
 use std::collections::BTreeSet;
 
@@ -66,19 +67,19 @@ impl Turn {
 
     /// Whether it, or one of its calls, is running.
     pub(super) fn is_live(&self) -> bool {
-        self.record.status == TurnStatus::Running || !self.running.is_empty()
+        self.record.meaning() == StatusMeaning::Running || !self.running.is_empty()
     }
 
     /// An event of an interrupted turn shows that it runs again.
     pub(super) fn wake(&mut self) {
-        if self.record.status == TurnStatus::Interrupted {
+        if self.record.meaning() == StatusMeaning::Interrupted {
             self.record.status = TurnStatus::Running;
         }
     }
 
     /// Whatever of it is running was interrupted.
     pub(super) fn interrupt(&mut self) {
-        if self.record.status == TurnStatus::Running {
+        if self.record.meaning() == StatusMeaning::Running {
             self.record.status = TurnStatus::Interrupted;
         }
         self.interrupt_calls();
@@ -112,7 +113,7 @@ impl Turn {
     pub(super) fn end(&mut self, ended: TurnEnded<'_>, time: Timestamp) {
         self.interrupt_calls();
         let record = &mut self.record;
-        record.status = rules::turn_end(ended.status, ended.error.is_some());
+        record.status = TurnStatus::ended(ended.status, ended.error.as_deref());
         record.error = ended.error.map(|error| error.into_string());
         record.ended_at = Some(time.to_string());
         if let Some(content) = ended.response_content {
@@ -126,7 +127,7 @@ impl Turn {
     pub(super) fn start_call(&mut self, started: ToolCallStarted<'_>) -> Option<AnomalyKind> {
         let start = self.calls.find(&started.call_id).map(|at| {
             let call = &self.calls[at];
-            (at, rules::call_start(&call.record.status, call.implicit))
+            (at, rules::call_start(call.record.meaning(), call.implicit))
         });
         let (at, odd) = match start {
             None => (self.new_call(&started.call_id), None),
@@ -155,7 +156,7 @@ impl Turn {
     /// The end of a call.
     pub(super) fn end_call(&mut self, ended: ToolCallEnded<'_>) -> Option<AnomalyKind> {
         let (at, odd) = match self.calls.find(&ended.call_id) {
-            Some(at) if rules::call_is_over(&self.calls[at].record.status) => (at, Some(AnomalyKind::CallEndedTwice)),
+            Some(at) if self.calls[at].record.meaning().is_over() => (at, Some(AnomalyKind::CallEndedTwice)),
             Some(at) => (at, None),
             None => (self.new_call(&ended.call_id), Some(AnomalyKind::CallEndedWithoutStart)),
         };
@@ -210,7 +211,7 @@ impl Turn {
 
     /// Keeps `running` true after a call changed.
     fn settle(&mut self, at: usize) {
-        if self.calls[at].record.status == ToolCallStatus::Running {
+        if self.calls[at].record.meaning() == StatusMeaning::Running {
             self.running.insert(at);
         } else {
             self.running.remove(&at);

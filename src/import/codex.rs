@@ -12,7 +12,7 @@ use crate::event::{
 use crate::import::{Fate, Identity, Mapper, Out, Row, SourceFormat, arguments, is_one_of, millis_between};
 use crate::json::{Json, Text};
 use crate::mend::{Object, text, words};
-use crate::record::{ToolCallStatus, TurnStatus};
+use crate::status::{ToolCallStatus, TurnStatus};
 use crate::time::Timestamp;
 use std::collections::HashMap;
 

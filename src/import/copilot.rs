@@ -9,7 +9,7 @@ use crate::event::{
 };
 use crate::import::{Fate, Identity, Mapper, Out, Row, SourceFormat, arguments, is_one_of, millis_between};
 use crate::mend::Object;
-use crate::record::{ToolCallStatus, TurnStatus};
+use crate::status::{ToolCallStatus, TurnStatus};
 use crate::time::Timestamp;
 use std::collections::HashMap;
 
@@ -254,7 +254,8 @@ impl Copilot {
     fn abort(&mut self, data: &Object<'_>, out: &mut Out) -> Option<Fate> {
         let turn = self.turn.take()?;
         let mut ended = TurnEnded::new(turn).status(TurnStatus::Cancelled);
-        ended.error = data.text("reason");
+        // No error: that would make a failure of it.
+        ended.metadata.extend(data.json("reason").map(|reason| ("reason".to_owned(), reason)));
         out.push(ended);
         self.answered = false;
         Some(Fate::Mapped)

@@ -8,7 +8,7 @@ use crate::event::{
 use crate::import::{Fate, Identity, Mapper, Out, Row, SourceFormat};
 use crate::json::Metadata;
 use crate::mend::{Object, array, words};
-use crate::record::{ToolCallStatus, TurnStatus};
+use crate::status::{ToolCallStatus, TurnStatus};
 use crate::time::Timestamp;
 use std::collections::HashMap;
 
@@ -187,7 +187,7 @@ impl Gemini {
             return;
         }
         let mut ended = ToolCallEnded::new(turn, id.as_str()).result(call.json("result"));
-        if status != ToolCallStatus::Success {
+        if status == ToolCallStatus::Error {
             ended.error = call.text("resultDisplay").or_else(|| Some(status.to_string().into()));
         }
         for key in ["resultDisplay", "agentId", "description"] {

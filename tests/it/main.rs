@@ -22,6 +22,7 @@
 //! - `fuzz_found`: what the fuzz targets found, one test for each
 //! - `docs`: the documents say what is true, and their examples run
 //! - `cli_read`, `cli_tail`: the commands that read, and `tail -f`
+//! - `events`: what events mean, in every view
 //! - `export`: sessions in other formats
 //! - `housekeeping`: throwing sessions away, and having them back
 //! - `stats`: sessions in numbers, against an independent count
@@ -48,6 +49,7 @@
 
 mod docs;
 mod doctor;
+mod events;
 mod cli_read;
 mod cli_tail;
 mod compaction;

@@ -4,7 +4,7 @@ use super::fold::Shown;
 use crate::cli::out::{Look, Out};
 use crate::cli::verify::gap_line;
 use crate::cli::{Failure, clean, look};
-use foldlog::{Gap, TimelineItem, TimelineKind, ToolCallRecord, TurnRecord};
+use foldlog::{Gap, StatusMeaning, TimelineItem, TimelineKind, ToolCallRecord, TurnRecord};
 use std::collections::HashMap;
 
 /// How far what belongs to a turn stands in.
@@ -18,8 +18,7 @@ pub(crate) struct Filter<'a> {
 
 /// Items that somebody should look at.
 pub(crate) fn has_failed(item: &TimelineItem) -> bool {
-    let is_work = matches!(item.kind, TimelineKind::Turn | TimelineKind::ModelCall | TimelineKind::ToolCall);
-    is_work && matches!(item.status.as_deref(), Some("error" | "timeout" | "interrupted"))
+    item.meaning().is_some_and(|meaning| meaning.is_failure() || meaning == StatusMeaning::Interrupted)
 }
 
 impl Filter<'_> {
@@ -70,13 +69,13 @@ impl<'a> Body<'a> {
                 out.line(&out.paint(Look::Dim, &line))
             }
             TimelineKind::ToolCall => {
-                let (symbol, look) = symbol(item.status.as_deref(), "→");
+                let (symbol, look) = symbol(item.meaning(), "→");
                 let line = self.one_line(item, symbol, look, out);
                 out.line(&line)?;
                 self.call_error(item, out)
             }
             TimelineKind::ModelCall => {
-                let (symbol, look) = symbol(item.status.as_deref(), "◇");
+                let (symbol, look) = symbol(item.meaning(), "◇");
                 let symbol = if look == Look::Good { "◇" } else { symbol };
                 let line = self.one_line(item, symbol, if look == Look::Good { Look::Plain } else { look }, out);
                 out.line(&line)
@@ -96,7 +95,7 @@ impl<'a> Body<'a> {
         let turn_id = item.turn_id.as_deref().unwrap_or_default();
         let record = self.turns.get(turn_id);
         let status = item.status.as_deref().unwrap_or_default();
-        let (symbol, look) = symbol(Some(status), "▶");
+        let (symbol, look) = symbol(item.meaning(), "▶");
         let mut line = format!(
             "{} {}",
             out.paint(look, symbol),
@@ -130,7 +129,7 @@ impl<'a> Body<'a> {
         let (Some(turn_id), Some(id)) = (item.turn_id.as_deref(), item.id.as_deref()) else { return Ok(()) };
         let Some(call) = self.calls.get(&(turn_id, id)).filter(|_| has_failed(item)) else { return Ok(()) };
         // A retry is an item of its own, and the record keeps only what came of the last.
-        if item.status.as_deref() != Some(call.status.as_str()) {
+        if item.meaning() != Some(call.meaning()) {
             return Ok(());
         }
         let indent = format!("{INDENT}  ");
@@ -158,11 +157,12 @@ impl<'a> Body<'a> {
     }
 }
 
-fn symbol(status: Option<&str>, running: &'static str) -> (&'static str, Look) {
-    match status {
-        Some("success") => ("✓", Look::Good),
-        Some("error" | "timeout") => ("✗", Look::Bad),
-        Some("interrupted" | "cancelled" | "skipped") => ("⊘", Look::Warn),
+fn symbol(meaning: Option<StatusMeaning>, running: &'static str) -> (&'static str, Look) {
+    match meaning {
+        Some(StatusMeaning::Success) => ("✓", Look::Good),
+        Some(StatusMeaning::Error | StatusMeaning::Timeout) => ("✗", Look::Bad),
+        Some(StatusMeaning::Interrupted | StatusMeaning::Cancelled | StatusMeaning::Skipped) => ("⊘", Look::Warn),
+        Some(StatusMeaning::Unknown) => ("?", Look::Warn),
         _ => (running, Look::Plain),
     }
 }

@@ -2,7 +2,7 @@
 
 use foldlog::{
     Entry, Event, Gap, Origin, Reducer, Seq, Session, SessionFold, SessionSummary, SummaryFold, Timeline, TimelineFold,
-    TimelineKind, Timestamp, ToolCallRecord, ToolCallStatus, TurnRecord, TurnStatus,
+    TimelineKind, Timestamp, ToolCallStatus, TurnRecord,
 };
 use serde::Serialize;
 use std::collections::HashMap;
@@ -68,16 +68,14 @@ impl Shown {
         // The entry in which each turn began; the last one of its id.
         let began: HashMap<&str, Seq> = items.filter_map(|item| Some((item.turn_id.as_deref()?, item.seq))).collect();
         let open = self.session.record.turns.iter().filter(|turn| {
-            matches!(turn.status, TurnStatus::Running | TurnStatus::Interrupted)
-                && began.get(turn.turn_id.as_str()).is_none_or(|seq| *seq > self.ending.ended_at)
+            !turn.meaning().is_over() && began.get(turn.turn_id.as_str()).is_none_or(|seq| *seq > self.ending.ended_at)
         });
         open.map(|turn| LeftOpen { turn_id: turn.turn_id.clone(), calls: open_calls(turn) }).collect()
     }
 }
 
 fn open_calls(turn: &TurnRecord) -> Vec<LeftOpenCall> {
-    let is_open = |call: &&ToolCallRecord| matches!(call.status, ToolCallStatus::Running | ToolCallStatus::Interrupted);
-    let open = turn.tool_calls.iter().filter(is_open);
+    let open = turn.tool_calls.iter().filter(|call| !call.meaning().is_over());
     open.map(|call| LeftOpenCall { call_id: call.call_id.clone(), tool_name: call.tool_name.clone() }).collect()
 }
 
@@ -159,47 +157,45 @@ impl Ending {
 
     /// Keeps what went wrong, if something did.
     fn error(&mut self, entry: &Entry<'_>, event: &Event<'_>) {
-        let call_failed = |status: Option<&ToolCallStatus>, error: bool| match status {
-            Some(status) => matches!(status, ToolCallStatus::Error | ToolCallStatus::Timeout),
-            None => error,
-        };
         let (turn_id, id, what, status, message) = match event {
             Event::TurnEnded(turn) => {
-                let failed = turn.status.as_ref().map_or(turn.error.is_some(), |status| *status == TurnStatus::Error);
-                if !failed {
-                    return;
-                }
-                (turn.turn_id.as_str(), None, format!("turn {}", turn.turn_id), "error", turn.error.as_deref())
+                let what = format!("turn {}", turn.turn_id);
+                let error = turn.error.as_deref();
+                (&*turn.turn_id, None, what, turn.status.clone().unwrap_or_default().meaning(error), error)
             }
-            Event::TurnRecorded(recorded) if recorded.turn.status == TurnStatus::Error => {
+            Event::TurnRecorded(recorded) => {
                 let turn = &recorded.turn;
-                (turn.turn_id.as_str(), None, format!("turn {}", turn.turn_id), "error", turn.error.as_deref())
+                (&*turn.turn_id, None, format!("turn {}", turn.turn_id), turn.meaning(), turn.error.as_deref())
             }
-            Event::ToolCallEnded(call) if call_failed(call.status.as_ref(), call.error.is_some()) => {
-                let name = call.tool_name.as_deref().unwrap_or("call");
-                let what = format!("{name} {}", call.call_id);
-                let status = call.status.as_ref().map_or("error", ToolCallStatus::as_str);
-                (call.turn_id.as_str(), Some(call.call_id.as_str()), what, status, call.error.as_deref())
+            Event::ToolCallEnded(call) => {
+                let what = format!("{} {}", call.tool_name.as_deref().unwrap_or("call"), call.call_id);
+                let error = call.error.as_deref();
+                let status = call.status.clone().unwrap_or_default().meaning(error);
+                (&*call.turn_id, Some(&*call.call_id), what, status, error)
             }
-            Event::ToolCallRecorded(recorded) if call_failed(Some(&recorded.call.status), false) => {
+            Event::ToolCallRecorded(recorded) => {
                 let call = &recorded.call;
                 let what = format!("{} {}", call.tool_name, call.call_id);
-                let (turn_id, id) = (recorded.turn_id.as_str(), Some(call.call_id.as_str()));
-                (turn_id, id, what, call.status.as_str(), call.error.as_deref())
+                (&*recorded.turn_id, Some(&*call.call_id), what, call.meaning(), call.error.as_deref())
             }
-            Event::ModelCallEnded(call) if call.error.is_some() => {
+            Event::ModelCallEnded(call) => {
                 let what = format!("model call {}", call.model_call_id);
-                (call.turn_id.as_str(), Some(call.model_call_id.as_str()), what, "error", call.error.as_deref())
+                let error = call.error.as_deref();
+                let status = ToolCallStatus::from(call.status.as_deref().unwrap_or("success")).meaning(error);
+                (&*call.turn_id, Some(&*call.model_call_id), what, status, error)
             }
             _ => return,
         };
+        if !status.is_failure() {
+            return;
+        }
         self.last_error = Some(LastError {
             seq: entry.seq(),
             time: entry.time(),
             turn_id: turn_id.to_owned(),
             id: id.map(str::to_owned),
             what,
-            message: message.filter(|message| !message.is_empty()).unwrap_or(status).to_owned(),
+            message: message.filter(|message| !message.is_empty()).unwrap_or(status.as_str()).to_owned(),
         });
     }
 }

@@ -47,12 +47,11 @@ fn totals(all: &Totals, out: &mut Out) -> Result<(), Failure> {
 
 fn turns(all: &Totals) -> String {
     let turns = &all.turns;
-    let other = turns.ended.saturating_sub(turns.succeeded + turns.failed + turns.cancelled);
     let parts = [
         (turns.succeeded, "ended well"),
         (turns.failed, "failed"),
         (turns.cancelled, "cancelled"),
-        (other, "ended otherwise"),
+        (turns.unknown_status, "with an unknown status"),
         (turns.interrupted, "interrupted"),
         (turns.running, "running"),
         (turns.rewound, "rewound"),
@@ -79,7 +78,17 @@ fn odd(all: &Totals, out: &mut Out) -> Result<(), Failure> {
     }
     if all.unparsed > 0 {
         let lines = look::count(all.unparsed, "line");
-        out.line(&out.paint(Look::Warn, &format!("{lines} of input that were no events")))?;
+        out.line(&out.paint(
+            Look::Warn,
+            &format!("{lines} of input that {} not events", if all.unparsed == 1 { "was" } else { "were" }),
+        ))?;
+    }
+    let tools: u64 = all.tool_calls.values().map(|calls| calls.unknown_status).sum();
+    let models: u64 = all.model_calls.values().map(|calls| calls.unknown_status).sum();
+    let unknown = [(all.turns.unknown_status, "turn"), (tools, "tool call"), (models, "model call")];
+    let unknown: Vec<String> = unknown.iter().filter(|(n, _)| *n > 0).map(|(n, what)| look::count(*n, what)).collect();
+    if !unknown.is_empty() {
+        out.line(&out.paint(Look::Warn, &format!("unknown status: {}", unknown.join(", "))))?;
     }
     if !all.anomalies.is_empty() {
         let kinds = all.anomalies.iter().map(|(kind, count)| format!("{} {}", number(*count), kind_words(*kind)));

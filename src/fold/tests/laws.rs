@@ -4,7 +4,8 @@
 use super::{Input, feed, fold, lines, origin};
 use crate::event::EVENT_TYPES;
 use crate::fold::{OutlineFold, Reducer, SessionFold, SummaryFold, TimelineFold, TimelineKind, Totals};
-use crate::record::{SessionRecord, ToolCallStatus, TurnStatus};
+use crate::record::SessionRecord;
+use crate::status::StatusMeaning;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use std::fmt::Debug;
@@ -21,6 +22,10 @@ fn sensible() -> impl Strategy<Value = Input> {
         r#","status":"running""#,
         r#","status":"interrupted""#,
         r#","error":"e""#,
+        r#","status":"failed","error":"""#,
+        r#","status":"paused""#,
+        r#","status":"running","error":"e""#,
+        r#","status":"ok","error":"e""#,
         r#","result":null"#,
         r#","response_content":"r""#,
         r#","arguments":{"n":1},"agent_id":"g""#,
@@ -191,9 +196,9 @@ proptest! {
     fn after_an_interruption_nothing_runs(mut inputs in stream()) {
         inputs.push(("journal_closed".into(), r#"{"reason":"eof"}"#.into()));
         let record = fold::<SessionFold>(&inputs).record;
-        prop_assert!(record.turns.iter().all(|turn| turn.status != TurnStatus::Running));
+        prop_assert!(record.turns.iter().all(|turn| turn.meaning() != StatusMeaning::Running));
         let mut calls = record.turns.iter().flat_map(|turn| &turn.tool_calls);
-        prop_assert!(calls.all(|call| call.status != ToolCallStatus::Running));
+        prop_assert!(calls.all(|call| call.meaning() != StatusMeaning::Running));
         let items = fold::<TimelineFold>(&inputs).items;
         prop_assert!(items.iter().all(|item| item.status.as_deref() != Some("running")));
         prop_assert_eq!(fold::<SummaryFold>(&inputs).totals.turns.running, 0);
@@ -204,11 +209,12 @@ proptest! {
     fn record_timeline_and_summary_agree(inputs in prop::collection::vec(sensible(), 0..40)) {
         let record = fold::<SessionFold>(&inputs).record;
         let turns = fold::<SummaryFold>(&inputs).totals.turns;
-        let number = |status: TurnStatus| record.turns.iter().filter(|turn| turn.status == status).count() as u64;
-        prop_assert_eq!(turns.running, number(TurnStatus::Running));
-        prop_assert_eq!(turns.interrupted, number(TurnStatus::Interrupted));
+        let number = |status: StatusMeaning| record.turns.iter().filter(|turn| turn.meaning() == status).count() as u64;
+        prop_assert_eq!(turns.running, number(StatusMeaning::Running));
+        prop_assert_eq!(turns.interrupted, number(StatusMeaning::Interrupted));
         if turns.rewound == 0 {
-            prop_assert_eq!(turns.failed, number(TurnStatus::Error));
+            prop_assert_eq!(turns.failed, number(StatusMeaning::Error));
+            prop_assert_eq!(turns.unknown_status, number(StatusMeaning::Unknown));
             let items = fold::<TimelineFold>(&inputs).items;
             let of_items: Vec<_> = items
                 .iter()
@@ -216,7 +222,7 @@ proptest! {
                 .map(|item| (item.turn_id.clone().unwrap_or_default(), item.status.clone().unwrap_or_default()))
                 .collect();
             let of_record: Vec<_> =
-                record.turns.iter().map(|turn| (turn.turn_id.clone(), turn.status.to_string())).collect();
+                record.turns.iter().map(|turn| (turn.turn_id.clone(), turn.status.shown(turn.error.as_deref()).to_owned())).collect();
             prop_assert_eq!(of_items, of_record);
         }
     }

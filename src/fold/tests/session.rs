@@ -107,7 +107,7 @@ fn a_failed_model_call_says_nothing_and_its_retry_does() {
         text_delta {"turn_id":"t","text":"Hello","model_call_id":"a"}
         model_call_ended {"turn_id":"t","model_call_id":"a"}
         model_call_ended {"turn_id":"t","model_call_id":"b","text":"no","status":"error"}
-        model_call_ended {"turn_id":"t","model_call_id":"c","text":"!","status":"success","error":"warning"}
+        model_call_ended {"turn_id":"t","model_call_id":"c","text":"!","status":"ok","error":""}
         "#,
         r#"turn t running "" -> "Hello!""#,
     );

@@ -13,7 +13,7 @@ use crate::event::{
 use crate::import::{Fate, Identity, Mapper, Out, Row, SourceFormat, is_one_of, millis_between};
 use crate::json::{Json, Metadata};
 use crate::mend::{Object, array, words};
-use crate::record::{ToolCallStatus, TurnStatus};
+use crate::status::{ToolCallStatus, TurnStatus};
 use crate::time::Timestamp;
 use lane::{Lane, Message};
 use std::collections::HashMap;
@@ -218,7 +218,9 @@ impl ClaudeCode {
         }
         here.end_message(out);
         let Some(turn) = here.turn.take() else { return Fate::Kept("user.interrupted".into()) };
-        out.push(TurnEnded::new(turn).status(TurnStatus::Cancelled).error(why.trim_matches(['[', ']'])));
+        // No error: that would make a failure of it.
+        let reason = ("reason".to_owned(), Json::string(why.trim_matches(['[', ']'])));
+        out.push(TurnEnded::new(turn).status(TurnStatus::Cancelled).metadata([reason]));
         Fate::Mapped
     }
 
@@ -244,7 +246,7 @@ impl ClaudeCode {
         let duration = duration.or_else(|| millis_between(started.and_then(|(_, time)| time), out.time()));
         let mut ended = ToolCallEnded::new(turn, call_id).result(Some(result)).duration_ms(duration);
         if line.raw("toolDenialKind").is_some() || (failed && told.starts_with(REJECTED)) {
-            ended = ended.status(ToolCallStatus::Skipped).error(told.clone());
+            ended = ended.status(ToolCallStatus::Skipped);
         } else if failed || beside.is_true("interrupted") {
             let why = if told.is_empty() { "interrupted" } else { &*told };
             ended = ended.status(ToolCallStatus::Error).error(why.to_owned());

@@ -1,7 +1,8 @@
 //! All integration tests, one binary. They use the library as anybody else would: through its public API.
 //!
 //! - `format`: the bytes of a journal, read by code that shares nothing with the library
-//! - `record`: the recorder as its clients see it: protocol, signals, full and failing disks, being killed
+//! - `record`: the recorder as its clients see it: the pipe protocol, many sessions, being killed
+//! - `record_end`: how the recorder ends: signals, full and failing disks, limits
 //! - `recovery`: every truncation, every flipped bit, and the shapes that real damage takes
 //! - `refusals`: a system that refuses: no more open files, no permission
 //! - `refused_reads`: a disk that does not give what an opening needs
@@ -34,8 +35,8 @@
 //! - `tidy`: layers, sizes, and what must be in one place only
 //! - `field_failures`: one test for each class of failure seen in other recorders
 //!
-//! `memory`, `faulty`, `patience`, `support` and `transcripts` hold no tests: a disk in memory, a storage that fails on demand, waits
-//! that end, and what else the tests share. Tests whose names begin with `child_` are run again as child processes by
+//! `memory`, `faulty`, `patience`, `recorder`, `support` and `transcripts` hold no tests: a disk in memory, a storage that fails on demand, waits
+//! that end, a driver of `record`, and what else the tests share. Tests whose names begin with `child_` are run again as child processes by
 //! others, and do nothing otherwise.
 
 #![allow(
@@ -80,6 +81,8 @@ mod prefill;
 mod properties;
 mod quotation;
 mod record;
+mod record_end;
+mod recorder;
 mod recovery;
 mod refusals;
 mod refused_reads;

@@ -1,122 +1,13 @@
-//! `foldlog record` as its clients see it: the pipe protocol, signals, full disks, disks that fail, and being killed.
+//! `foldlog record` as its clients see it: the pipe protocol, many sessions, and being killed.
 
-use crate::support::has;
-use foldlog::{Reader, SessionRecord, Store};
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use crate::recorder::{FOLDLOG, Recorder, note, reader, recorded, turn_started};
+use foldlog::SessionRecord;
+use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::process::CommandExt;
+use std::io::Write;
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
-
-const FOLDLOG: &str = env!("CARGO_BIN_EXE_foldlog");
-
-/// A recorder at work, with its replies gathered by a thread.
-struct Recorder {
-    child: Child,
-    stdin: Option<ChildStdin>,
-    replies: Arc<Mutex<Vec<Value>>>,
-    reading: JoinHandle<()>,
-}
-
-impl Recorder {
-    fn start(root: &Path, arguments: &[&str]) -> Recorder {
-        Recorder::start_under(&[], root, arguments)
-    }
-
-    /// Starts it under another program, such as `strace`.
-    fn start_under(wrapper: &[&str], root: &Path, arguments: &[&str]) -> Recorder {
-        let mut words = wrapper.iter().copied().chain([FOLDLOG]);
-        let mut command = Command::new(words.next().unwrap());
-        command.args(words).arg("--root").arg(root).arg("record").args(arguments);
-        // A process group of its own, as a shell gives every job.
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-        let mut child = command.spawn().unwrap();
-        let replies: Arc<Mutex<Vec<Value>>> = Arc::default();
-        let (gathered, stdout) = (Arc::clone(&replies), child.stdout.take().unwrap());
-        let reading = std::thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                match serde_json::from_str(&line) {
-                    Ok(reply) => gathered.lock().unwrap().push(reply),
-                    Err(_) => return, // cut short by a kill
-                }
-            }
-        });
-        let stdin = child.stdin.take();
-        Recorder { child, stdin, replies, reading }
-    }
-
-    fn send(&mut self, line: &[u8]) -> bool {
-        let Some(stdin) = &mut self.stdin else { return false };
-        stdin.write_all(line).and_then(|()| stdin.write_all(b"\n")).is_ok()
-    }
-
-    fn event(&mut self, event: &Value) -> bool {
-        self.send(event.to_string().as_bytes())
-    }
-
-    /// Waits for a reply; every test that waits ends within a minute.
-    fn wait_for(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        let start = Instant::now();
-        loop {
-            if let Some(reply) = self.replies.lock().unwrap().iter().find(|reply| wanted(reply)) {
-                return reply.clone();
-            }
-            assert!(start.elapsed() < Duration::from_secs(60), "no {what} among {:?}", self.replies.lock().unwrap());
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
-
-    fn ready(&self) -> Value {
-        self.wait_for("ready line", |reply| reply["ready"] == true)
-    }
-
-    fn ack(&self, line: u64) -> Value {
-        self.wait_for("acknowledgement", |reply| reply["seq"].is_u64() && reply["line"].as_u64() >= Some(line))
-    }
-
-    fn pid(&self) -> Pid {
-        Pid::from_child(&self.child)
-    }
-
-    /// Ends the input and waits: how it ended, what it replied and what it said.
-    fn end(mut self) -> (ExitStatus, Vec<Value>, String) {
-        drop(self.stdin.take());
-        let output = self.child.wait_with_output().unwrap();
-        self.reading.join().unwrap();
-        let replies = std::mem::take(&mut *self.replies.lock().unwrap());
-        (output.status, replies, String::from_utf8_lossy(&output.stderr).into_owned())
-    }
-}
-
-fn note(number: u64) -> Value {
-    json!({"type": "custom", "id": format!("n-{number}"), "data": {"name": "note", "value": number}})
-}
-
-fn turn_started(turn_id: &str) -> Value {
-    json!({"type": "turn_started", "data": {"turn_id": turn_id, "prompt": "Fix the build"}})
-}
-
-fn reader(root: &Path, id: &str) -> Reader {
-    Store::open(root).unwrap().reader(id).unwrap()
-}
-
-/// Type and data of every entry, and the checks that everything else rests on.
-fn recorded(root: &Path, id: &str) -> Vec<(String, Value)> {
-    let reader = reader(root, id);
-    assert!(reader.verify().unwrap().clean, "{:?}", reader.verify());
-    let mut items = reader.items().unwrap();
-    let mut entries = Vec::new();
-    while let Some(item) = items.next().unwrap() {
-        if let foldlog::Item::Entry(entry) = item {
-            entries.push((entry.type_name().to_owned(), serde_json::from_str(entry.data()).unwrap_or_default()));
-        }
-    }
-    entries
-}
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// Goal: bad input gets a clear error with its line number, the rest is recorded, the input is kept.
 /// Method: one line of each bad kind between good ones.
@@ -330,41 +221,6 @@ fn a_second_recorder_gets_exit_5_and_the_pid_of_the_first() {
     assert_eq!(recorded(root.path(), "s").len(), 4);
 }
 
-/// Goal: an interrupt from the keyboard hits the whole process group; the events still to come are recorded.
-#[test]
-fn an_interrupt_of_the_process_group_loses_no_event() {
-    let root = tempfile::tempdir().unwrap();
-    let mut recorder = Recorder::start(root.path(), &["s", "--ack"]);
-    recorder.event(&note(1));
-    recorder.ack(1);
-    kill_process_group(recorder.pid(), Signal::INT).unwrap();
-    recorder.event(&note(2));
-    recorder.ack(2);
-    let (status, _, words) = recorder.end();
-    assert_eq!(status.code(), Some(0), "{words}");
-    assert_eq!(recorded(root.path(), "s").last().unwrap().1["reason"], "eof");
-}
-
-/// Goal: SIGTERM drains what is in the pipe and closes.
-#[test]
-fn sigterm_drains_the_pipe_and_closes() {
-    let root = tempfile::tempdir().unwrap();
-    let mut recorder = Recorder::start(root.path(), &["s", "--ack"]);
-    recorder.ready();
-    for number in 1..=100 {
-        recorder.event(&note(number));
-    }
-    kill_process(recorder.pid(), Signal::TERM).unwrap();
-    // The pipe stays open on our side: the recorder must not wait for its end.
-    let open = recorder.stdin.take();
-    let (status, replies, words) = recorder.end();
-    drop(open);
-    assert_eq!(status.code(), Some(0), "{words}");
-    assert_eq!(replies.last().unwrap()["line"], 100, "every line that was in the pipe is acknowledged");
-    let entries = recorded(root.path(), "s");
-    assert_eq!((entries.len(), &entries[101].1["reason"]), (102, &json!("signal")));
-}
-
 /// Goal: a client that never reads its replies never hangs the recorder.
 /// Method: far more replies than a pipe holds, and nobody at its other end.
 #[test]
@@ -442,71 +298,4 @@ fn example_events() -> Vec<Value> {
         event
     });
     events.collect()
-}
-
-/// Goal: a full disk is said at once, everything waits, nothing is lost, and recording goes on by itself.
-/// Method: a small tmpfs with a file in it that is removed later. Needs root.
-#[test]
-fn a_full_disk_is_waited_for() {
-    let root = tempfile::tempdir().unwrap();
-    let disk = root.path().join("disk");
-    std::fs::create_dir(&disk).unwrap();
-    let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=400k", "tmpfs"]).arg(&disk).output();
-    if !mount.is_ok_and(|output| output.status.success()) {
-        println!("skipped: cannot mount a tmpfs here");
-        return;
-    }
-    std::fs::write(disk.join("filler"), vec![b'x'; 300_000]).unwrap();
-    let mut recorder = Recorder::start(&disk, &["s", "--ack"]);
-    let text = "é".repeat(500);
-    for number in 0..200 {
-        let data = json!({"turn_id": "t-1", "text": format!("{number} {text}")});
-        assert!(recorder.event(&json!({"type": "text_delta", "data": data})));
-    }
-    recorder.wait_for("word of the full disk", |reply| reply["waiting"] == "disk full");
-    let while_full = reader(&disk, "s").verify().unwrap();
-    assert!(while_full.clean && while_full.entries > 0, "reading goes on: {while_full:?}");
-    std::fs::remove_file(disk.join("filler")).unwrap();
-    recorder.wait_for("word of space", |reply| reply.get("waiting").is_some_and(Value::is_null));
-    recorder.ack(200);
-    let (status, _, words) = recorder.end();
-    let entries = recorded(&disk, "s");
-    let _ = Command::new("umount").arg("-l").arg(&disk).status();
-    assert_eq!(status.code(), Some(0), "{words}");
-    assert!(words.contains("the disk is full; waiting"), "{words}");
-    assert_eq!(entries.len(), 202, "session_started, 200 deltas, journal_closed");
-}
-
-/// Goal: an error of the disk ends the recording: everybody is answered, nothing is acknowledged behind it, exit code 7,
-/// and the next recorder goes on.
-/// Method: `strace` makes one `pwrite64` or `fdatasync` fail.
-#[test]
-fn an_error_of_the_disk_ends_the_recording_and_the_next_one_goes_on() {
-    if !has("strace", "an_error_of_the_disk_ends_the_recording") {
-        return;
-    }
-    for fault in ["pwrite64:error=EIO:when=5", "fdatasync:error=EIO:when=5", "fdatasync:error=ENOSPC:when=4"] {
-        let root = tempfile::tempdir().unwrap();
-        let inject = format!("inject={fault}");
-        let strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=pwrite64,fdatasync", "-e", &inject];
-        let mut recorder = Recorder::start_under(&strace, root.path(), &["s", "--ack"]);
-        for number in 1..=50 {
-            if !recorder.event(&note(number)) {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        let (status, replies, words) = recorder.end();
-        assert_eq!(status.code(), Some(7), "{fault}: {words}");
-        let failed = replies.iter().position(|reply| reply["error"].is_string()).unwrap();
-        let behind = replies[failed..].iter().filter(|reply| reply["seq"].is_u64()).count();
-        assert_eq!(behind, 0, "{fault}: acknowledged behind the failure: {replies:?}");
-        let safe = replies.iter().filter_map(|reply| reply["seq"].as_u64()).max().unwrap();
-
-        let mut recorder = Recorder::start(root.path(), &["s", "--ack"]);
-        assert!(recorder.ready()["last_seq"].as_u64().unwrap() >= safe, "{fault}");
-        recorder.event(&note(99));
-        assert_eq!(recorder.end().0.code(), Some(0), "{fault}");
-        assert!(recorded(root.path(), "s").iter().any(|(_, data)| data["value"] == 99));
-    }
 }

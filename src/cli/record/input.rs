@@ -4,12 +4,16 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read};
 use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// How much is read at once.
 const CHUNK: usize = 256 << 10;
-/// How many chunks may wait: beyond that the pipe fills, and whoever writes into it waits.
+/// How many chunks may wait: beyond that the pipe fills, and its writer waits.
 const CHUNKS: usize = 4;
+
+/// How long a recording that was told to end goes on reading input, and waits for space on a full disk.
+pub(crate) const END_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why the input ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +22,12 @@ pub(crate) enum End {
     Eof,
     /// We were told to end; what was in the pipe by then has been read.
     Signal,
+    /// We were told to end, and [`END_PATIENCE`] later there was still more.
+    Cut,
+    /// We were told to end, and a full disk takes no more.
+    NoSpace,
+    /// Nothing more can be recorded, or read.
+    Failed,
 }
 
 /// What the thread sends.
@@ -40,16 +50,16 @@ pub(crate) fn start() -> io::Result<(mpsc::Receiver<Chunk>, PipeWriter)> {
 }
 
 fn read_all(mut stdin: File, told: &PipeReader, sender: &mpsc::Sender<Chunk>) -> Chunk {
-    let mut draining = false;
+    let mut draining = None;
     loop {
         match wait(&stdin, told, &mut draining) {
-            Ok(true) => {}
-            Ok(false) => return Chunk::End(End::Signal),
+            Ok(None) => {}
+            Ok(Some(end)) => return Chunk::End(end),
             Err(error) => return Chunk::Failed(error),
         }
         let mut bytes = vec![0; CHUNK];
         match stdin.read(&mut bytes) {
-            Ok(0) => return Chunk::End(if draining { End::Signal } else { End::Eof }),
+            Ok(0) => return Chunk::End(if draining.is_some() { End::Signal } else { End::Eof }),
             Ok(count) => {
                 bytes.truncate(count);
                 if sender.blocking_send(Chunk::Bytes(bytes)).is_err() {
@@ -62,24 +72,28 @@ fn read_all(mut stdin: File, told: &PipeReader, sender: &mpsc::Sender<Chunk>) ->
     }
 }
 
-/// Waits until there is something to read; `false` when we are draining and there is nothing left.
-fn wait(stdin: &File, told: &PipeReader, draining: &mut bool) -> io::Result<bool> {
+/// Waits until there is something to read; when we are draining, an end if there is nothing left or no time. `draining` is
+/// when that began.
+fn wait(stdin: &File, told: &PipeReader, draining: &mut Option<Instant>) -> io::Result<Option<End>> {
     loop {
         let mut watched = [PollFd::new(stdin, PollFlags::IN), PollFd::new(told, PollFlags::IN)];
         let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let (count, timeout) = if *draining { (1, Some(&at_once)) } else { (2, None) };
+        let (count, timeout) = if draining.is_some() { (1, Some(&at_once)) } else { (2, None) };
         match poll(&mut watched[..count], timeout) {
             Ok(_) => {}
             Err(error) if error == rustix::io::Errno::INTR => continue,
             Err(error) => return Err(error.into()),
         }
-        if !watched[0].revents().is_empty() {
-            return Ok(true);
+        let is_readable = !watched[0].revents().is_empty();
+        match *draining {
+            Some(_) if !is_readable => return Ok(Some(End::Signal)),
+            Some(since) if since.elapsed() > END_PATIENCE => return Ok(Some(End::Cut)),
+            None if !watched[1].revents().is_empty() => *draining = Some(Instant::now()),
+            _ => {}
         }
-        if *draining {
-            return Ok(false);
+        if is_readable {
+            return Ok(None);
         }
-        *draining = !watched[1].revents().is_empty();
     }
 }
 

@@ -1,9 +1,11 @@
 //! One session being recorded from a pipe: its journal, and the tasks that answer for it.
 
+use super::answers::{Answer, answer, watch_health};
 use super::parse::{self, Envelope, Parsed};
 use super::replies::{Body, Ready, Replies};
+use super::signals::Space;
 use super::words::Words;
-use foldlog::{Draft, Error, ErrorKind, Health, Journal, JournalOptions, SessionStarted, Store, Ticket};
+use foldlog::{Draft, Error, ErrorKind, Journal, JournalOptions, SessionStarted, Store, Ticket};
 use std::rc::Rc;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
@@ -19,6 +21,7 @@ pub(crate) struct Common {
     pub(crate) words: Rc<Words>,
     /// Told when a journal has failed.
     pub(crate) failed: Rc<Notify>,
+    pub(crate) space: Space,
 }
 
 /// A session being recorded.
@@ -28,17 +31,10 @@ pub(crate) struct Session {
     /// Whether `session_started` must still be written before anything else.
     needs_start: bool,
     answers: Option<mpsc::UnboundedSender<Answer>>,
-    tasks: Vec<JoinHandle<()>>,
+    answering: Option<JoinHandle<()>>,
+    watching: JoinHandle<()>,
     pub(crate) recorded: u64,
     pub(crate) unparsed: u64,
-}
-
-/// A line that somebody wants to hear about.
-struct Answer {
-    line: u64,
-    seq: u64,
-    ticket: Option<Ticket>,
-    error: Option<String>,
 }
 
 /// What became of a line.
@@ -54,12 +50,14 @@ impl Session {
     /// Opens the journal and says that it is ready.
     pub(crate) fn open(common: &Rc<Common>, store: &Store, id: &str) -> Result<Session, Error> {
         let journal = store.journal_with(id, common.options.clone())?;
+        let watching = tokio::task::spawn_local(watch_health(Rc::clone(common), journal.clone()));
         let mut session = Session {
             common: Rc::clone(common),
             needs_start: journal.is_new(),
             journal,
             answers: None,
-            tasks: Vec::new(),
+            answering: None,
+            watching,
             recorded: 0,
             unparsed: 0,
         };
@@ -80,10 +78,8 @@ impl Session {
         if common.replies.wanted() {
             let (sender, receiver) = mpsc::unbounded_channel();
             session.answers = Some(sender);
-            let answering = answer(Rc::clone(common), session.journal.clone(), receiver);
-            session.tasks.push(tokio::task::spawn_local(answering));
+            session.answering = Some(tokio::task::spawn_local(answer(Rc::clone(common), id.to_owned(), receiver)));
         }
-        tokio::task::spawn_local(watch_health(Rc::clone(common), session.journal.clone()));
         Ok(session)
     }
 
@@ -216,63 +212,25 @@ impl Session {
         }
     }
 
-    /// Makes everything safe, closes the journal and says what is still to be said.
-    pub(crate) async fn close(mut self, reason: &str) -> Result<(u64, u64), Error> {
-        self.answers = None;
-        let closed = self.journal.close_because(reason).await;
-        for task in self.tasks {
-            let _ = task.await;
-        }
-        closed.map(|()| (self.recorded, self.unparsed))
-    }
-}
-
-/// Answers for the lines of one session, in order.
-async fn answer(common: Rc<Common>, journal: Journal, mut lines: mpsc::UnboundedReceiver<Answer>) {
-    let id = journal.session_id().to_string();
-    let tag = common.many.then_some(id.as_str());
-    drop(journal);
-    while let Some(Answer { line, seq, ticket, error }) = lines.recv().await {
-        let safe = match ticket {
-            Some(ticket) => ticket.await.map(|_| ()),
-            None => Ok(()),
+    /// Makes everything durable, closes the journal and says what is still to be said. Where a full disk may be waited for
+    /// no longer, it keeps what fits.
+    pub(crate) async fn close(self, reason: &str) -> Result<(u64, u64), Error> {
+        let Session { common, journal, answers, answering, watching, recorded, unparsed, .. } = self;
+        drop(answers);
+        let mut closing = journal.close_because(reason);
+        let mut closed = tokio::select! {
+            biased;
+            closed = &mut closing => Some(closed),
+            () = common.space.given_up() => None,
         };
-        match (safe, error) {
-            (Ok(()), None) => common.replies.ack(tag, line, seq),
-            (Ok(()), Some(error)) => common.replies.say(tag, Body::Kept { line, seq, error: &error }),
-            (Err(failed), _) => {
-                common.replies.say(tag, Body::Refused { line, error: &failed.to_string() });
-                common.failed.notify_one();
-            }
+        let _ = watching.await;
+        drop(journal); // the last handle: it does not wait for space
+        if closed.is_none() {
+            closed = Some(closing.await);
         }
-    }
-}
-
-/// Says when the disk is full, and when it is no longer.
-async fn watch_health(common: Rc<Common>, journal: Journal) {
-    let id = journal.session_id().to_string();
-    let tag = common.many.then_some(id.as_str());
-    let mut waiting = false;
-    loop {
-        let change = journal.health_change();
-        match journal.health() {
-            Health::StorageFull if !waiting => {
-                waiting = true;
-                common.words.say(format!("session {id}: the disk is full; waiting for space, nothing is lost"));
-                common.replies.say(tag, Body::Waiting { waiting: Some("disk full") });
-            }
-            Health::Good if waiting => {
-                waiting = false;
-                common.words.say(format!("session {id}: there is space again; recording goes on"));
-                common.replies.say(tag, Body::Waiting { waiting: None });
-            }
-            Health::Failed(_) => {
-                common.failed.notify_one();
-                return;
-            }
-            Health::Closed => return,
-            _ => {}
+        if let Some(answering) = answering {
+            let _ = answering.await;
         }
-        change.await;
+        closed.unwrap_or(Ok(())).map(|()| (recorded, unparsed))
     }
 }

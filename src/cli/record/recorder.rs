@@ -1,0 +1,241 @@
+//! Takes the input, line by line, into the sessions that it names.
+
+use super::input::{Chunk, END_PATIENCE, End, Line, Lines};
+use super::parse::Envelope;
+use super::replies::Body;
+use super::session::{Common, Session, Taken};
+use crate::cli::{Exit, Failure, Outcome, words as say};
+use foldlog::{ErrorKind, MAX_LINE, Store};
+use std::collections::HashMap;
+use std::rc::Rc;
+use tokio::sync::mpsc;
+
+/// What has been recorded, and what went wrong on the way.
+pub(crate) struct Recorder {
+    common: Rc<Common>,
+    store: Store,
+    /// The one session, unless there are many.
+    only: Option<String>,
+    sessions: HashMap<String, Session>,
+    /// The line that is being taken, or was taken last.
+    line: u64,
+    /// The last line that was taken to its end.
+    taken: u64,
+    bad_lines: u64,
+    failure: Option<Failure>,
+    refused: Option<String>,
+}
+
+impl Recorder {
+    pub(crate) fn new(common: Rc<Common>, store: Store, only: Option<String>) -> Recorder {
+        Recorder {
+            common,
+            store,
+            only,
+            sessions: HashMap::new(),
+            line: 0,
+            taken: 0,
+            bad_lines: 0,
+            failure: None,
+            refused: None,
+        }
+    }
+
+    pub(crate) fn open(&mut self, id: &str) -> Result<(), foldlog::Error> {
+        let session = Session::open(&self.common, &self.store, id)?;
+        self.sessions.insert(id.to_owned(), session);
+        Ok(())
+    }
+
+    /// Takes all input: to its end, until a signal has drained it, or until nothing more can be recorded.
+    pub(crate) async fn read(&mut self, mut chunks: mpsc::Receiver<Chunk>) -> End {
+        let common = Rc::clone(&self.common);
+        let mut lines = Lines::new(MAX_LINE);
+        loop {
+            let chunk = tokio::select! {
+                biased;
+                () = common.space.given_up() => return End::NoSpace,
+                () = common.failed.notified(), if !common.many => return End::Failed,
+                chunk = chunks.recv() => chunk,
+            };
+            let end = match chunk {
+                Some(Chunk::Bytes(bytes)) => {
+                    // A full disk may hold us here for long.
+                    let goes_on = tokio::select! {
+                        biased;
+                        goes_on = self.take_all(&bytes, &mut lines) => goes_on,
+                        () = common.space.given_up() => return End::NoSpace,
+                    };
+                    if goes_on { None } else { Some(End::Failed) }
+                }
+                Some(Chunk::End(end)) => {
+                    if let Some(line) = lines.last() {
+                        tokio::select! {
+                            biased;
+                            _ = self.take(line) => {}
+                            () = common.space.given_up() => return End::NoSpace,
+                        }
+                    }
+                    Some(end)
+                }
+                Some(Chunk::Failed(error)) => {
+                    self.fail(Failure::io(error));
+                    Some(End::Failed)
+                }
+                None => Some(End::Failed),
+            };
+            if let Some(end) = end {
+                return end;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Takes the lines that end within a chunk; `false` if that was the last.
+    async fn take_all(&mut self, mut chunk: &[u8], lines: &mut Lines) -> bool {
+        while let Some(line) = lines.next(&mut chunk) {
+            if !self.take(line).await {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Takes one line; `false` if nothing more can be recorded.
+    async fn take(&mut self, line: Line<'_>) -> bool {
+        self.line += 1;
+        let goes_on = self.take_into_session(line).await;
+        self.taken = self.line;
+        goes_on
+    }
+
+    async fn take_into_session(&mut self, line: Line<'_>) -> bool {
+        let bytes = match line {
+            Line::Whole(bytes) => bytes,
+            Line::TooLong(length) => {
+                let why = format!("the line has {length} bytes, at most {MAX_LINE} are allowed");
+                return self.refuse(&why);
+            }
+        };
+        let envelope = Envelope::read(bytes);
+        let Some(id) = self.only.clone().or_else(|| named_session(&envelope)) else {
+            let why = envelope.err().unwrap_or_else(|| "no `session`: every line must carry one".to_owned());
+            return self.refuse(&why);
+        };
+        if !self.sessions.contains_key(&id)
+            && let Err(error) = self.open(&id)
+        {
+            return self.refuse_for(&id, &error.to_string());
+        }
+        let Some(session) = self.sessions.get_mut(&id) else { return true };
+        match session.take(self.line, bytes, envelope).await {
+            Ok(Taken::Recorded | Taken::Bad) => true,
+            Ok(Taken::Refused(why)) => {
+                self.common
+                    .replies
+                    .say(self.common.many.then_some(&id), Body::Refused { line: self.line, error: &why });
+                self.refused = Some(format!("line {}: {why}; stopped, since --strict was given", self.line));
+                false
+            }
+            Err(error) if self.common.many => {
+                let why = error.to_string();
+                self.fail(Failure::from(error));
+                self.refuse_for(&id, &why)
+            }
+            Err(error) => {
+                self.fail(Failure::from(error));
+                false
+            }
+        }
+    }
+
+    /// A line that goes into no session.
+    fn refuse(&mut self, why: &str) -> bool {
+        self.bad_lines += 1;
+        if self.common.strict {
+            self.refused = Some(format!("line {}: {why}; stopped, since --strict was given", self.line));
+        } else {
+            self.common.words.say_limited(format!("line {}: {why}; not recorded", self.line));
+        }
+        self.common.replies.say(None, Body::Refused { line: self.line, error: why });
+        !self.common.strict
+    }
+
+    fn refuse_for(&mut self, id: &str, why: &str) -> bool {
+        self.bad_lines += 1;
+        self.common.words.say_limited(format!("line {}: {why}; not recorded", self.line));
+        self.common.replies.say(Some(id), Body::Refused { line: self.line, error: why });
+        true
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        self.failure.get_or_insert(failure);
+    }
+
+    /// Makes everything durable, closes all sessions and says how it went.
+    pub(crate) async fn finish(mut self, end: End) -> Outcome {
+        let reason = match (end, &self.refused) {
+            (_, Some(_)) => "closed",
+            (End::Eof | End::Failed, None) => "eof",
+            (End::Signal | End::Cut | End::NoSpace, None) => "signal",
+        };
+        let (mut recorded, count) = (0, self.sessions.len());
+        let mut left_out = end == End::NoSpace;
+        // All at once, so that their syncs run beside each other.
+        let sessions = std::mem::take(&mut self.sessions);
+        let closing: Vec<_> =
+            sessions.into_iter().map(|(id, session)| (id, tokio::task::spawn_local(session.close(reason)))).collect();
+        for (id, closed) in closing {
+            match closed.await.map_err(|_| Failure::usage("a session's task has panicked")) {
+                Ok(Ok((events, unparsed))) => {
+                    recorded += events;
+                    self.bad_lines += unparsed;
+                }
+                Ok(Err(error)) if error.kind() == ErrorKind::StorageFull => {
+                    left_out = true;
+                    self.common.words.say_limited(format!("session {id}: {error}"));
+                }
+                Ok(Err(error)) => self.fail(Failure::from(error)),
+                Err(failure) => self.fail(failure),
+            }
+        }
+        self.common.replies.finish();
+        if left_out {
+            return Err(Failure::Words(Exit::Io, self.not_recorded(end)));
+        }
+        if let Some(failure) = self.failure {
+            return Err(failure);
+        }
+        if let Some(refused) = self.refused {
+            say(&refused);
+            return Ok(Exit::No);
+        }
+        if end == End::Cut {
+            say(&format!("told to end while input kept coming: nothing after line {} was read", self.taken));
+        }
+        let sessions = match &self.only {
+            Some(id) => format!("in session {id}"),
+            None => format!("in {count} sessions"),
+        };
+        let not_understood = match self.bad_lines {
+            0 => String::new(),
+            1 => "; 1 line was not an event".to_owned(),
+            count => format!("; {count} lines were not events"),
+        };
+        say(&format!("recorded {recorded} events {sessions}, all synced{not_understood}"));
+        Ok(if self.bad_lines > 0 { Exit::No } else { Exit::Fine })
+    }
+
+    /// Why a recording ended that still waited for space.
+    fn not_recorded(&self, end: End) -> String {
+        let why = format!("told to end, and {} s later the disk was still full", END_PATIENCE.as_secs());
+        match end {
+            End::NoSpace => format!("{why}: nothing after line {} of the input was recorded", self.taken),
+            _ => format!("{why}: not everything was recorded"),
+        }
+    }
+}
+
+fn named_session(envelope: &Result<Envelope<'_>, String>) -> Option<String> {
+    envelope.as_ref().ok()?.session.as_deref().map(str::to_owned)
+}

@@ -1,0 +1,99 @@
+//! Signals: those that must not end a recording, and those that end it, in bounded time.
+
+use super::input::END_PATIENCE;
+use super::session::Common;
+use std::cell::Cell;
+use std::future::pending;
+use std::io::{self, PipeWriter};
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+/// How often a recording that was told to end checks whether a journal waits for space.
+const SPACE_CHECK: Duration = Duration::from_millis(100);
+
+/// SIGXFSZ on Linux: sent when a file would grow over the process's limit. Caught, so that the write fails.
+const SIGXFSZ: i32 = 25;
+
+/// The signals that end a recording.
+pub(crate) struct Signals {
+    terminate: Signal,
+    /// `None` if whoever started the program has it ignored, as `nohup` does.
+    hang_up: Option<Signal>,
+}
+
+impl Signals {
+    /// Catches them. To be called before the ready line, so that none is missed.
+    pub(crate) fn catch() -> io::Result<Signals> {
+        // Once caught, a signal stays caught: the streams themselves are not needed.
+        // The whole process group gets an interrupt from the keyboard, and the last events are still to come.
+        drop(signal(SignalKind::interrupt())?);
+        drop(signal(SignalKind::from_raw(SIGXFSZ))?);
+        let hang_up = if is_ignored(SignalKind::hangup()) { None } else { Some(signal(SignalKind::hangup())?) };
+        Ok(Signals { terminate: signal(SignalKind::terminate())?, hang_up })
+    }
+
+    /// Waits for one of them. Then the input is drained, by dropping `tell`, and a full disk is waited for no longer than
+    /// [`END_PATIENCE`].
+    pub(crate) async fn heed(mut self, tell: PipeWriter, common: Rc<Common>) {
+        let hung_up = async {
+            match &mut self.hang_up {
+                Some(signal) => drop(signal.recv().await),
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            () = hung_up => {}
+        }
+        drop(tell);
+        sleep(END_PATIENCE).await;
+        while !common.space.is_waited_for() {
+            sleep(SPACE_CHECK).await;
+        }
+        common.space.give_up();
+    }
+}
+
+/// Whether a signal was ignored when the program was started; the kernel's list says so.
+fn is_ignored(signal: SignalKind) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    ignored >> (signal.as_raw_value() - 1) & 1 == 1
+}
+
+/// How many journals wait for space on a full disk, and whether they may go on waiting.
+#[derive(Debug, Default)]
+pub(crate) struct Space {
+    waiting: Cell<usize>,
+    given_up: watch::Sender<bool>,
+}
+
+impl Space {
+    /// A journal begins to wait.
+    pub(crate) fn begin_waiting(&self) {
+        self.waiting.set(self.waiting.get() + 1);
+    }
+
+    /// A journal waits no longer.
+    pub(crate) fn end_waiting(&self) {
+        self.waiting.set(self.waiting.get().saturating_sub(1));
+    }
+
+    fn is_waited_for(&self) -> bool {
+        self.waiting.get() > 0
+    }
+
+    fn give_up(&self) {
+        self.given_up.send_replace(true);
+    }
+
+    /// Resolves once nothing may wait for space any longer.
+    pub(crate) async fn given_up(&self) {
+        // The sender lives as long as this, so there is no error.
+        let _ = self.given_up.subscribe().wait_for(|given_up| *given_up).await;
+    }
+}

@@ -116,8 +116,8 @@ pub use crate::gap::{Gap, GapKind};
 pub use crate::glance::Glance;
 pub use crate::id::{MAX_DIRECTORY_NAME, SessionId, WorkspaceId};
 pub use crate::import::{
-    BrokenDocument, CaluteDocument, CaluteDocuments, ImportCounts, ImportStep, Importer, Source, SourceFormat,
-    SourceName,
+    BrokenDocument, Brought, CaluteDocument, CaluteDocuments, Continuation, ImportCounts, ImportStep, Importer, Source,
+    SourceFormat, SourceName,
 };
 pub use crate::items::{Item, Items};
 pub use crate::journal::{Journal, Refused, Room};

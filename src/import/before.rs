@@ -1,11 +1,6 @@
 //! What an earlier import of the same file has brought, from the id of its last event.
-//!
-//! An event's id is `<offset of its line>.<which of the line's events>`, with `.late` behind it for those that the lines
-//! before had held back. What only the end of the file brought has `.end` behind it, and what a last line without a line
-//! break gave has `.torn.<its length>`: a file that goes on gives other events there.
 
-use crate::draft::Draft;
-use crate::import::out::Place;
+use crate::import::brought::{EventId, Kind};
 use crate::mend::RawLine;
 
 /// What an earlier import of the same file has brought into the session. Reading the file again gives the same events
@@ -15,73 +10,93 @@ pub(super) enum Before {
     Nothing,
     /// So many events.
     Events(u64),
-    /// Everything up to an event of a line.
-    Place(Place),
-    /// Everything up to an event that only the end of the file brought: at this offset the file ended then. With it, the
-    /// length of a last line without a line break, if there was one.
-    End {
-        at: Place,
-        torn: Option<usize>,
-    },
+    /// Everything that this file has to give.
+    Everything,
+    /// Everything up to this event.
+    Event(EventId),
 }
 
 impl Before {
-    /// From the id of the last event.
-    pub(super) fn parse(id: &str) -> Option<Before> {
-        let mut parts = id.split('.');
-        let at = Place { offset: parts.next()?.parse().ok()?, own: true, index: parts.next()?.parse().ok()? };
-        match (parts.next(), parts.next()) {
-            (None, None) => Some(Before::Place(at)),
-            (Some("late"), None) => Some(Before::Place(Place { own: false, ..at })),
-            (Some("end"), None) => Some(Before::End { at, torn: None }),
-            (Some("torn"), Some(len)) => Some(Before::End { at, torn: Some(len.parse().ok()?) }),
+    fn event(&self) -> Option<&EventId> {
+        match self {
+            Before::Event(last) => Some(last),
             _ => None,
         }
     }
 
-    /// Whether the file had ended where this line begins, or before it.
-    pub(super) fn ends_at(&self, line: &RawLine) -> bool {
-        matches!(self, Before::End { at, .. } if line.offset >= at.offset) && !self.was_last(line)
+    /// Whether the last event came from the end of the file, or from a last line that was cut short.
+    pub(super) fn is_end(&self) -> bool {
+        self.event().is_some_and(|last| !matches!(last.kind, Kind::Own | Kind::Late))
     }
 
-    /// Whether this line stood at the end of the file then, without a line break, as it is now.
+    /// Whether the file had ended, and was not only still for a moment.
+    pub(super) fn is_final(&self) -> bool {
+        self.event().is_some_and(|last| last.kind != Kind::Pause)
+    }
+
+    /// Whether the file had ended where this line begins, or before it.
+    pub(super) fn ends_at(&self, line: &RawLine) -> bool {
+        self.is_end() && self.event().is_some_and(|last| line.offset >= last.offset) && !self.was_last(line)
+    }
+
+    /// Whether this line stood at the end of the file then, cut short as it is now.
     pub(super) fn was_last(&self, line: &RawLine) -> bool {
-        matches!(self, Before::End { at, torn } if line.offset == at.offset && *torn == Some(line.len))
+        self.event().is_some_and(|last| {
+            last.kind == Kind::Torn
+                && last.offset == line.offset
+                && last.brought.bytes() == line.offset + line.len as u64
+        })
     }
 
     /// Whether an event is there. Once one is not, no later one is.
-    pub(super) fn holds(&mut self, draft: &Draft, place: Place) -> bool {
-        let held = match self {
-            Before::Nothing => false,
-            Before::Events(count) => {
+    pub(super) fn holds(&mut self, id: Option<&EventId>) -> bool {
+        let held = match (&mut *self, id) {
+            (Before::Nothing, _) => false,
+            (Before::Everything, _) => return true,
+            (Before::Events(count), _) => {
                 *count = count.saturating_sub(1);
                 if *count == 0 {
                     *self = Before::Nothing;
                 }
                 return true;
             }
-            Before::Place(last) => match draft.given_id().and_then(Before::parse) {
-                // The earlier import held nothing back, or was killed before it had given it out.
-                Some(Before::End { .. }) => false,
-                // What was held back may come behind the line's own: only the place itself tells.
-                _ if place == *last => {
-                    *self = Before::Nothing;
-                    return true;
-                }
-                _ => place.offset <= last.offset,
-            },
-            Before::End { at, torn } => match draft.given_id().and_then(Before::parse) {
-                Some(Before::End { at: own, torn: None }) => match torn {
-                    None => own <= *at,
-                    Some(_) => own.offset <= at.offset,
-                },
-                Some(Before::End { at: own, torn: len }) => own.offset == at.offset && len == *torn && own <= *at,
-                _ => place.offset < at.offset,
-            },
+            (Before::Event(_), None) => false,
+            (Before::Event(last), Some(id)) if id == last => {
+                *self = Before::Nothing;
+                return true;
+            }
+            (Before::Event(last), Some(id)) => last.comes_after(id),
         };
         if !held {
             *self = Before::Nothing;
         }
         held
+    }
+}
+
+impl EventId {
+    /// Whether an import that ended with this event had brought another one, which is not this one, before it.
+    fn comes_after(&self, other: &EventId) -> bool {
+        let ends = |kind| matches!(kind, Kind::Pause | Kind::End);
+        match (self.kind, other.kind) {
+            // The earlier import held nothing back, or was killed before it came to its end.
+            (Kind::Own | Kind::Late, Kind::Pause | Kind::End | Kind::Torn | Kind::More) => false,
+            // Held-back events may come after the line's own: only the event itself ends what is there.
+            (Kind::Own | Kind::Late, _) => other.offset <= self.offset,
+            (Kind::Torn, Kind::More) => false,
+            (Kind::Torn, kind) if ends(kind) => other.offset <= self.offset,
+            (kind, other_kind) if ends(kind) && ends(other_kind) => {
+                (other.offset, other.index) <= (self.offset, self.index)
+            }
+            (kind, Kind::More) if ends(kind) => false,
+            (Kind::More, kind) if ends(kind) => other.offset <= self.offset,
+            (Kind::More, Kind::More) => (other.offset, other.index) <= (self.offset, self.index),
+            (_, Kind::Torn) => {
+                self.kind == Kind::Torn
+                    && (other.offset, other.brought) == (self.offset, self.brought)
+                    && other.index <= self.index
+            }
+            _ => other.offset < self.offset,
+        }
     }
 }

@@ -18,6 +18,7 @@ pub(super) const ROW: Row = Row {
     format: SourceFormat::Calute,
     name: "calute",
     is_record: |_, record| record.raw("session_id").is_some() && record.raw("turns").is_some(),
+    speaks: |_| true,
     identify: |record, known| {
         known.session_id = known.session_id.take().or(record.text("session_id").map(|id| id.into_string()));
     },

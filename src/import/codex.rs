@@ -16,8 +16,14 @@ use crate::status::{ToolCallStatus, TurnStatus};
 use crate::time::Timestamp;
 use std::collections::HashMap;
 
-pub(super) const ROW: Row =
-    Row { format: SourceFormat::Codex, name: "codex", is_record, identify, mapper: |_| Box::new(Codex::default()) };
+pub(super) const ROW: Row = Row {
+    format: SourceFormat::Codex,
+    name: "codex",
+    is_record,
+    speaks: |record| record.text("type").is_some_and(|kind| is_one_of("response_item event_msg compacted", &kind)),
+    identify,
+    mapper: |_| Box::new(Codex::default()),
+};
 
 /// Known kinds of events that are no events of ours, or say again what an item says.
 const KEPT_EVENTS: &str = "\
@@ -31,8 +37,7 @@ const KEPT: &str = "\
     compacted inter_agent_communication inter_agent_communication_metadata session_meta world_state";
 
 fn is_record(_: &str, record: &Object<'_>) -> bool {
-    let payload = record.raw("payload").is_some_and(|payload| payload.starts_with('{'));
-    payload && record.text("type").is_some() && record.raw("timestamp").is_some()
+    record.object("payload").is_some() && record.text("type").is_some() && record.raw("timestamp").is_some()
 }
 
 fn identify(record: &Object<'_>, known: &mut Identity) {
@@ -49,8 +54,7 @@ fn identify(record: &Object<'_>, known: &mut Identity) {
     let spawned = || meta.object("source")?.object("subagent")?.object("thread_spawn");
     let by_spawn = || Some(spawned()?.text("parent_thread_id")?.into_string());
     known.parent = parent.map(|id| id.into_string()).or_else(by_spawn);
-    let agent = meta.text("agent_role").or_else(|| meta.text("agent_nickname"));
-    known.agent_id = agent.map(|agent| agent.into_string());
+    known.agent_id = meta.text("agent_role").or_else(|| meta.text("agent_nickname")).map(|agent| agent.into_string());
 }
 
 #[derive(Default)]

@@ -17,6 +17,7 @@ pub(super) const ROW: Row = Row {
     format: SourceFormat::Copilot,
     name: "copilot",
     is_record,
+    speaks,
     identify,
     mapper: |_| Box::new(Copilot::default()),
 };
@@ -36,6 +37,10 @@ fn is_record(_: &str, record: &Object<'_>) -> bool {
     let data = record.raw("data").is_some_and(|data| data.starts_with('{'));
     let kind = record.text("type");
     data && kind.is_some_and(|kind| kind.starts_with("assistant.") || KEPT.iter().any(|lead| kind.starts_with(lead)))
+}
+
+fn speaks(record: &Object<'_>) -> bool {
+    record.text("type").is_some_and(|kind| kind == "user.message" || kind.starts_with("assistant."))
 }
 
 fn identify(record: &Object<'_>, known: &mut Identity) {
@@ -126,8 +131,16 @@ impl Copilot {
         }
     }
 
+    /// The end of a turn that only the next record shows.
+    fn imply_end(&mut self, out: &mut Out) {
+        self.answered = false;
+        if let Some(turn) = self.turn.take() {
+            out.imply_end(TurnEnded::success(turn));
+        }
+    }
+
     fn user_message(&mut self, id: String, data: &Object<'_>, out: &mut Out) -> Fate {
-        self.end_turn(out);
+        self.imply_end(out);
         let attached = data.array("attachments").unwrap_or_default();
         let attachments = attached.iter().filter_map(|raw| {
             let one = Object::parse(raw)?;
@@ -263,7 +276,7 @@ impl Copilot {
 
     fn shutdown(&mut self, data: &Object<'_>, out: &mut Out) -> Fate {
         if self.answered {
-            self.end_turn(out);
+            self.imply_end(out);
         }
         let mut ended = SessionEnded::new();
         ended.reason = data.text("shutdownType");

@@ -10,6 +10,7 @@ pub(super) const ROW: Row = Row {
     format: SourceFormat::Foldlog,
     name: "foldlog",
     is_record,
+    speaks: |_| true,
     identify,
     mapper: |source| Box::new(Segments { session_id: source.session_id.to_string(), last: 0 }),
 };

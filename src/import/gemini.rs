@@ -5,15 +5,21 @@ use crate::event::{
     Attachment, ModelCallEnded, ModelCallStarted, SessionUpdated, ToolCallEnded, ToolCallStarted, TurnEnded,
     TurnStarted, TurnsRewound, Usage,
 };
-use crate::import::{Fate, Identity, Mapper, Out, Row, SourceFormat};
+use crate::import::{End, Fate, Identity, Mapper, Out, Row, SourceFormat};
 use crate::json::Metadata;
 use crate::mend::{Object, array, words};
 use crate::status::{ToolCallStatus, TurnStatus};
 use crate::time::Timestamp;
 use std::collections::HashMap;
 
-pub(super) const ROW: Row =
-    Row { format: SourceFormat::Gemini, name: "gemini", is_record, identify, mapper: |_| Box::new(Gemini::default()) };
+pub(super) const ROW: Row = Row {
+    format: SourceFormat::Gemini,
+    name: "gemini",
+    is_record,
+    speaks,
+    identify,
+    mapper: |_| Box::new(Gemini::default()),
+};
 
 const SPEAKERS: &[&str] = &["user", "gemini", "info", "error", "warning"];
 
@@ -23,6 +29,11 @@ fn is_record(_: &str, record: &Object<'_>) -> bool {
     let message = || record.raw("id").is_some() && record.raw("content").is_some();
     let speaks = || record.text("type").is_some_and(|kind| SPEAKERS.contains(&&*kind));
     header() || patch() || (message() && speaks())
+}
+
+fn speaks(record: &Object<'_>) -> bool {
+    let patched = || record.object("$set").is_some_and(|set| set.raw("messages").is_some());
+    matches!(record.text("type").as_deref(), Some("user" | "gemini")) || patched()
 }
 
 fn identify(record: &Object<'_>, known: &mut Identity) {
@@ -82,8 +93,8 @@ impl Mapper for Gemini {
         }
     }
 
-    fn settle(&mut self, again: bool, out: &mut Out) {
-        let Some(held) = self.held.as_mut().filter(|held| again || !held.told) else { return };
+    fn settle(&mut self, end: End, again: bool, out: &mut Out) {
+        let Some(held) = self.held.as_mut().filter(|held| end == End::Pause && (again || !held.told)) else { return };
         held.told = true;
         out.late(held.time, held.ended.clone());
         if let Some(turn) = self.turn.as_ref().filter(|_| held.answers) {
@@ -108,7 +119,7 @@ fn patch(line: &Object<'_>, out: &mut Out) -> Fate {
 impl Gemini {
     /// No more of the model's message comes.
     fn end_message(&mut self, out: &mut Out) {
-        self.settle(false, out);
+        self.settle(End::Pause, false, out);
         let Some(held) = self.held.take() else { return };
         self.ended = Some(held.id);
         self.turn.take_if(|_| held.answers);
@@ -120,7 +131,7 @@ impl Gemini {
         }
         self.end_message(out);
         if let Some(before) = self.turn.take() {
-            out.push(TurnEnded::success(before));
+            out.imply_end(TurnEnded::success(before));
         }
         let content = line.raw("content").unwrap_or("null");
         out.push(TurnStarted::new(id.as_str(), words(content)).attachments(attachments(content)));

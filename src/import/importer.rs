@@ -3,10 +3,11 @@
 use crate::draft::Draft;
 use crate::event::{Custom, Parent, SessionStarted};
 use crate::import::before::Before;
+use crate::import::brought::{EventId, Kind, Reading};
 use crate::import::take::{ImportCounts, Taker};
-use crate::import::{Source, SourceFormat};
+use crate::import::{End, Source, SourceFormat};
 use crate::json::Json;
-use crate::mend::{Ending, Object, RawLines};
+use crate::mend::{Ending, Judged, Object, RawLine, RawLines, judge};
 use serde::Serialize;
 use std::io::{self, BufRead};
 
@@ -30,7 +31,8 @@ pub struct ImportStep {
 /// use foldlog::{Importer, Source, SourceName};
 /// let file = br#"{"type":"user.message","id":"e1","parentId":null,"data":{"content":"Hello"}}
 /// "#;
-/// let source = Source::identify(file, &SourceName { stem: "s-1".into(), parent: None }, None).expect("a known format");
+/// let name = SourceName { stem: "s-1".into(), ..SourceName::default() };
+/// let source = Source::identify(file, &name, None).expect("a known format");
 /// let mut importer = Importer::new(&file[..], &source);
 /// let mut types = Vec::new();
 /// while let Some(step) = importer.next(true)? {
@@ -48,10 +50,13 @@ pub struct Importer<R> {
     before: Before,
     /// The end that the file had at the earlier import has gone by.
     settled_before: bool,
+    reading: Reading,
     /// Where reading has got to.
     end: u64,
-    /// What is held back there has been given out.
-    is_settled: bool,
+    /// The end that held-back events were made for, since the last line.
+    settled: Option<End>,
+    /// How many events that has given.
+    at_end: u64,
 }
 
 impl<R: BufRead> Importer<R> {
@@ -63,19 +68,26 @@ impl<R: BufRead> Importer<R> {
             opening: opening(source),
             before: Before::Nothing,
             settled_before: false,
+            reading: Reading::default(),
             end: 0,
-            is_settled: false,
+            settled: None,
+            at_end: 0,
         }
     }
 
     /// Leaves out everything up to the event with this id: the last one that an earlier import brought. `false` if that
     /// is no id of an import.
     pub fn resume_behind(&mut self, last_id: &str) -> bool {
-        match Before::parse(last_id) {
-            Some(before) => self.before = before,
+        match EventId::parse(last_id) {
+            Some(last) => self.before = Before::Event(last),
             None => return false,
         }
         true
+    }
+
+    /// Leaves out everything: an earlier import read a longer file that begins with this one.
+    pub fn leave_out_everything(&mut self) {
+        self.before = Before::Everything;
     }
 
     /// Leaves out as many events: those that an earlier import of a foldlog file brought, which bear ids of their own.
@@ -93,39 +105,48 @@ impl<R: BufRead> Importer<R> {
             for draft in std::mem::take(&mut self.opening) {
                 self.taker.out.push(draft);
             }
-            if matches!(self.before, Before::End { .. }) {
+            if self.before.is_end() {
                 self.taker.out.drafts.clear(); // they come before every end, also one in the first line
             }
-            return Ok(Some(self.step(0, 0, None)));
+            let drafts = self.drafts(None);
+            return Ok(Some(self.step(0, 0, drafts)));
         }
         let Some(line) = self.lines.next(at_end)? else {
             // Only the end of the file: what was held back is due.
-            let step = if at_end { self.settle() } else { ImportStep::default() };
-            return Ok((!step.drafts.is_empty()).then_some(step));
+            let drafts = if at_end { self.settle_for(End::File) } else { Vec::new() };
+            return Ok((!drafts.is_empty()).then(|| self.step(0, self.end, drafts)));
         };
-        let last = line.ending == Ending::EndOfFile || self.before.was_last(&line);
-        let mut earlier = Vec::new();
-        // The last line may yet change: what was held back must not wait for it.
-        if last || (!self.settled_before && self.before.ends_at(&line)) {
-            self.settled_before = true;
-            // Here the earlier import had come to the end of the file, and given out what it held back.
-            earlier = self.settle().drafts;
+        let is_torn = self.is_torn(&line);
+        let mut drafts = Vec::new();
+        if is_torn {
+            // The last line may yet change: what was held back must not wait for it.
+            drafts = self.settle_for(End::File);
+        } else if !self.settled_before && self.before.ends_at(&line) {
+            // Here the earlier import had come to the end of the file, and made what it held back.
+            drafts = self.settle_for(if self.before.is_final() { End::File } else { End::Pause });
         }
+        self.settled_before |= is_torn || !drafts.is_empty() || self.before.ends_at(&line);
+        if !is_torn && self.settled == Some(End::File) {
+            self.taker.go_on();
+            drafts.extend(self.drafts(Some(Kind::More)));
+        }
+        (self.settled, self.at_end) = (None, 0);
         self.end = line.offset + line.len as u64 + u64::from(line.ending == Ending::Newline);
+        self.reading.line(self.lines.bytes(&line), line.ending == Ending::Newline);
         let damage = self.taker.take(&line, self.lines.bytes(&line));
-        self.is_settled = last;
-        if last {
+        if is_torn {
             // Nor must what it leads to wait for the next.
-            self.taker.settle(false);
-            for (index, (_, draft)) in self.taker.out.drafts.iter_mut().enumerate() {
-                if draft.given_id().is_none() {
-                    *draft = draft.clone().id(format!("{}.{index}.torn.{}", line.offset, line.len));
-                }
-            }
+            self.taker.settle(End::Pause, false);
+            self.settled = Some(End::File);
         }
-        let mut step = self.step(line.number, line.offset, damage);
-        step.drafts.splice(0..0, earlier);
-        Ok(Some(step))
+        drafts.extend(self.drafts(is_torn.then_some(Kind::Torn)));
+        Ok(Some(ImportStep { damage, ..self.step(line.number, line.offset, drafts) }))
+    }
+
+    /// Whether a line is the last one and was cut short. A whole record does not change when its line break comes.
+    fn is_torn(&self, line: &RawLine) -> bool {
+        let is_bad = || matches!(judge(self.lines.bytes(line), line.ending, &|_, _| true), Judged::Bad(_));
+        self.before.was_last(line) || (line.ending == Ending::EndOfFile && (!line.begins || is_bad()))
     }
 
     /// What has become of the lines so far.
@@ -138,32 +159,57 @@ impl<R: BufRead> Importer<R> {
         self.end
     }
 
-    /// Gives out what is held back until the next record: for a file that has been still for a while.
+    /// Makes the events that are held back until the next record: for a file that has been still for a while.
     pub fn settle(&mut self) -> ImportStep {
-        // If anything is held back, the last event of an import says so by its id, though the same was given out before.
-        if !std::mem::replace(&mut self.is_settled, true) {
-            self.taker.settle(true);
-        }
-        // What the end of the file brought has ids of its own: had the file gone on, it would have come elsewhere.
-        for (index, (_, draft)) in self.taker.out.drafts.iter_mut().enumerate() {
-            *draft = draft.clone().id(format!("{}.{index}.end", self.end));
-        }
-        self.step(0, self.end, None)
+        let drafts = self.settle_for(End::Pause);
+        self.step(0, self.end, drafts)
     }
 
-    fn step(&mut self, line: u64, offset: u64, damage: Option<String>) -> ImportStep {
-        let mut drafts = Vec::with_capacity(self.taker.out.drafts.len());
+    /// Makes the events that are held back. Those that only the end of the file brings have ids of their own: had the
+    /// file gone on, they would have come elsewhere.
+    fn settle_for(&mut self, end: End) -> Vec<Draft> {
+        let mut drafts = Vec::new();
+        if self.settled.is_none() {
+            // If anything is held back, the last event of an import says so by its id, though it was made before.
+            self.taker.settle(End::Pause, true);
+            drafts = self.drafts(Some(Kind::Pause));
+        }
+        if end == End::File && self.settled != Some(End::File) {
+            self.taker.settle(End::File, true);
+            drafts.extend(self.drafts(Some(Kind::End)));
+        }
+        if self.settled != Some(End::File) {
+            self.settled = Some(end);
+        }
+        drafts
+    }
+
+    /// The events that were made, with their ids; without those that an earlier import has brought.
+    fn drafts(&mut self, made_by: Option<Kind>) -> Vec<Draft> {
+        let (brought, mut drafts) = (self.reading.brought(), Vec::with_capacity(self.taker.out.drafts.len()));
         for (place, draft) in self.taker.out.drafts.drain(..) {
-            let draft = match draft.given_id() {
-                Some(_) => draft,
-                None => draft.id(place.id()),
-            };
-            if !self.before.holds(&draft, place) {
+            let own = if place.own { Kind::Own } else { Kind::Late };
+            let mut id = EventId { offset: place.offset, index: place.index, kind: made_by.unwrap_or(own), brought };
+            if made_by.is_some_and(|kind| kind != Kind::Torn) {
+                (id.offset, id.index) = (brought.bytes(), self.at_end);
+                self.at_end += 1;
+            } else if made_by.is_some() {
+                (id.index, self.at_end) = (self.at_end, self.at_end + 1);
+            }
+            // Entries of foldlog's own have ids of their own.
+            let given = draft.given_id().is_some();
+            let draft = if given { draft } else { draft.id(id.to_string()) };
+            if !self.before.holds((!given).then_some(&id)) {
                 drafts.push(draft);
             }
         }
+        drafts
+    }
+
+    fn step(&mut self, line: u64, offset: u64, drafts: Vec<Draft>) -> ImportStep {
+        self.taker.count();
         self.taker.counts.events += drafts.len() as u64;
-        ImportStep { line, offset, drafts, damage }
+        ImportStep { line, offset, drafts, damage: None }
     }
 }
 
@@ -198,13 +244,23 @@ impl ImportMark<'_> {
 }
 
 impl Source {
-    /// Whether a `custom` event says that its session was imported from this file.
+    /// Whether a `custom` event says that its session was imported, and from a file of this format.
+    pub fn is_format_of(&self, custom: &Custom<'_>) -> bool {
+        let Some(mark) = Object::parse(custom.value.as_str()) else { return false };
+        custom.name == ImportMark::NAME && mark.text("format").as_deref() == Some(self.format.name())
+    }
+
+    /// Whether a `custom` event says that its session was imported, from whatever file.
+    pub fn marks_import(custom: &Custom<'_>) -> bool {
+        custom.name == ImportMark::NAME
+    }
+
+    /// Whether a `custom` event names the first line of this file.
     pub fn is_named_by(&self, custom: &Custom<'_>) -> bool {
         let Some(mark) = Object::parse(custom.value.as_str()) else { return false };
-        custom.name == ImportMark::NAME
-            && mark.text("format").as_deref() == Some(self.format.name())
-            // A document is rewritten whole: its first line does not stay.
-            && (self.format == SourceFormat::Calute || mark.text("fingerprint").as_deref() == Some(&*self.fingerprint))
+        // A document is rewritten whole: its first line does not stay.
+        let same = || mark.text("fingerprint").as_deref() == Some(&*self.fingerprint);
+        self.is_format_of(custom) && (self.format == SourceFormat::Calute || same())
     }
 }
 

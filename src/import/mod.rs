@@ -5,6 +5,7 @@
 //! nothing else: reading the same file again gives the same events, which is how only what is new is added.
 
 mod before;
+mod brought;
 mod calute;
 mod claude_code;
 mod codex;
@@ -17,12 +18,13 @@ mod out;
 mod source;
 mod take;
 
+pub use brought::{Brought, Continuation};
 pub use calute::{BrokenDocument, CaluteDocument, CaluteDocuments};
 pub use importer::{ImportStep, Importer};
 pub use source::{Source, SourceName};
 pub use take::ImportCounts;
 
-pub(crate) use out::{Fate, Out, arguments, is_one_of, millis_between};
+pub(crate) use out::{Fate, Held, Note, Out, arguments, is_one_of, millis_between};
 
 use crate::mend::Object;
 use crate::time::Timestamp;
@@ -50,15 +52,30 @@ pub(crate) trait Mapper: Send {
     /// Makes events of a whole record, and says what became of it.
     fn record(&mut self, text: &str, out: &mut Out) -> Fate;
 
-    /// Gives out what is held until the next record would show whether more belongs to it: the file ends here, for now.
-    /// What later records become must not depend on where that was; what was given out does not come again unchanged,
-    /// but with `again`, at another end.
-    fn settle(&mut self, _again: bool, _out: &mut Out) {}
+    /// Makes the events that are held back until the next record shows whether more belongs to them: the file ends here,
+    /// for now. What later records become must not depend on where that was. Events made here once are made again only
+    /// with `again`, at another end.
+    fn settle(&mut self, _end: End, _again: bool, _out: &mut Out) {}
+
+    /// The file goes on after an end at which `settle` was called with [`End::File`]: takes back what was only
+    /// concluded from that end.
+    fn go_on(&mut self, _out: &mut Out) {}
+}
+
+/// Why no further record is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The file has not grown for a moment, and is followed on.
+    Pause,
+    /// This import ends here: what the records so far let one conclude is concluded.
+    File,
 }
 
 /// What a record says about the session of its file.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Identity {
+    /// What the file's name says.
+    pub(crate) name: SourceName,
     pub(crate) session_id: Option<String>,
     pub(crate) parent: Option<String>,
     pub(crate) agent_id: Option<String>,
@@ -71,6 +88,8 @@ pub(crate) struct Row {
     pub(crate) name: &'static str,
     /// Whether an object is a record of this format: tells formats apart, and records from what is nested in them.
     pub(crate) is_record: fn(&str, &Object<'_>) -> bool,
+    /// Whether a record is a part of a conversation: a file without any is claimed by no format.
+    pub(crate) speaks: fn(&Object<'_>) -> bool,
     /// Learns about the session from a record, the first ones first.
     pub(crate) identify: fn(&Object<'_>, &mut Identity),
     pub(crate) mapper: fn(&Source) -> Box<dyn Mapper>,

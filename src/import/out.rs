@@ -1,15 +1,19 @@
 //! Where mappers put their events, and what they say about a record.
 
 use crate::draft::Draft;
+use crate::event::TurnEnded;
 use crate::json::{Json, Metadata};
 use crate::mend::text;
+use crate::quote::quote;
 use crate::time::Timestamp;
 use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 
 /// What became of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// It became events, or changed what later ones say.
+    /// It became events, now or later: then it holds its place with [`Out::hold`]. A record that does neither is kept as
+    /// it is.
     Mapped,
     /// Known, and not an event of ours: kept as it is, under this name.
     Kept(Cow<'static, str>),
@@ -21,6 +25,47 @@ pub(crate) enum Fate {
     Refused(&'static str),
 }
 
+/// A mapped record whose event is still to be made: it is given back to [`Out`] with that event.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Held(u64);
+
+/// What was odd about a record that was understood. It is counted, and the report names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Note {
+    TurnWithoutPrompt,
+    UsageWithoutCall,
+    UserMessage,
+    UserMessageOutsideTurn,
+    ResultWithoutCall,
+    CommandOutput,
+}
+
+impl Note {
+    pub(crate) const ALL: [Note; 6] = [
+        Note::TurnWithoutPrompt,
+        Note::UsageWithoutCall,
+        Note::UserMessage,
+        Note::UserMessageOutsideTurn,
+        Note::ResultWithoutCall,
+        Note::CommandOutput,
+    ];
+
+    /// The name in JSON, and the words for one and for several.
+    pub(crate) fn words(self) -> [&'static str; 3] {
+        match self {
+            Note::TurnWithoutPrompt => ["turn_without_prompt", "turn without a prompt", "turns without a prompt"],
+            Note::UsageWithoutCall => ["usage_without_call", "usage without a call", "usages without a call"],
+            Note::UserMessage => ["user_message", "message sent during a turn", "messages sent during a turn"],
+            Note::UserMessageOutsideTurn => {
+                ["user_message_outside_turn", "queued message kept", "queued messages kept"]
+            }
+            Note::ResultWithoutCall => ["result_without_call", "result without a call", "results without a call"],
+            Note::CommandOutput => ["command_output", "local command kept", "local commands kept"],
+        }
+    }
+}
+
 /// A place in the sequence of events that a file gives: the offset of a line, and which of its events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
@@ -28,14 +73,6 @@ pub(crate) struct Place {
     /// It is the line's own, and not what the line before had held back.
     pub(crate) own: bool,
     pub(crate) index: u64,
-}
-
-impl Place {
-    /// The id of the event made here.
-    pub(crate) fn id(self) -> String {
-        let late = if self.own { "" } else { ".late" };
-        format!("{}.{}{late}", self.offset, self.index)
-    }
 }
 
 /// Gathers the events of a line.
@@ -48,12 +85,25 @@ pub(crate) struct Out {
     late: Place,
     /// When the record happened.
     time: Option<Timestamp>,
+    /// Mapped records whose events are still to be made, by offset, with how many each holds back.
+    held: BTreeMap<u64, u32>,
+    /// When each turn that has not ended was last heard of, by its id as JSON.
+    heard: HashMap<Vec<u8>, Timestamp>,
+    pub(crate) notes: BTreeMap<Note, u64>,
 }
 
 impl Default for Out {
     fn default() -> Out {
         let place = Place { offset: 0, own: true, index: 0 };
-        Out { drafts: Vec::new(), place, late: Place { own: false, ..place }, time: None }
+        Out {
+            drafts: Vec::new(),
+            place,
+            late: Place { own: false, ..place },
+            time: None,
+            held: BTreeMap::new(),
+            heard: HashMap::new(),
+            notes: BTreeMap::new(),
+        }
     }
 }
 
@@ -102,13 +152,89 @@ impl Out {
         self.put(place, event.into(), time.or(self.time));
     }
 
+    /// The end of a turn that no record states. It is the time of the turn's last event.
+    pub(crate) fn imply_end(&mut self, ended: TurnEnded<'_>) {
+        let time = self.last_heard(&ended.turn_id);
+        self.push_at(time, ended);
+    }
+
+    /// The same where only the end of the file, or of what was held back, shows it.
+    pub(crate) fn imply_end_late(&mut self, ended: TurnEnded<'_>) {
+        let time = self.last_heard(&ended.turn_id);
+        self.late(time, ended);
+    }
+
+    /// When a running turn was last heard of: the time of its latest event.
+    pub(crate) fn last_heard(&self, turn_id: &str) -> Option<Timestamp> {
+        let mut key = Vec::new();
+        quote(turn_id, &mut key);
+        self.heard.get(&key).copied()
+    }
+
+    /// Counts what was odd about a record.
+    pub(crate) fn note(&mut self, note: Note) {
+        *self.notes.entry(note).or_default() += 1;
+    }
+
+    /// Holds back an event of this record.
+    pub(crate) fn hold(&mut self) -> Held {
+        *self.held.entry(self.place.offset).or_default() += 1;
+        Held(self.place.offset)
+    }
+
+    /// An event of a record that was held back has been made.
+    pub(crate) fn made(&mut self, held: Held) {
+        if let Some(count) = self.held.get_mut(&held.0) {
+            *count -= 1;
+            if *count == 0 {
+                self.held.remove(&held.0);
+            }
+        }
+    }
+
+    /// Whether events of the current record are held back.
+    pub(super) fn is_held(&self) -> bool {
+        self.held.contains_key(&self.place.offset)
+    }
+
+    /// Of how many records events are held back.
+    pub(super) fn held(&self) -> u64 {
+        self.held.len() as u64
+    }
+
     fn put(&mut self, place: Place, draft: Draft, time: Option<Timestamp>) {
+        self.hear(&draft, time);
         let draft = match time {
             Some(time) => draft.time(time),
             None => draft,
         };
         self.drafts.push((place, draft));
     }
+}
+
+impl Out {
+    /// Notes when the turn of an event was heard of.
+    fn hear(&mut self, draft: &Draft, time: Option<Timestamp>) {
+        let Some(turn_id) = turn_id_of(draft.data().as_bytes()) else { return };
+        if matches!(draft.type_name(), "turn_ended" | "turn_recorded") {
+            self.heard.remove(turn_id);
+        } else if let Some(time) = time {
+            let heard = self.heard.entry(turn_id.to_vec()).or_insert(time);
+            *heard = time.max(*heard);
+        }
+    }
+}
+
+/// The turn of an event, as JSON, if its data begins with it: that is how events of turns are written.
+fn turn_id_of(data: &[u8]) -> Option<&[u8]> {
+    let rest = data.strip_prefix(br#"{"turn_id":"#)?;
+    let mut escaped = false;
+    let end = rest.iter().skip(1).position(|byte| {
+        let ends = *byte == b'"' && !escaped;
+        escaped = *byte == b'\\' && !escaped;
+        ends
+    });
+    end.and_then(|at| rest.get(..at + 2))
 }
 
 /// Milliseconds between two times, if both are known and in order.

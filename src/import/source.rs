@@ -2,13 +2,19 @@
 //! silent.
 
 use crate::id::{MAX_DIRECTORY_NAME, SessionId};
-use crate::import::{FORMATS, Identity, SourceFormat};
+use crate::import::{FORMATS, Identity, SourceFormat, is_one_of};
 use crate::mend::{Ending, Judged, Object, Piece, judge};
 use crate::time::Timestamp;
 use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::path::Path;
 
-/// How many lines are looked at.
+/// How many lines are looked at to tell a format; a conversation may begin later.
 const LOOKED_AT: usize = 200;
+/// Names of files and folders that tell no session from another.
+const ALWAYS_THE_SAME: &str = "\
+    chat chat_history chats conversation conversations events history journal log logs main messages output rollout \
+    session session-state sessions state stream subagents transcript transcripts updates workflows";
 
 /// What a file's name says, for formats that leave it there.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +23,27 @@ pub struct SourceName {
     pub stem: String,
     /// The session whose folder the file lies in, if it is that of a sub-agent.
     pub parent: Option<String>,
+    /// The folder's name, for formats whose files are all called the same.
+    pub folder: Option<String>,
+}
+
+impl SourceName {
+    /// From the path of a file, as absolute as it can be had.
+    pub fn of(path: &Path) -> SourceName {
+        let text = |part: Option<&OsStr>| part.map(|part| part.to_string_lossy().into_owned());
+        let folders = || path.ancestors().skip(1).map(|folder| text(folder.file_name())).map_while(|name| name);
+        let parent = folders().skip_while(|name| name != "subagents").nth(1);
+        let folder = folders().find(|name| !is_one_of(ALWAYS_THE_SAME, &name.to_ascii_lowercase()));
+        SourceName { stem: text(path.file_stem()).unwrap_or_default(), parent, folder }
+    }
+
+    /// What tells the file from others: its name, or where that is always the same, its folder's.
+    fn telling(&self) -> &str {
+        match &self.folder {
+            Some(folder) if is_one_of(ALWAYS_THE_SAME, &self.stem.to_ascii_lowercase()) => folder,
+            _ => &self.stem,
+        }
+    }
 }
 
 /// A file to import: its format, and the session it becomes.
@@ -35,6 +62,8 @@ pub struct Source {
     pub began: Option<Timestamp>,
     /// The CRC-32 of its first line: a file that grows keeps it.
     pub fingerprint: String,
+    /// Whether any of the records that were looked at is a part of a conversation.
+    pub has_conversation: bool,
 }
 
 impl Source {
@@ -43,14 +72,22 @@ impl Source {
     /// `None` if the format is not known.
     pub fn identify(head: &[u8], name: &SourceName, format: Option<SourceFormat>) -> Option<Source> {
         let format = format.or_else(|| detect(head))?;
-        let mut known = Identity::default();
-        for text in records(head) {
+        let mut known = Identity { name: name.clone(), ..Identity::default() };
+        // Documents and segments are whole sessions.
+        let mut has_conversation = matches!(format, SourceFormat::Calute | SourceFormat::Foldlog);
+        for (line, text) in records(head) {
             if let Some(record) = Object::parse(&text) {
-                (format.row().identify)(&record, &mut known);
+                if line < LOOKED_AT {
+                    (format.row().identify)(&record, &mut known);
+                }
+                has_conversation |= (format.row().speaks)(&record);
+            }
+            if line >= LOOKED_AT && has_conversation {
+                break;
             }
         }
         let parent = known.parent.or_else(|| name.parent.clone());
-        let id = known.session_id.unwrap_or_else(|| name.stem.clone());
+        let id = known.session_id.unwrap_or_else(|| name.telling().to_owned());
         let first_line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
         Some(Source {
             format,
@@ -59,6 +96,7 @@ impl Source {
             agent_id: known.agent_id,
             began: known.time,
             fingerprint: format!("{:08x}", crc32fast::hash(first_line)),
+            has_conversation,
         })
     }
 }
@@ -78,32 +116,45 @@ pub(super) fn session_id(id: &str) -> SessionId {
     }
 }
 
+/// The format that most of the first records are of, if any record of it is a part of a conversation.
 pub(super) fn detect(head: &[u8]) -> Option<SourceFormat> {
-    let mut votes = vec![0usize; FORMATS.len()];
-    for text in records(head) {
+    let mut votes = vec![(0usize, false); FORMATS.len()];
+    for (line, text) in records(head) {
+        if line >= LOOKED_AT && votes.iter().any(|(votes, speaks)| *votes > 0 && *speaks) {
+            break;
+        }
         let Some(record) = Object::parse(&text) else { continue };
-        for (row, votes) in FORMATS.iter().zip(&mut votes) {
-            *votes += usize::from((row.is_record)(&text, &record));
+        for (row, (votes, speaks)) in FORMATS.iter().zip(&mut votes) {
+            if (row.is_record)(&text, &record) {
+                *votes += 1;
+                *speaks |= (row.speaks)(&record);
+            }
         }
     }
-    let best = FORMATS.iter().zip(votes).filter(|(_, votes)| *votes > 0).max_by_key(|(_, votes)| *votes);
-    best.map(|(row, _)| row.format)
+    let eligible = FORMATS.iter().zip(votes).filter(|(_, (votes, speaks))| *votes > 0 && *speaks);
+    eligible
+        .max_by_key(|(_, (votes, _))| *votes)
+        .map(|(row, _)| row.format)
         .or_else(|| super::calute::looks_like_a_document(head).then_some(SourceFormat::Calute))
 }
 
-/// The first records of a file: whole ones, and those that can be saved out of damaged lines.
-fn records(head: &[u8]) -> Vec<Cow<'_, str>> {
+/// The first records of a file, with the number of their line from 0: whole ones, and those that can be saved out of
+/// damaged lines.
+fn records(head: &[u8]) -> impl Iterator<Item = (usize, Cow<'_, str>)> {
     let head = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head);
-    let mut records = Vec::new();
-    for line in head.split(|byte| *byte == b'\n').take(LOOKED_AT) {
-        match judge(line, Ending::EndOfFile, &|_, _| true) {
-            Judged::Blank => {}
-            Judged::Good(text) => records.push(Cow::Borrowed(text.trim())),
-            Judged::Bad(bad) => records.extend(bad.pieces.into_iter().filter_map(|piece| match piece {
-                Piece::Record { text, .. } => Some(text),
-                Piece::Lost(_) => None,
-            })),
-        }
+    head.split(|byte| *byte == b'\n').enumerate().flat_map(|(number, line)| {
+        let records = match judge(line, Ending::EndOfFile, &|_, _| true) {
+            Judged::Blank => Vec::new(),
+            Judged::Good(text) => vec![Cow::Borrowed(text.trim())],
+            Judged::Bad(bad) => bad.pieces.into_iter().filter_map(saved).collect(),
+        };
+        records.into_iter().map(move |record| (number, record))
+    })
+}
+
+fn saved(piece: Piece<'_>) -> Option<Cow<'_, str>> {
+    match piece {
+        Piece::Record { text, .. } => Some(text),
+        Piece::Lost(_) => None,
     }
-    records
 }

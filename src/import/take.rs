@@ -1,7 +1,7 @@
 //! One line after the other becomes events, and is counted: mapped, kept as it is, or damaged.
 
 use crate::import::keep;
-use crate::import::{Fate, Mapper, Out, Row, Source};
+use crate::import::{End, Fate, Mapper, Note, Out, Row, Source};
 use crate::mend::{Bad, Ending, Fault, Judged, Object, Piece, RawLine, judge};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -29,6 +29,24 @@ pub struct ImportCounts {
     pub events: u64,
     /// What was not understood, by name: kept raw all the same.
     pub unknown: BTreeMap<String, u64>,
+    /// What was understood and is no event of ours, by name: kept raw.
+    pub kept: BTreeMap<String, u64>,
+    /// What was odd about records that were understood, by name.
+    pub notes: BTreeMap<&'static str, u64>,
+    /// Mapped lines whose events are still to come; none at the end of a file.
+    #[serde(skip)]
+    pub held: u64,
+}
+
+impl ImportCounts {
+    /// What was odd, in words: `2 usages without a call`.
+    pub fn notes_in_words(&self) -> Vec<String> {
+        let words = |(name, count): (&&str, &u64)| {
+            let [_, one, several] = Note::ALL.iter().map(|note| note.words()).find(|words| words[0] == *name)?;
+            Some(format!("{count} {}", if *count == 1 { one } else { several }))
+        };
+        self.notes.iter().filter_map(words).collect()
+    }
 }
 
 /// Takes lines, and keeps what their events still need.
@@ -48,9 +66,20 @@ impl Taker {
         Taker { row, mapper: (row.mapper)(source), out, counts: ImportCounts::default() }
     }
 
-    /// Gives out what is held back until the next record; with `again`, also what was given out at an earlier end.
-    pub(super) fn settle(&mut self, again: bool) {
-        self.mapper.settle(again, &mut self.out);
+    /// Makes the events that are held back until the next record; with `again`, also those made at an earlier end.
+    pub(super) fn settle(&mut self, end: End, again: bool) {
+        self.mapper.settle(end, again, &mut self.out);
+    }
+
+    /// The file goes on after an end.
+    pub(super) fn go_on(&mut self) {
+        self.mapper.go_on(&mut self.out);
+    }
+
+    /// Brings the counts up to date with what the events so far showed.
+    pub(super) fn count(&mut self) {
+        self.counts.held = self.out.held();
+        self.counts.notes = self.out.notes.iter().map(|(note, count)| (note.words()[0], *count)).collect();
     }
 
     /// Makes events of a line, and counts it.
@@ -139,31 +168,34 @@ fn take_record(row: &Row, mapper: &mut dyn Mapper, text: &str, out: &mut Out, co
         keep::unparsed(text.as_bytes(), &fault, out);
         return Became::Kept;
     }
-    let mut count = |kind: &str| {
-        let full = counts.unknown.len() >= MOST_NAMES && !counts.unknown.contains_key(kind);
-        *counts.unknown.entry(if full { "others".to_owned() } else { kind.to_owned() }).or_default() += 1;
-    };
     // A name out of a file may be anything, and of any length.
-    let named = |kind: String| match kind.is_empty() {
+    let named = |kind: &str| match kind.is_empty() {
         true => "untyped".to_owned(),
         false => kind.chars().take(LONGEST_NAME).collect(),
     };
+    let keep = |kind: String, names: &mut BTreeMap<String, u64>, out: &mut Out| {
+        keep::record(row.name, &kind, text, out);
+        let full = names.len() >= MOST_NAMES && !names.contains_key(&kind);
+        *names.entry(if full { "others".to_owned() } else { kind }).or_default() += 1;
+    };
     match fate {
+        // Nothing is called mapped that is in no event.
+        Fate::Mapped if out.drafts.len() == from && !out.is_held() => {
+            let kind = Object::parse(text).and_then(|record| Some(record.text("type")?.into_string()));
+            keep(named(&kind.unwrap_or_default()), &mut counts.kept, out);
+            Became::Kept
+        }
         Fate::Mapped => Became::Events,
         Fate::Kept(kind) => {
-            keep::record(row.name, &named(kind.into_owned()), text, out);
+            keep(named(&kind), &mut counts.kept, out);
             Became::Kept
         }
         Fate::Unknown(kind) => {
-            let kind = named(kind);
-            count(&kind);
-            keep::record(row.name, &kind, text, out);
+            keep(named(&kind), &mut counts.unknown, out);
             Became::Kept
         }
         Fate::Partly(kind) => {
-            let kind = named(kind);
-            count(&kind);
-            keep::record(row.name, &kind, text, out);
+            keep(named(&kind), &mut counts.unknown, out);
             Became::Events
         }
         Fate::Refused(why) => {

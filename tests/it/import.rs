@@ -12,37 +12,37 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-struct Root {
-    dir: tempfile::TempDir,
-    store: Store,
+pub struct Root {
+    pub dir: tempfile::TempDir,
+    pub store: Store,
 }
 
 impl Root {
-    fn new() -> Root {
+    pub fn new() -> Root {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path().join("root")).unwrap();
         Root { dir, store }
     }
 
-    fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+    pub fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let path = self.dir.path().join("logs").join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, bytes).unwrap();
         path
     }
 
-    fn command(&self, args: &[&str], paths: &[&Path]) -> Command {
+    pub fn command(&self, args: &[&str], paths: &[&Path]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_foldlog"));
         command.arg("--root").arg(self.store.root()).arg("import").args(args).args(paths);
         command
     }
 
-    fn import(&self, args: &[&str], paths: &[&Path]) -> Ran {
+    pub fn import(&self, args: &[&str], paths: &[&Path]) -> Ran {
         Ran::from(self.command(&[&["--json"], args].concat(), paths).output().unwrap())
     }
 
     /// Type, id and data of every event of a session.
-    fn events(&self, session: &str) -> Vec<(String, Option<String>, String)> {
+    pub fn events(&self, session: &str) -> Vec<(String, Option<String>, String)> {
         let reader = self.store.reader(session).unwrap();
         let (mut items, mut events) = (reader.items().unwrap(), Vec::new());
         while let Some(item) = items.next().unwrap() {
@@ -59,16 +59,16 @@ impl Root {
         events
     }
 
-    fn fold(&self, session: &str) -> SessionRecord {
+    pub fn fold(&self, session: &str) -> SessionRecord {
         self.store.get(session).unwrap()
     }
 }
 
 #[derive(Debug)]
-struct Ran {
-    code: Option<i32>,
-    json: Vec<Value>,
-    words: String,
+pub struct Ran {
+    pub code: Option<i32>,
+    pub json: Vec<Value>,
+    pub words: String,
 }
 
 impl From<Output> for Ran {
@@ -148,9 +148,11 @@ fn the_report_has_exactly_these_members_and_adds_up() {
         "events",
         "file",
         "format",
+        "kept",
         "kept_raw",
         "lines",
         "mapped",
+        "notes",
         "salvaged",
         "session_id",
         "unknown",

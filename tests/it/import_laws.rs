@@ -145,9 +145,12 @@ proptest! {
         let source = source(&file, Some(ALL[transcript].1));
         let mut importer = Importer::new(&file[..], &source);
         let lines: Vec<&[u8]> = physical_lines(&file).collect();
-        let (mut salvaged, mut damaged) = (0, 0);
+        let (mut salvaged, mut damaged, mut mapped, mut held) = (0, 0, 0, 0);
         while let Some(step) = importer.next(true).unwrap() {
             let counts = importer.counts();
+            let is_in_events = counts.mapped == mapped || !step.drafts.is_empty() || counts.held > held;
+            prop_assert!(is_in_events, "mapped, and in no event: line {}", step.line);
+            (mapped, held) = (counts.mapped, counts.held);
             if step.damage.is_some() {
                 damaged += 1;
                 let kept: Vec<u8> = step.drafts.iter().flat_map(|draft| kept(draft.type_name(), draft.data())).collect();
@@ -166,6 +169,7 @@ proptest! {
         prop_assert_eq!(counts.lines, counts.mapped + counts.kept_raw + counts.damaged);
         prop_assert_eq!(counts.lines, lines.iter().filter(|line| !is_blank(line)).count() as u64);
         prop_assert_eq!(counts.damaged, damaged);
+        prop_assert_eq!(counts.held, 0, "mapped, and in no event when the file ended");
     }
 
     #[test]
@@ -254,8 +258,8 @@ proptest! {
             prop_assert!(found.is_some(), "missing: {wanted:?} of {brought:?}");
             extra.remove(found.unwrap());
         }
-        // What a torn line gave, and ends that the end of the file brought too early.
-        let early = |(name, _): &&(String, String)| !matches!(&**name, "unparsed" | "model_call_ended" | "turn_ended");
+        // What a torn line gave, and ends that the end of the file brought too early, with the start that takes them back.
+        let early = |(name, _): &&(String, String)| !matches!(&**name, "unparsed" | "model_call_ended" | "turn_ended" | "turn_started");
         let ends_in_records = cuts.iter().all(|cut| file[..*cut].ends_with(b"\n"));
         prop_assert!(!ends_in_records || extra.iter().find(early).is_none(), "twice: {extra:?}");
     }

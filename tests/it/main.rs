@@ -72,6 +72,7 @@ mod fuzz_found;
 mod housekeeping;
 mod live;
 mod import;
+mod import_identity;
 mod import_laws;
 mod lock;
 mod memory;

@@ -46,7 +46,7 @@ impl Imported {
 }
 
 pub fn source(file: &[u8], format: Option<SourceFormat>) -> Source {
-    let name = SourceName { stem: "stem".into(), parent: None };
+    let name = SourceName { stem: "stem".into(), ..SourceName::default() };
     Source::identify(file, &name, format).expect("a format that is known")
 }
 

@@ -3,7 +3,7 @@
 use super::ImportArgs;
 use super::files::Input;
 use super::report::Report;
-use super::target::{self, Sink, State};
+use super::target::{self, Mark, Sink};
 use crate::cli::out::Out;
 use crate::cli::{Exit, Failure, Outcome};
 use foldlog::{CaluteDocument, CaluteDocuments, ImportCounts, SessionRecord, Source, Store};
@@ -63,10 +63,10 @@ fn record(
     store: &Store,
 ) -> Result<u64, Failure> {
     let id = &source.session_id;
-    let known: Option<SessionRecord> = match target::state_of(source, store)? {
-        State::New => None,
-        State::Ours => Some(store.get(id.clone())?),
-        State::Other => return Err(target::not_ours(id, input)),
+    let known: Option<SessionRecord> = match target::find_mark(source, store)? {
+        None => None,
+        Some((_, Mark::Ours)) => Some(store.get(id.clone())?),
+        Some(_) => return Err(target::not_ours(id, input)),
     };
     let drafts = document.drafts(known.as_ref())?;
     let events = drafts.len() as u64;

@@ -2,13 +2,15 @@
 
 use crate::cli::walk::{files_below, has_extension};
 use crate::cli::{Exit, Failure};
-use foldlog::SourceName;
+use foldlog::{Source, SourceFormat, SourceName};
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 /// How much of a file is looked at to tell what it is.
 const HEAD: u64 = 1 << 20;
+/// How much is looked at if that was not enough.
+const MOST_HEAD: u64 = 64 << 20;
 /// How much is read at once.
 const BUFFER: usize = 256 << 10;
 const COMPRESSED: &str = "compressed: unpack it first, with `zstd -d`";
@@ -25,14 +27,10 @@ pub(crate) struct Input {
 
 impl Input {
     fn new(path: &Path, parts: Vec<PathBuf>, named: bool) -> Input {
-        let text = |path: Option<&std::ffi::OsStr>| path.map(|part| part.to_string_lossy().into_owned());
-        let folder = path.parent().filter(|folder| folder.file_name().is_some_and(|name| name == "subagents"));
-        let parent = folder.and_then(|folder| text(folder.parent()?.file_name()));
-        let stem = match parts.len() {
-            1 if parts[0] == path => text(path.file_stem()),
-            _ => text(path.file_name()),
-        };
-        let name = SourceName { stem: stem.unwrap_or_default(), parent };
+        let mut name = SourceName::of(&std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
+        if parts.len() != 1 || parts[0] != path {
+            name.stem = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        }
         Input { path: path.to_owned(), parts, name, named }
     }
 
@@ -60,11 +58,19 @@ impl Input {
         Ok(BufReader::with_capacity(BUFFER, Parts(files)))
     }
 
-    /// Its first bytes.
-    pub(crate) fn head(&self) -> Result<Vec<u8>, Failure> {
-        let mut head = Vec::new();
-        self.open()?.take(HEAD).read_to_end(&mut head).map_err(|error| self.failed("read", &error))?;
-        Ok(head)
+    /// What it is, from its first bytes: more of them where a conversation begins late, or after a long line.
+    pub(crate) fn identify(&self, format: Option<SourceFormat>) -> Result<Option<Source>, Failure> {
+        let (mut head, mut input, mut size) = (Vec::new(), self.open()?, HEAD);
+        loop {
+            let missing = size - head.len() as u64;
+            let failed = |error: io::Error| self.failed("read", &error);
+            let read = input.by_ref().take(missing).read_to_end(&mut head).map_err(failed)? as u64;
+            let source = Source::identify(&head, &self.name, format);
+            if source.as_ref().is_some_and(|source| source.has_conversation) || read < missing || size >= MOST_HEAD {
+                return Ok(source);
+            }
+            size = MOST_HEAD;
+        }
     }
 
     pub(crate) fn failed(&self, doing: &str, error: &io::Error) -> Failure {

@@ -8,7 +8,7 @@ mod target;
 
 use super::out::Out;
 use super::progress::ByteProgress;
-use super::{Exit, Failure, Outcome, words};
+use super::{Exit, Failure, Outcome, look, words};
 use clap::Args;
 use files::Input;
 use foldlog::{Importer, Source, SourceFormat, Store};
@@ -68,8 +68,13 @@ pub(crate) fn run(args: &ImportArgs, store: &Store, out: &mut Out) -> Outcome {
         words("there is no .jsonl or .json file to import");
         exit = Exit::No;
     }
+    let mut passed = Vec::new();
     for input in inputs {
-        exit = exit.max(told(import(args, &input, store, out))?);
+        exit = exit.max(told(import(args, &input, store, &mut passed, out))?);
+    }
+    if let Some(first) = passed.first() {
+        let files = look::count(passed.len() as u64, "file");
+        words(&format!("passed over {files} without a conversation of an agent that foldlog knows, such as {first}"));
     }
     Ok(exit)
 }
@@ -83,9 +88,15 @@ fn told(result: Outcome) -> Outcome {
     }
 }
 
-/// Imports one file, all of it.
-fn import(args: &ImportArgs, input: &Input, store: &Store, out: &mut Out) -> Outcome {
-    let Some(source) = identify(args, input)? else { return Ok(not_recognised(input)) };
+/// Imports one file, all of it. A directory may hold any files: those that are not recognised there are `passed` over.
+fn import(args: &ImportArgs, input: &Input, store: &Store, passed: &mut Vec<String>, out: &mut Out) -> Outcome {
+    let Some(source) = identify(args, input)? else {
+        if !input.named {
+            passed.push(input.shown());
+            return Ok(Exit::Fine);
+        }
+        return Ok(not_recognised(input));
+    };
     if source.format == SourceFormat::Calute {
         return documents::import(args, input, &source, store, out);
     }
@@ -122,20 +133,22 @@ fn drain<R: BufRead>(
     Ok(steps)
 }
 
+/// What a file is. Without a conversation it is nothing, lest it take the id of a session that has one; but a file that
+/// was named together with its format is believed.
 fn identify(args: &ImportArgs, input: &Input) -> Result<Option<Source>, Failure> {
-    let head = input.head()?;
-    Ok(Source::identify(&head, &input.name, args.format.0))
+    let source = input.identify(args.format.0)?;
+    let is_believed = input.named && args.format.0.is_some();
+    Ok(source.filter(|source| source.has_conversation || is_believed))
 }
 
 fn not_recognised(input: &Input) -> Exit {
     let why = match input.len() {
         0 => "empty: there is nothing to import",
         _ => {
-            "not recognised as a log of any agent we know; name its format with --format, or see `foldlog doctor`; events \
-             of one's own are recorded with `foldlog record`"
+            "not recognised: no conversation of an agent that foldlog knows is in it; name its format with --format, or \
+             see `foldlog doctor`; record your own events with `foldlog record`"
         }
     };
     words(&format!("{}: {why}", input.shown()));
-    // A directory may hold anything; a file that was named was meant.
-    if input.named { Exit::No } else { Exit::Fine }
+    Exit::No
 }

@@ -24,6 +24,10 @@ pub(crate) struct Report {
     salvaged: u64,
     events: u64,
     unknown: BTreeMap<String, u64>,
+    kept: BTreeMap<String, u64>,
+    notes: BTreeMap<&'static str, u64>,
+    #[serde(skip)]
+    in_words: Vec<String>,
     #[serde(skip)]
     told: u64,
 }
@@ -41,6 +45,9 @@ impl Report {
             salvaged: 0,
             events: 0,
             unknown: BTreeMap::new(),
+            kept: BTreeMap::new(),
+            notes: BTreeMap::new(),
+            in_words: Vec::new(),
             told: 0,
         }
     }
@@ -63,6 +70,9 @@ impl Report {
         self.salvaged = counts.salvaged;
         self.events = counts.events;
         self.unknown.clone_from(&counts.unknown);
+        self.kept.clone_from(&counts.kept);
+        self.notes.clone_from(&counts.notes);
+        self.in_words = counts.notes_in_words();
     }
 
     /// Prints it; the exit code says whether anything was damaged.
@@ -99,6 +109,9 @@ impl Report {
                 self.damaged,
                 look::count(self.salvaged, "record")
             ));
+        }
+        for note in &self.in_words {
+            line.push_str(&format!(", {note}"));
         }
         line.push_str(&format!("; {}", look::count(self.events, "new event")));
         out.line(&line)

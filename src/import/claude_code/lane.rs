@@ -1,7 +1,8 @@
 //! One conversation of a transcript: its turn, and the model's message that may go on.
 
-use crate::event::{ModelCallEnded, TurnEnded};
-use crate::import::Out;
+use crate::event::{ModelCallEnded, TurnEnded, TurnStarted};
+use crate::import::{Held, Out};
+use crate::status::TurnStatus;
 use crate::time::Timestamp;
 use std::collections::VecDeque;
 
@@ -17,6 +18,8 @@ pub(super) struct Lane {
     pub(super) nameless: VecDeque<String>,
     /// Call of the tool that starts sub-agents, while it runs.
     pub(super) delegated: Option<String>,
+    /// The turn whose end was concluded from the end of the file, and when that was.
+    concluded: Option<(String, Option<Timestamp>)>,
 }
 
 /// A message of the model, until a line shows that no more of it comes.
@@ -26,8 +29,12 @@ pub(super) struct Message {
     /// The end of its turn, if it is the last of it.
     pub(super) turn_ended: Option<TurnEnded<'static>>,
     pub(super) time: Option<Timestamp>,
+    /// It has text, and has called no tool.
+    pub(super) answers: bool,
     /// Its end has been given out, at the end of the file.
     pub(super) told: bool,
+    /// Its lines that became nothing else.
+    pub(super) held: Vec<Held>,
 }
 
 impl Message {
@@ -37,6 +44,7 @@ impl Message {
             return;
         }
         out.late(self.time, self.ended.clone());
+        self.held.drain(..).for_each(|held| out.made(held));
         if let Some(ended) = &self.turn_ended {
             out.late(self.time, ended.clone());
         }
@@ -60,6 +68,22 @@ impl Lane {
             }
             _ => false,
         }
+    }
+
+    /// The file ends: a last message that is text without a call has answered its turn, whatever it says of its end.
+    pub(super) fn conclude(&mut self, out: &mut Out) {
+        let answered = self.message.as_ref().is_some_and(|message| message.answers && message.turn_ended.is_none());
+        if let Some(turn) = self.turn.clone().filter(|_| answered && self.concluded.is_none()) {
+            self.concluded = Some((turn.clone(), out.last_heard(&turn)));
+            out.imply_end_late(TurnEnded::success(turn));
+        }
+    }
+
+    /// The file goes on: the turn has not ended.
+    pub(super) fn go_on(&mut self, out: &mut Out) {
+        let Some((turn, time)) = self.concluded.take() else { return };
+        out.late(time, TurnEnded::new(turn.clone()).status(TurnStatus::Interrupted));
+        out.late(time, TurnStarted::new(turn, ""));
     }
 
     /// No more of the message comes.

@@ -10,7 +10,7 @@ use crate::event::{
     AgentTransition, Attachment, ModelCallEnded, ModelCallStarted, Parent, ReasoningDelta, SessionUpdated, TextDelta,
     ToolCallEnded, ToolCallStarted, TurnEnded, TurnStarted, Usage,
 };
-use crate::import::{Fate, Identity, Mapper, Out, Row, SourceFormat, is_one_of, millis_between};
+use crate::import::{End, Fate, Held, Identity, Mapper, Note, Out, Row, SourceFormat, is_one_of, millis_between};
 use crate::json::{Json, Metadata};
 use crate::mend::{Object, array, words};
 use crate::status::{ToolCallStatus, TurnStatus};
@@ -22,8 +22,11 @@ pub(super) const ROW: Row = Row {
     format: SourceFormat::ClaudeCode,
     name: "claude-code",
     is_record,
+    speaks,
     identify,
-    mapper: |_| Box::new(ClaudeCode::default()),
+    mapper: |source| {
+        Box::new(ClaudeCode { is_sub_agent: source.agent_id.is_some().then_some(true), ..ClaudeCode::default() })
+    },
 };
 
 /// Known records that are no events of ours.
@@ -38,8 +41,18 @@ const REJECTED: &str = "The user doesn't want to proceed with this tool use";
 fn is_record(_: &str, record: &Object<'_>) -> bool {
     let named = record.raw("type").is_some_and(|kind| kind.starts_with('"'));
     let of_claude = ["sessionId", "leafUuid", "parentUuid", "messageId", "isSidechain"];
-    let known = || record.raw("data").is_none() && record.text("type").is_some_and(|kind| is_one_of(KEPT, &kind));
-    named && record.raw("payload").is_none() && (of_claude.iter().any(|key| record.raw(key).is_some()) || known())
+    named && record.raw("payload").is_none() && of_claude.iter().any(|key| record.raw(key).is_some())
+}
+
+/// Others write `user` and `assistant` records too, with the text elsewhere: Qwen Code in `message.parts`, Grok in
+/// `content`, Droid under other types. iFlow's have the same shape, but its sessions are called `session-`.
+fn speaks(record: &Object<'_>) -> bool {
+    let said = matches!(record.text("type").as_deref(), Some("user" | "assistant"));
+    let message = record.object("message").filter(|message| message.raw("parts").is_none());
+    let content = message.and_then(|message| message.raw("content"));
+    let chained = ["sessionId", "parentUuid", "isSidechain", "uuid"].iter().any(|key| record.raw(key).is_some());
+    let of_iflow = || record.text("sessionId").is_some_and(|id| id.starts_with("session-"));
+    said && chained && content.is_some_and(|content| content.starts_with(['"', '['])) && !of_iflow()
 }
 
 fn identify(record: &Object<'_>, known: &mut Identity) {
@@ -47,7 +60,9 @@ fn identify(record: &Object<'_>, known: &mut Identity) {
         known.time = record.time("timestamp");
     }
     let Some(session) = record.text("sessionId").filter(|_| known.session_id.is_none()) else { return };
-    let agent = record.text("agentId").filter(|_| record.is_true("isSidechain"));
+    // Older files of sub-agents say only by their name whose they are.
+    let by_name = || Some(known.name.stem.strip_prefix("agent-")?.to_owned().into());
+    let agent = record.is_true("isSidechain").then(|| record.text("agentId").or_else(by_name)).flatten();
     known.session_id = Some(match &agent {
         // A sub-agent's own file: its lines bear the session id of the one that started it, or one of their own.
         Some(agent) if !session.contains(agent.as_str()) => {
@@ -101,10 +116,18 @@ impl Mapper for ClaudeCode {
         }
     }
 
-    fn settle(&mut self, again: bool, out: &mut Out) {
-        for message in self.sorted_lanes().filter_map(|lane| lane.message.as_mut()) {
-            message.tell(again, out);
+    fn settle(&mut self, end: End, again: bool, out: &mut Out) {
+        for lane in self.sorted_lanes() {
+            match (end, &mut lane.message) {
+                (End::Pause, Some(message)) => message.tell(again, out),
+                (End::Pause, None) => {}
+                (End::File, _) => lane.conclude(out),
+            }
         }
+    }
+
+    fn go_on(&mut self, out: &mut Out) {
+        self.sorted_lanes().for_each(|lane| lane.go_on(out));
     }
 }
 
@@ -192,7 +215,7 @@ impl ClaudeCode {
         here.end_message(out);
         if let Some(before) = here.turn.take() {
             // The next prompt is how it shows that the one before was answered.
-            out.push(TurnEnded::success(before));
+            out.imply_end(TurnEnded::success(before));
         }
         let mut started = TurnStarted::new(turn_id.as_str(), prompt).attachments(attachments);
         if !lane.is_empty() {
@@ -265,6 +288,7 @@ impl ClaudeCode {
         let same = self.lanes.entry(lane.clone()).or_default().goes_on(&id, out);
         if self.lanes.entry(lane.clone()).or_default().turn.is_none() {
             // What answers no prompt that we know of: a turn all the same.
+            out.note(Note::TurnWithoutPrompt);
             self.start_turn(&lane, line, "", Vec::new(), out);
         }
         let turn = self.lanes.get(&lane).and_then(|here| here.turn.clone()).unwrap_or_default();
@@ -275,7 +299,7 @@ impl ClaudeCode {
             let since = self.lanes.get(&lane).and_then(|here| here.since);
             out.push_at(since, started);
         }
-        let failed = line.is_true("isApiErrorMessage");
+        let (failed, before) = (line.is_true("isApiErrorMessage"), out.drafts.len());
         let mut unknown = None;
         let (mut spoke, mut called) = (String::new(), false);
         for (at, raw) in message.array("content").unwrap_or_default().into_iter().enumerate() {
@@ -300,7 +324,12 @@ impl ClaudeCode {
         let ended = end_of(line, &message, &turn, &id, failed.then_some(spoke.as_str()));
         let turn_ended = end_of_turn(line, &message, &turn, called, failed.then_some(spoke.as_str()));
         let here = self.lanes.entry(lane).or_default();
-        here.message = Some(Message { id, ended, turn_ended, time: out.time(), told: false });
+        let mut held: Vec<Held> = here.message.take().map(|message| message.held).unwrap_or_default();
+        if same && out.drafts.len() == before {
+            held.push(out.hold());
+        }
+        let answers = !called && !failed && message.array("content").is_some_and(|content| !content.is_empty());
+        here.message = Some(Message { id, ended, turn_ended, time: out.time(), answers, told: false, held });
         unknown.map_or(Fate::Mapped, Fate::Partly)
     }
 

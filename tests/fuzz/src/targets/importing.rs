@@ -7,12 +7,13 @@ use foldlog::{CaluteDocuments, Event, Source, SourceFormat, SourceName};
 
 pub fn run(bytes: &[u8]) {
     let (format, file) = spoilt(&mut Input::new(bytes));
-    let name = SourceName { stem: "stem".into(), parent: None };
+    let name = SourceName { stem: "stem".into(), ..SourceName::default() };
     let _ = (SourceFormat::detect(&file), Source::identify(&file, &name, None));
     assert!(CaluteDocuments::of(&file).count() <= file.len());
     let imported = import(&file, format);
     assert!(imported.add_up(), "{:?}", imported.counts);
     assert_eq!(imported.counts.damaged, imported.damaged.len() as u64);
+    assert_eq!(imported.counts.held, 0, "mapped, and in no event");
     if format != SourceFormat::Calute {
         let lines = file.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&file).split(|byte| *byte == b'\n');
         assert_eq!(imported.counts.lines, lines.filter(|line| !is_blank(line)).count() as u64);

@@ -5,6 +5,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, JournalRecovered};
 use crate::id::SessionId;
 use crate::line::{self, Decoded};
+use crate::ours::{self, Claim};
 use crate::prefill;
 use crate::scan::{Refused, Scanner};
 use crate::segment::{self, Header};
@@ -60,6 +61,8 @@ pub(crate) struct Opened {
     pub(crate) has_entries: bool,
     /// The disk refused to give some of these lines.
     pub(crate) refused: Option<Refused>,
+    /// It belongs to another file or another journal: it has no header for us, and is one gap.
+    pub(crate) foreign: bool,
 }
 
 impl Opened {
@@ -78,12 +81,14 @@ impl Opened {
         self.len = if self.is_prefilled() { prefill::end_of_lines(&*self.file, file_len) } else { file_len };
     }
 
-    /// Whether its header, if that can be read, belongs to another file or another journal. Nothing is another journal's as
-    /// long as ours is not known.
-    pub(crate) fn is_foreign(&self, journal: Option<&str>) -> bool {
-        self.header.as_ref().is_some_and(|header| {
+    /// The same as the journal sees it: a header of another file or another journal is none, so that it seals, explains and
+    /// replaces nothing. As long as our journal is not known, no file is another journal's.
+    fn seen_by(mut self, journal: Option<&str>) -> Opened {
+        self.foreign = self.header.as_ref().is_some_and(|header| {
             header.segment != self.segment || journal.is_some_and(|journal| journal != header.journal)
-        })
+        });
+        self.header = self.header.filter(|_| !self.foreign);
+        self
     }
 
     /// Whether the opening that wrote its end also wrote the segment that begins with this header: then all of it had been on
@@ -95,7 +100,7 @@ impl Opened {
         }
     }
 
-    /// The last segment that this one stands for.
+    /// The last segment that this one replaces; itself, if it is not compacted.
     pub(crate) fn stands_through(&self) -> u64 {
         let compacted = self.header.as_ref().and_then(|header| header.compacted.as_ref());
         compacted.map_or(self.segment, |compacted| compacted.through)
@@ -163,9 +168,14 @@ impl Files {
         }
     }
 
-    /// The same for whoever is to write: what the disk refuses to give is not damage, and not nothing.
-    pub(crate) fn peek_strictly(&self, listed: Listed) -> Result<Option<Opened>> {
-        match self.peek(listed)? {
+    /// The same, as a journal sees the segment.
+    pub(crate) fn peek_for(&self, journal: Option<&str>, listed: Listed) -> Result<Option<Opened>> {
+        Ok(self.peek(listed)?.map(|opened| opened.seen_by(journal)))
+    }
+
+    /// The same for a writer: bytes that the disk refuses to give are an error, not damage.
+    pub(crate) fn peek_strictly(&self, journal: Option<&str>, listed: Listed) -> Result<Option<Opened>> {
+        match self.peek_for(journal, listed)? {
             Some(Opened { refused: Some(refused), .. }) => {
                 Err(refused.to_error("read the first lines of", &self.path(listed.segment)))
             }
@@ -195,32 +205,53 @@ impl Files {
         }
     }
 
-    /// The newest good header among these segments: of those that name the session of this directory, else of all. So
-    /// a file copied in from elsewhere does not make our own ones look foreign.
+    /// The newest header of the journal that these segments belong to; `None` if none of them has a good one.
     pub(crate) fn newest_header(&self, segments: &[Listed]) -> Result<Option<Header>> {
-        self.newest_header_by(Files::peek, segments)
+        let Some(journal) = self.journal_of(segments)? else { return Ok(None) };
+        let peek = |listed| self.peek_for(Some(&journal), listed);
+        Ok(newest_header(segments, &peek)?.map(|(_, header)| header))
     }
 
-    /// The same, with the files looked at by `peek`.
-    pub(crate) fn newest_header_by(
-        &self,
-        peek: fn(&Files, Listed) -> Result<Option<Opened>>,
-        segments: &[Listed],
-    ) -> Result<Option<Header>> {
-        let ours = self.dir.file_name().and_then(|name| name.to_str()).and_then(SessionId::from_directory_name);
-        let mut other = None;
-        for listed in segments.iter().rev() {
-            let Some(Opened { header: Some(header), .. }) = peek(self, *listed)? else { continue };
-            if header.segment != listed.segment {
-                continue;
-            }
-            if ours.as_ref().is_none_or(|ours| ours.as_str() == header.session_id) {
-                return Ok(Some(header));
-            }
-            other.get_or_insert(header);
-        }
-        Ok(other)
+    /// The same for a writer: what the disk refuses to give of the newest header, or of a file after it, is an error.
+    pub(crate) fn newest_header_strictly(&self, segments: &[Listed]) -> Result<Option<Header>> {
+        let newest_good = newest_header(segments, &|listed| self.peek_strictly(None, listed))?;
+        let strict_from = newest_good.map_or(0, |(segment, _)| segment);
+        let journal = self.journal_by(segments, &|listed| match listed.segment >= strict_from {
+            true => self.peek_strictly(None, listed),
+            false => self.peek(listed),
+        })?;
+        let Some(journal) = journal else { return Ok(None) };
+        let peek = |listed| self.peek_strictly(Some(&journal), listed);
+        Ok(newest_header(segments, &peek)?.map(|(_, header)| header))
     }
+
+    /// The journal that these segments belong to; `None` if none of them has a good header.
+    pub(crate) fn journal_of(&self, segments: &[Listed]) -> Result<Option<String>> {
+        self.journal_by(segments, &|listed| self.peek(listed))
+    }
+
+    fn journal_by(&self, segments: &[Listed], peek: &Peek<'_>) -> Result<Option<String>> {
+        let name = self.dir.file_name().and_then(|name| name.to_str());
+        let session = name.and_then(SessionId::from_directory_name);
+        let files: Vec<u64> = segments.iter().map(|listed| listed.segment).collect();
+        ours::journal_of(&files, session.as_ref().map(SessionId::as_str), |at| {
+            let header = peek(segments[at])?.and_then(|opened| opened.header);
+            Ok(header.and_then(|header| Claim::of(segments[at].segment, &header)))
+        })
+    }
+}
+
+/// Reads the first lines of a segment.
+type Peek<'a> = dyn Fn(Listed) -> Result<Option<Opened>> + 'a;
+
+/// The newest good header, and the segment it is in.
+fn newest_header(segments: &[Listed], peek: &Peek<'_>) -> Result<Option<(u64, Header)>> {
+    for listed in segments.iter().rev() {
+        if let Some(header) = peek(*listed)?.and_then(|opened| opened.header) {
+            return Ok(Some((listed.segment, header)));
+        }
+    }
+    Ok(None)
 }
 
 fn peek_at(Listed { segment, len }: Listed, file: Arc<dyn StorageFile>) -> Opened {
@@ -236,6 +267,7 @@ fn peek_at(Listed { segment, len }: Listed, file: Arc<dyn StorageFile>) -> Opene
         has_lines: false,
         has_entries: false,
         refused: None,
+        foreign: false,
     };
     read_first_lines(&mut scanner, &mut opened);
     opened.refused = refused_so_far(&scanner);

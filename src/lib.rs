@@ -75,6 +75,7 @@ mod fold;
 mod redact;
 mod export;
 mod segment;
+mod ours;
 mod prefill;
 mod block;
 mod scan;

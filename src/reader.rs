@@ -281,8 +281,8 @@ impl Reader {
 /// The oldest header of this journal: a file before it may never have been created.
 fn first_header(files: &Files, listed: &[Listed], journal: Option<&str>) -> Result<Option<Header>> {
     for listed in listed {
-        let header = files.peek(*listed)?.and_then(|opened| opened.header);
-        if header.as_ref().is_some_and(|header| Some(header.journal.as_str()) == journal) {
+        let header = files.peek_for(journal, *listed)?.and_then(|opened| opened.header);
+        if header.is_some() {
             return Ok(header);
         }
     }

@@ -61,7 +61,7 @@ pub(crate) struct Resume {
 /// be opened, or if the disk refuses to give what tells where to go on. Damage is no error.
 pub(crate) fn recover(files: &Files, session_id: &str) -> Result<Resume> {
     let (listed, torn) = files.list()?;
-    let header = files.newest_header_by(Files::peek_strictly, &listed)?;
+    let header = files.newest_header_strictly(&listed)?;
     // A merged segment keeps the lowest number, and all numbers that it stands for are used.
     let merged = header.as_ref().and_then(|header| header.compacted.as_ref()).map_or(0, |compacted| compacted.through);
     let newest = listed.last().map_or(0, |newest| newest.segment);
@@ -88,7 +88,7 @@ pub(crate) fn recover(files: &Files, session_id: &str) -> Result<Resume> {
         return Ok(Resume { journal, next_segment, sizes, next_seq, prev, activity, report, recovered });
     };
 
-    let last_seq = tail.iter().map(|survey| survey.sifter.last()).max().unwrap_or_default();
+    let last_seq = tail.iter().map(|survey| survey.sifter.settled()).max().unwrap_or_default();
     let mut report = Recovery { clean: true, last_seq: Seq::new(last_seq), cuts: never_created, ..Recovery::default() };
     if newest.opened.file_len > newest.end() {
         cut_tail(files, newest)?;

@@ -4,6 +4,7 @@ use crate::activity::Activity;
 use crate::event::OpenTurn;
 use crate::fit;
 use crate::line::{self, Decoded};
+use crate::seq::Seq;
 use crate::time::Timestamp;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
@@ -41,7 +42,8 @@ pub(crate) struct Header {
     /// Features that a reader must understand.
     #[serde(default)]
     pub(crate) needs: Vec<String>,
-    /// Where the segment before ends. `null` for the first.
+    /// Where the segment before ends. `null` for the first; a header without this member is no header.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub(crate) prev: Option<Seal>,
     #[serde(default)]
     pub(crate) turns: u64,
@@ -93,12 +95,40 @@ pub(crate) struct Epoch {
 }
 
 impl Header {
-    /// Reads a header from its line, line break excluded; `None` if it is not a whole one.
+    /// Reads a header from its line, line break excluded; `None` if it is not a whole one, or contradicts itself.
     pub(crate) fn decode(line: &[u8]) -> Option<Header> {
         match line::decode(line) {
-            Decoded::Header(text) => serde_json::from_str(text).ok(),
+            Decoded::Header(text) => serde_json::from_str(text).ok().filter(Header::holds),
             _ => None,
         }
+    }
+
+    /// Whether its numbers can be true. Readers and recovery rely on these relations: a segment that names itself or a later
+    /// one as its predecessor would send them round in circles.
+    fn holds(&self) -> bool {
+        let in_order = self.epoch <= self.segment
+            && self.prev.is_none_or(|prev| prev.segment < self.segment && prev.last_seq < self.first_seq)
+            && self.compacted.as_ref().is_none_or(|compacted| {
+                compacted.through >= self.segment && (compacted.entries == 0 || compacted.last_seq >= self.first_seq)
+            });
+        in_order && !self.session_id.is_empty() && self.numbers().all(|number| number <= Seq::MAX.get())
+    }
+
+    /// Every number in it.
+    fn numbers(&self) -> impl Iterator<Item = u64> {
+        let prev = self.prev.map(|prev| [prev.segment, prev.last_seq, prev.bytes]);
+        let epochs = self.compacted.iter().flat_map(|compacted| &compacted.epochs);
+        let epochs = epochs.flat_map(|epoch| [epoch.epoch, epoch.first_seq, epoch.prev_last_seq]);
+        let compacted = self.compacted.as_ref();
+        let compacted = compacted.map(|c| [c.through, c.last_seq, c.last_bytes, c.entries]);
+        let open =
+            self.open.iter().flat_map(|turn| std::iter::once(turn.seq).chain(turn.calls.iter().map(|call| call.seq)));
+        [self.foldlog, self.segment, self.epoch, self.first_seq, self.turns, self.errors]
+            .into_iter()
+            .chain(prev.into_iter().flatten())
+            .chain(compacted.into_iter().flatten())
+            .chain(epochs)
+            .chain(open)
     }
 
     /// The line, line break included.
@@ -205,7 +235,7 @@ pub(crate) fn temporary_number_of(name: &str) -> Option<u64> {
 /// The segment whose file has this name.
 pub(crate) fn number_of(name: &str) -> Option<u64> {
     let number = name.strip_suffix(".jsonl")?.parse().ok()?;
-    (number > 0 && file_name(number) == name).then_some(number)
+    ((1..=Seq::MAX.get()).contains(&number) && file_name(number) == name).then_some(number)
 }
 
 /// The name of the file that keeps what recovery cut from a segment.

@@ -60,8 +60,11 @@ impl Flaw {
 /// Sifts one segment, line by line.
 #[derive(Debug)]
 pub(crate) struct Sifter {
-    /// The last number given out.
+    /// The last number delivered.
     last: u64,
+    /// Up to this number all have been delivered or reported missing. May be higher than `last`, also where a header lies:
+    /// so it never decides whether an entry is delivered.
+    settled: u64,
     /// The last number that the segment can hold, as far as that is known.
     most: u64,
     /// Holes in the numbers are on purpose.
@@ -102,10 +105,12 @@ struct Candidate {
 }
 
 impl Sifter {
-    /// For a segment whose first line starts at `offset`, behind the number `last`.
-    pub(crate) fn new(offset: u64, last: u64, compacted: bool) -> Sifter {
+    /// For a segment whose first line starts at `offset`, after the entry `last`, where the numbers up to `settled` are
+    /// accounted for.
+    pub(crate) fn new(offset: u64, last: u64, settled: u64, compacted: bool) -> Sifter {
         Sifter {
             last,
+            settled: settled.max(last),
             most: u64::MAX,
             compacted,
             seen: Seen::default(),
@@ -123,9 +128,14 @@ impl Sifter {
         self.most = most;
     }
 
-    /// The last number given out.
+    /// The last number delivered.
     pub(crate) fn last(&self) -> u64 {
         self.last
+    }
+
+    /// The last number that was delivered or reported missing.
+    pub(crate) fn settled(&self) -> u64 {
+        self.settled
     }
 
     /// How many entries were given out.
@@ -221,17 +231,18 @@ impl Sifter {
     fn give_out(&mut self, seq: u64, crc: u32, synced: u64) {
         self.seen.push(seq, crc);
         self.last = seq;
+        self.settled = self.settled.max(seq);
         self.synced = self.synced.max(synced);
     }
 
     /// Numbers that are missing before `next`, with no bytes in their place.
     fn note_missing(&mut self, next: Option<u64>, offset: u64, out: &mut VecDeque<Sifted>) {
-        let Some(next) = next.filter(|next| *next > self.last + 1) else { return };
+        let Some(missing) = next.and_then(|next| missing_between(self.settled, next)) else { return };
         if !self.compacted {
-            let missing = Some((self.last + 1, next - 1));
+            let missing = Some(missing);
             out.push_back(Sifted::Flaw(Flaw { damage: Damage::NoBytes, offset, bytes: 0, missing, at_end: false }));
         }
-        self.last = next - 1;
+        self.settled = missing.1;
     }
 
     fn bad_line(&mut self, chunk: Chunk, bytes: &[u8], out: &mut VecDeque<Sifted>) {
@@ -281,9 +292,9 @@ impl Sifter {
         self.settle_candidates(next, out);
         let Some(region) = self.bad.take() else { return };
         if region.offset < region.end {
-            let missing = next.filter(|next| *next > self.last + 1).map(|next| (self.last + 1, next - 1));
+            let missing = next.and_then(|next| missing_between(self.settled, next));
             if let Some((_, last)) = missing {
-                self.last = last;
+                self.settled = last;
             }
             out.push_back(Sifted::Flaw(Flaw {
                 damage: Damage::BadBytes,
@@ -301,10 +312,10 @@ impl Sifter {
         region.line_from = 0;
         let mut at = region.offset;
         let mut accepted = Vec::new();
-        let mut last = self.last;
+        let (mut last, mut settled) = (self.last, self.settled);
         for candidate in candidates {
             if candidate.seq > last && candidate.seq <= self.most && next.is_none_or(|next| candidate.seq < next) {
-                let missing = (candidate.seq > last + 1).then(|| (last + 1, candidate.seq - 1));
+                let missing = missing_between(settled, candidate.seq);
                 let bytes = candidate.offset - at;
                 if bytes > 0 || missing.is_some() {
                     let damage = if bytes > 0 { Damage::BadBytes } else { Damage::NoBytes };
@@ -313,6 +324,7 @@ impl Sifter {
                 out.push_back(Sifted::Salvaged { offset: candidate.offset, len: candidate.len });
                 at = candidate.offset + candidate.len + u64::from(candidate.terminated);
                 last = candidate.seq;
+                settled = settled.max(last);
                 accepted.push(candidate);
             }
         }
@@ -322,6 +334,12 @@ impl Sifter {
             (self.good_end, self.entry_end, self.entry_crc) = (at.max(line_end), at, Some(crc));
         }
     }
+}
+
+/// The first and the last number between two that are accounted for, if there are any.
+fn missing_between(settled: u64, next: u64) -> Option<(u64, u64)> {
+    let (first, last) = (settled.checked_add(1)?, next.checked_sub(1)?);
+    (first <= last).then_some((first, last))
 }
 
 trait TrimNuls {

@@ -116,31 +116,40 @@ pub(crate) fn survey_tail(files: &Files, listed: &[Listed], journal: Option<&str
     Ok((tail, never_created))
 }
 
+/// What comes before a segment: the last entry, and the last number that is accounted for.
+#[derive(Clone, Copy, Debug, Default)]
+struct Before {
+    last: u64,
+    settled: u64,
+}
+
 /// The last number before a segment, numbers that the log accounts for included: its header tells, and without one the
 /// segments before it.
-fn last_before(files: &Files, older: &[Listed], opened: &Opened, journal: Option<&str>) -> Result<u64> {
+fn last_before(files: &Files, older: &[Listed], opened: &Opened, journal: Option<&str>) -> Result<Before> {
     if let Some(header) = &opened.header {
         // What the header skipped is accounted for by the report behind it. If a cut has taken that, it is still to do.
         let accounted_for = opened.recovered.is_some() || header.compacted.is_some();
         let last_good = header.prev.map_or(0, |prev| prev.last_seq);
-        return Ok(if accounted_for { header.first_seq.saturating_sub(1) } else { last_good });
+        let settled = if accounted_for { header.first_seq.saturating_sub(1) } else { last_good };
+        return Ok(Before { last: last_good.min(settled), settled });
     }
     for (at, listed) in older.iter().enumerate().rev() {
         let Some(opened) = reread_ours(files, *listed, journal)? else { continue };
         let before = last_before(files, &older[..at], &opened, journal)?;
-        return Ok(survey(files, opened, before)?.sifter.last());
+        let sifter = survey(files, opened, before)?.sifter;
+        return Ok(Before { last: sifter.last(), settled: sifter.settled() });
     }
-    Ok(0)
+    Ok(Before::default())
 }
 
 /// A segment, of which what follows the header was reread past the page cache; `None` if the file is gone or foreign.
 fn reread_ours(files: &Files, listed: Listed, journal: Option<&str>) -> Result<Option<Opened>> {
-    let ours = files.peek_strictly(listed)?.filter(|opened| !opened.is_foreign(journal));
+    let ours = files.peek_strictly(journal, listed)?.filter(|opened| !opened.foreign);
     ours.map(|opened| files.reread(opened)).transpose()
 }
 
 /// Reads one segment, of which the first lines have been reread, behind the number `before` to its end.
-fn survey(files: &Files, opened: Opened, before: u64) -> Result<Survey> {
+fn survey(files: &Files, opened: Opened, before: Before) -> Result<Survey> {
     let path = files.path(opened.segment);
     let io = |doing, error| Error::io(doing, &path, error);
     let (file, len) = (Arc::clone(&opened.file), opened.len);
@@ -149,7 +158,7 @@ fn survey(files: &Files, opened: Opened, before: u64) -> Result<Survey> {
     let compacted = header.and_then(|header| header.compacted.as_ref());
     let mut activity = header.map(segment::Header::activity).unwrap_or_default();
     let mut scanner = Scanner::new(Arc::clone(&file), opened.lines_from, len);
-    let mut sifter = Sifter::new(opened.lines_from, before, compacted.is_some());
+    let mut sifter = Sifter::new(opened.lines_from, before.last, before.settled, compacted.is_some());
     let (mut sifted, mut flaws, mut closed) = (VecDeque::new(), Vec::new(), false);
     loop {
         let chunk = scanner.next();

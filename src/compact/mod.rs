@@ -107,10 +107,8 @@ impl Compaction<'_> {
         let mut through = 0;
         let mut replaced = Vec::new();
         for listed in self.files.list()?.0 {
-            let Some(header) = self.files.peek(listed)?.and_then(|opened| opened.header) else { continue };
-            if header.segment != listed.segment || self.journal.as_ref() != Some(&header.journal) {
-                continue;
-            }
+            let opened = self.files.peek_for(self.journal.as_deref(), listed)?;
+            let Some(header) = opened.and_then(|opened| opened.header) else { continue };
             if listed.segment <= through {
                 replaced.push(listed.segment);
             } else if let Some(compacted) = header.compacted {

@@ -95,8 +95,8 @@ pub(super) fn candidates(
         if found.last().is_some_and(|before| listed.segment <= before.member.through()) {
             continue;
         }
-        let Some(opened) = files.peek(*listed)? else { continue };
-        let header = opened.header.as_ref().filter(|_| !opened.is_foreign(journal));
+        let Some(opened) = files.peek_for(journal, *listed)? else { continue };
+        let header = opened.header.as_ref();
         if let Some(prev) = header.and_then(|header| header.prev) {
             while found.pop_if(|before| before.was_never_created && prev.segment < before.member.segment).is_some() {}
         }
@@ -137,7 +137,8 @@ impl Candidate {
             seal: None,
             is_newest: false,
         };
-        let was_never_created = opened.header.is_none() && !opened.has_entries && opened.len <= MAX_HEADER;
+        let was_never_created =
+            opened.header.is_none() && !opened.foreign && !opened.has_entries && opened.len <= MAX_HEADER;
         Candidate { member, left_alone, was_never_created }
     }
 

@@ -110,7 +110,7 @@ impl Chain {
         match self.number {
             // Where numbers are not in use, every one is 0.
             Some(before) if number <= before && number > 0 => found.push(place.finding(FindingKind::SequenceAgain)),
-            Some(before) if number > before + 1 && !may_be_missing => {
+            Some(before) if number.saturating_sub(before) > 1 && !may_be_missing => {
                 found.push(place.finding(FindingKind::SequenceGap))
             }
             _ => {}

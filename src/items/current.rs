@@ -44,10 +44,10 @@ pub(super) struct Unsettled {
 }
 
 impl Current {
-    /// Begins a segment behind the number `last`.
-    pub(super) fn begin(opened: Opened, end: u64, last: u64, growing: bool) -> Current {
+    /// Begins a segment after the entry `last`, where the numbers up to `settled` are accounted for.
+    pub(super) fn begin(opened: Opened, end: u64, (last, settled): (u64, u64), growing: bool) -> Current {
         let from = opened.lines_from.min(end);
-        let sifter = Sifter::new(from, last, opened.is_compacted());
+        let sifter = Sifter::new(from, last, settled, opened.is_compacted());
         let mut scanner = Scanner::new(Arc::clone(&opened.file), from, end);
         scanner.wait_for_line_breaks(growing);
         Current {
@@ -123,13 +123,44 @@ impl Current {
         self.seal.map(|seal| seal.last_seq).or(self.compacted().map(|compacted| compacted.last_seq))
     }
 
+    /// Reads on after the end that the next header names, if the last number that it names has not come by then and a good
+    /// line there bears it or one before it: the number of bytes is wrong. `false` if there is no such line.
+    ///
+    /// A writer that was shut out wrote only higher numbers there.
+    pub(super) fn read_past_seal(&mut self) -> bool {
+        let Some(seal) = self.seal.filter(|seal| self.sifter.last() < seal.last_seq) else { return false };
+        if self.end >= self.opened.len || self.end != seal.bytes {
+            return false;
+        }
+        let from = self.sifter.waiting().map_or(self.end, |(offset, ..)| offset);
+        let mut scanner = Scanner::new(Arc::clone(self.scanner.file()), from, self.opened.len);
+        let wanted = self.sifter.last() + 1..=seal.last_seq;
+        let mut end = self.end;
+        while let Some(chunk) = scanner.next() {
+            if chunk.ending == Ending::Newline
+                && let Decoded::Entry(entry) = line::decode(scanner.bytes())
+                && wanted.contains(&entry.seq().get())
+            {
+                end = chunk.end();
+            }
+        }
+        if end == self.end {
+            return false;
+        }
+        self.sifter.forget_waiting();
+        self.end = end;
+        self.scanner.go_back_to(from);
+        self.scanner.read_on_to(end);
+        true
+    }
+
     /// Settles its end against its seal.
     pub(super) fn settle(&mut self, ready: &mut VecDeque<Sifted>) {
         self.done = true;
         let last = self.last_expected();
         let Current { opened, sifter, seal, end, .. } = self;
         let compacted = opened.header.as_ref().and_then(|header| header.compacted.as_ref());
-        let (flaws_before, given) = (ready.len(), sifter.last());
+        let (flaws_before, given) = (ready.len(), sifter.settled());
         sifter.end(last, *end, ready);
         let bad = ready.len() > flaws_before;
         if let Some(compacted) = compacted
@@ -154,8 +185,8 @@ impl Current {
                 }
             };
             ready.push_back(Sifted::Flaw(short));
-        } else if opened.len > seal.bytes {
-            let (offset, bytes) = (seal.bytes, opened.len - seal.bytes);
+        } else if opened.len > *end {
+            let (offset, bytes) = (*end, opened.len - *end);
             let flaw = Flaw { damage: Damage::BehindSeal, offset, bytes, missing: None, at_end: false };
             ready.push_back(Sifted::Flaw(flaw));
         }

@@ -56,7 +56,10 @@ pub struct Items {
     ready: VecDeque<Sifted>,
     /// The entry that was read out of a bad line.
     salvaged: Option<Entry<'static>>,
+    /// The last entry of the segments that were read, delivered or known.
     last: u64,
+    /// Up to this number all have been delivered, are known, or were reported missing.
+    settled: u64,
     synced: u64,
     segments: u64,
     /// A writer is at work: half a line at the end is not a gap.
@@ -274,14 +277,17 @@ impl Items {
                 return Ok(false);
             }
             if !current.done {
+                if current.read_past_seal() {
+                    return Ok(true);
+                }
                 current.settle(&mut self.ready);
                 return Ok(true);
             }
-            self.last = current.sifter.last();
-            self.passed = self.passed.max(self.last.min(self.known));
+            (self.last, self.settled) = (current.sifter.last(), current.sifter.settled());
+            self.passed = self.passed.max(self.settled.min(self.known));
             self.synced = self.synced.max(current.sifter.synced());
             let (through, end) = (current.opened.stands_through(), current.end);
-            if self.current.take().is_some_and(|current| self.walk.is_ours(&current.opened)) {
+            if self.current.take().is_some_and(|current| !current.opened.foreign) {
                 self.before = Some((through, end));
             }
         }
@@ -294,9 +300,9 @@ impl Items {
         if opened.refused.is_none() && self.walk.was_never_created(&opened) {
             return Ok(true);
         }
-        if !self.walk.is_ours(&opened) {
+        if opened.foreign {
             let flaw = whole_file(&opened);
-            let mut current = Current::begin(opened, 0, self.last, false);
+            let mut current = Current::begin(opened, 0, (self.last, self.settled), false);
             current.done = true;
             self.current = Some(current);
             self.ready.push_back(Sifted::Flaw(flaw));
@@ -312,7 +318,7 @@ impl Items {
         let growing = self.growing && self.walk.is_at_end() && !opened.is_compacted();
         let (seal, most) = (self.walk.seal_of(&opened), self.walk.most_in(&opened));
         let end = seal.map_or(opened.len, |seal| seal.bytes.min(opened.len));
-        let mut current = Current::begin(opened, end, self.last, growing);
+        let mut current = Current::begin(opened, end, (self.last, self.settled), growing);
         current.expect(seal, most);
         self.segments += 1;
         self.current = Some(current);
@@ -323,30 +329,31 @@ impl Items {
     fn meet(&mut self, opened: &Opened) {
         let Some(header) = &opened.header else { return };
         let before = header.first_seq.saturating_sub(1);
-        if before >= self.last {
+        if before >= self.settled {
             return;
         }
-        if header.compacted.is_some() {
+        let replaces = self.before.is_some_and(|(before, _)| opened.segment <= before);
+        if header.compacted.is_some() && replaces {
             // It has swallowed segments that were read already.
-            self.known = self.known.max(self.last);
+            self.known = self.known.max(self.settled);
         } else if !self.growing {
             return;
         } else if self.passed > before {
             self.seen.epoch = self.seen.epoch.max(header.epoch);
             self.rewind_to(before);
         }
-        self.last = before;
+        (self.last, self.settled) = (before, before);
     }
 
     /// Segments that should stand before this one and do not.
     fn find_lost(&mut self, opened: &Opened) -> Option<Flaw> {
         let prev = opened.header.as_ref().and_then(|header| header.prev)?;
-        if self.before.is_some_and(|(before, _)| before >= prev.segment) || prev.last_seq <= self.last {
+        if self.before.is_some_and(|(before, _)| before >= prev.segment) || prev.last_seq <= self.settled {
             return None;
         }
-        let missing = Some((self.last + 1, prev.last_seq));
+        let missing = Some((self.settled + 1, prev.last_seq));
         self.before = Some((prev.segment, prev.bytes));
-        self.last = prev.last_seq;
+        self.settled = prev.last_seq;
         Some(Flaw { damage: Damage::Short, offset: 0, bytes: prev.bytes, missing, at_end: false })
     }
 

@@ -40,8 +40,8 @@ impl Items {
             Place::Start => Known { seq: 0, epoch: None },
             Place::End => Known { seq: u64::MAX, epoch: None },
             Place::From(seq) => Known { seq: seq.get().saturating_sub(1), epoch: None },
-            Place::Last(entries) => Known { seq: before_last(&files, &walk, *entries)?, epoch: None },
-            Place::Since(time) => Known { seq: before_time(&files, &walk, *time)?, epoch: None },
+            Place::Last(entries) => Known { seq: before_last(&walk, *entries)?, epoch: None },
+            Place::Since(time) => Known { seq: before_time(&walk, *time)?, epoch: None },
             Place::After(position) => match (&position.journal, walk.journal()) {
                 (Some(seen), Some(found)) if seen != found => {
                     notices.push_back(Item::Replaced);
@@ -50,15 +50,15 @@ impl Items {
                 _ => Known { seq: position.seq, epoch: Some(position.epoch) },
             },
         };
-        let first = first_segment(&files, &walk, &known)?;
-        let (mut last, mut passed, mut before, mut begins_anew) = (0, 0, None, false);
+        let first = first_segment(&walk, &known)?;
+        let (mut settled, mut passed, mut before, mut begins_anew) = (0, 0, None, false);
         if let Some(header) = first.and_then(|opened| opened.header) {
             walk.start_at(header.segment);
-            last = header.first_seq.saturating_sub(1);
+            settled = header.first_seq.saturating_sub(1);
             before = header.prev.map(|prev| (prev.segment, prev.bytes));
             // A later opening says what it found: of numbers that it left out the reader may have seen the entries.
             let found = header.prev.filter(|_| known.is_older_than(&header));
-            passed = last.min(known.seq).min(found.map_or(last, |prev| prev.last_seq));
+            passed = settled.min(known.seq).min(found.map_or(settled, |prev| prev.last_seq));
             // If it found all to be well, as where a whole segment is gone, there is no report: its own entries are news.
             begins_anew = known.is_taken_back_by(&header);
         }
@@ -70,7 +70,8 @@ impl Items {
             before,
             ready: VecDeque::new(),
             salvaged: None,
-            last,
+            last: settled.min(known.seq),
+            settled,
             synced: 0,
             segments: 0,
             live,
@@ -93,23 +94,23 @@ impl Items {
 
 /// The segment to open first; `None` to read all. What was merged into another one is never the first, though its removal
 /// was lost.
-fn first_segment(files: &Files, walk: &Walk, known: &Known) -> Result<Option<Opened>> {
-    let Some(first) = first_behind(files, walk, known)? else { return Ok(None) };
+fn first_segment(walk: &Walk, known: &Known) -> Result<Option<Opened>> {
+    let Some(first) = first_behind(walk, known)? else { return Ok(None) };
     let listed: Vec<Listed> = walk.listed().collect();
     match walk.merged(&listed, first.segment)? {
-        Some(merged) => files.peek(merged),
+        Some(merged) => walk.peek(merged),
         None => Ok(Some(first)),
     }
 }
 
 /// The segment with the first entry that is not known. One whose header is bad is never the first.
-fn first_behind(files: &Files, walk: &Walk, known: &Known) -> Result<Option<Opened>> {
+fn first_behind(walk: &Walk, known: &Known) -> Result<Option<Opened>> {
     if known.seq == 0 {
         return Ok(None);
     }
     let mut first: Option<Opened> = None;
     for listed in walk.listed().rev() {
-        let Some(opened) = files.peek(listed)?.filter(|opened| walk.is_ours(opened)) else { continue };
+        let Some(opened) = walk.peek(listed)?.filter(|opened| !opened.foreign) else { continue };
         let Some(header) = &opened.header else { continue };
         let starts_behind = header.first_seq <= known.seq.saturating_add(1);
         let older_epoch = !known.is_older_than(header);
@@ -128,14 +129,14 @@ fn first_behind(files: &Files, walk: &Walk, known: &Known) -> Result<Option<Open
 }
 
 /// The number before the last `count` entries.
-fn before_last(files: &Files, walk: &Walk, count: u64) -> Result<u64> {
+fn before_last(walk: &Walk, count: u64) -> Result<u64> {
     if count == 0 {
         return Ok(u64::MAX);
     }
     let (mut before, mut left) = (0, count);
     for listed in walk.listed().rev() {
         let mut seqs = VecDeque::new();
-        each_entry(files, walk, listed, &mut |seq, _| {
+        each_entry(walk, listed, &mut |seq, _| {
             seqs.push_back(seq);
             if seqs.len() as u64 > left {
                 seqs.pop_front();
@@ -154,19 +155,19 @@ fn before_last(files: &Files, walk: &Walk, count: u64) -> Result<u64> {
 }
 
 /// The number before the first entry of this time or later; the end, if there is none.
-fn before_time(files: &Files, walk: &Walk, time: Timestamp) -> Result<u64> {
+fn before_time(walk: &Walk, time: Timestamp) -> Result<u64> {
     // What stands before a segment was recorded before that was made.
     let mut segments = VecDeque::new();
     for listed in walk.listed().rev() {
         segments.push_front(listed);
-        let Some(opened) = files.peek(listed)?.filter(|opened| walk.is_ours(opened)) else { continue };
+        let Some(opened) = walk.peek(listed)?.filter(|opened| !opened.foreign) else { continue };
         if opened.header.is_some_and(|header| header.created <= time) {
             break;
         }
     }
     let mut found = u64::MAX;
     for listed in segments {
-        each_entry(files, walk, listed, &mut |seq, at| {
+        each_entry(walk, listed, &mut |seq, at| {
             if at >= time {
                 found = seq - 1;
             }
@@ -180,8 +181,8 @@ fn before_time(files: &Files, walk: &Walk, time: Timestamp) -> Result<u64> {
 }
 
 /// Calls `each` with the number and the time of every good line of a segment, until it says `false`.
-fn each_entry(files: &Files, walk: &Walk, listed: Listed, each: &mut dyn FnMut(u64, Timestamp) -> bool) -> Result<()> {
-    let Some(opened) = files.peek(listed)?.filter(|opened| walk.is_ours(opened)) else { return Ok(()) };
+fn each_entry(walk: &Walk, listed: Listed, each: &mut dyn FnMut(u64, Timestamp) -> bool) -> Result<()> {
+    let Some(opened) = walk.peek(listed)?.filter(|opened| !opened.foreign) else { return Ok(()) };
     let mut scanner = Scanner::new(opened.file, opened.lines_from, opened.len);
     while let Some(chunk) = scanner.next() {
         if chunk.ending == Ending::Newline

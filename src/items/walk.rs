@@ -25,8 +25,12 @@ pub(super) struct Walk {
     ahead: VecDeque<Opened>,
     /// The id that every header must bear, once a good header was seen.
     journal: Option<String>,
+    /// The numbers of all files that were ever listed, in order.
+    numbers: Vec<u64>,
     /// The highest number that was ever listed.
     highest: u64,
+    /// No segment up to this one that is missing has been merged into another.
+    missing: u64,
     /// What has been given out stands for all segments up to this one.
     through: u64,
     /// A writer may be making one more at this moment.
@@ -36,9 +40,11 @@ pub(super) struct Walk {
 impl Walk {
     pub(super) fn new(files: Files, growing: bool) -> Result<Walk> {
         let listed = list(&files, growing)?;
-        let journal = files.newest_header(&listed)?.map(|header| header.journal);
+        let journal = files.journal_of(&listed)?;
         let highest = listed.last().map_or(0, |listed| listed.segment);
-        Ok(Walk { files, listed: listed.into(), ahead: VecDeque::new(), journal, highest, through: 0, growing })
+        let numbers = listed.iter().map(|listed| listed.segment).collect();
+        let (listed, ahead) = (listed.into(), VecDeque::new());
+        Ok(Walk { files, listed, ahead, journal, numbers, highest, missing: 0, through: 0, growing })
     }
 
     pub(super) fn journal(&self) -> Option<&str> {
@@ -82,7 +88,7 @@ impl Walk {
 
     /// The next good header of this journal.
     pub(super) fn next_header(&self) -> Option<&Header> {
-        self.ahead.iter().filter(|next| self.is_ours(next)).find_map(|next| next.header.as_ref())
+        self.ahead.iter().find_map(|next| next.header.as_ref())
     }
 
     /// Where the next header says that this segment ends. A compacted one is complete in itself.
@@ -99,12 +105,12 @@ impl Walk {
 
     /// The next report of a recovery that begins a segment.
     pub(super) fn next_report(&self) -> Option<&JournalRecovered> {
-        self.ahead.iter().filter(|next| self.is_ours(next)).find_map(|next| next.recovered.as_ref())
+        self.ahead.iter().filter(|next| !next.foreign).find_map(|next| next.recovered.as_ref())
     }
 
-    /// Whether a file is a segment of this journal, as far as its header can be read.
-    pub(super) fn is_ours(&self, opened: &Opened) -> bool {
-        !opened.is_foreign(self.journal.as_deref())
+    /// The first lines of a file, as this journal sees it; `None` if it is gone.
+    pub(super) fn peek(&self, listed: Listed) -> Result<Option<Opened>> {
+        self.files.peek_for(self.journal(), listed)
     }
 
     /// A file that a crash left before its header was on disk: no gap, left where it is. It holds at most a part of a
@@ -112,13 +118,14 @@ impl Walk {
     pub(super) fn was_never_created(&self, opened: &Opened) -> bool {
         let named = self.next_header().and_then(|next| next.prev);
         if opened.header.is_some()
+            || opened.foreign
             || opened.len > MAX_HEADER
             || named.is_some_and(|seal| seal.segment >= opened.segment)
         {
             return false;
         }
         let mut scanner = Scanner::new(Arc::clone(&opened.file), 0, opened.len);
-        let (mut sifter, mut sifted) = (Sifter::new(0, 0, false), VecDeque::new());
+        let (mut sifter, mut sifted) = (Sifter::new(0, 0, 0, false), VecDeque::new());
         let Some(chunk) = scanner.next() else { return true };
         let line = Line::new(chunk, scanner.bytes());
         sifter.line(&line, line.decode(), &mut sifted);
@@ -142,15 +149,23 @@ impl Walk {
                 self.listed.push_back(Listed { segment: self.highest, len: 0 });
             }
         }
+        let known = self.numbers.last().copied().unwrap_or(0);
+        self.numbers.extend(self.listed.iter().map(|listed| listed.segment).filter(|segment| *segment > known));
         self.look_ahead()?;
-        let foreign = self.ahead.iter().any(|next| !self.is_ours(next));
+        let foreign = self.ahead.iter().any(|next| next.foreign);
         Ok(foreign && !thorough && self.is_replaced(&list(&self.files, true)?)?)
     }
 
-    /// Whether these segments are those of another journal.
+    /// Whether these segments are those of another journal: as long as one of ours is among them, the answer that was found
+    /// at the beginning stays.
     fn is_replaced(&self, listed: &[Listed]) -> Result<bool> {
         let Some(ours) = &self.journal else { return Ok(false) };
-        Ok(self.files.newest_header(listed)?.is_some_and(|newest| newest.journal != *ours))
+        for listed in listed.iter().rev() {
+            if self.peek(*listed)?.is_some_and(|opened| opened.header.is_some()) {
+                return Ok(false);
+            }
+        }
+        Ok(self.files.journal_of(listed)?.is_some_and(|journal| journal != *ours))
     }
 
     /// Whether later segments were made and merged into one that was read already, before anybody saw them here.
@@ -159,29 +174,44 @@ impl Walk {
         if !self.listed.is_empty() || !self.ahead.is_empty() || newest.segment > self.through {
             return Ok(false);
         }
-        Ok(self.files.peek(*newest)?.is_some_and(|opened| opened.stands_through() > self.through))
+        Ok(self.peek(*newest)?.is_some_and(|opened| opened.stands_through() > self.through))
     }
 
-    /// What stands for a segment that a later one names and that was not listed. A list of a directory in which files are
-    /// being made may show the later of two, and not the earlier; or compaction has merged it into an earlier one since.
-    fn left_out(&self, segment: u64) -> Result<Option<Listed>> {
+    /// The file to read for a segment that a later one names and that was not listed. A list of a directory in which files
+    /// are being made may show the later of two, and not the earlier; or compaction has merged it into an earlier one since.
+    fn left_out(&mut self, segment: u64) -> Result<Option<Listed>> {
         let looked_at = |ahead: &Opened| (ahead.segment..=ahead.stands_through()).contains(&segment);
-        if segment <= self.through || self.ahead.iter().any(looked_at) {
+        if segment <= self.through.max(self.missing) || self.ahead.iter().any(looked_at) {
             return Ok(None);
         }
         if self.exists(segment) {
             return Ok(Some(Listed { segment, len: 0 }));
         }
-        let listed = list(&self.files, true)?;
-        self.merged(&listed, segment)
+        let merged = self.merged_since(segment)?;
+        if merged.is_none() {
+            self.missing = segment;
+        }
+        Ok(merged)
+    }
+
+    /// The segment into which one was merged that is gone: the nearest of ours before it, since all between them went
+    /// before it. Those after `missing` were looked at for earlier questions, so that each file is looked at once.
+    fn merged_since(&self, gone: u64) -> Result<Option<Listed>> {
+        let before = &self.numbers[..self.numbers.partition_point(|number| *number < gone)];
+        for segment in before.iter().rev().copied() {
+            let listed = Listed { segment, len: 0 };
+            if let Some(opened) = self.peek(listed)?.filter(|opened| opened.header.is_some()) {
+                return Ok((opened.stands_through() >= gone).then_some(listed));
+            }
+        }
+        Ok(None)
     }
 
     /// The segment, among these, into which another one was merged: one before it. It need not be the nearest: a power cut
     /// may bring back some of those that were removed behind it, and not others.
     pub(super) fn merged(&self, listed: &[Listed], segment: u64) -> Result<Option<Listed>> {
         for before in listed.iter().rev().filter(|listed| listed.segment < segment) {
-            let opened = self.files.peek(*before)?.filter(|opened| self.is_ours(opened));
-            if opened.is_some_and(|opened| opened.stands_through() >= segment) {
+            if self.peek(*before)?.is_some_and(|opened| opened.stands_through() >= segment) {
                 return Ok(Some(*before));
             }
         }
@@ -193,29 +223,30 @@ impl Walk {
     }
 
     /// Reads the first lines of the segments ahead, up to one with entries: it may explain what comes before it.
+    ///
+    /// Ends whatever the headers say: each step takes a file off `listed` for good, but for one that puts a file before it
+    /// with a lower number than any that was seen, which cannot happen more often than there are files.
     fn look_ahead(&mut self) -> Result<()> {
-        while self.ahead.len() < MOST_AHEAD
-            && !self.ahead.iter().any(|next| next.has_entries && next.header.is_some() && self.is_ours(next))
+        while self.ahead.len() < MOST_AHEAD && !self.ahead.iter().any(|next| next.has_entries && next.header.is_some())
         {
             let Some(listed) = self.listed.pop_front() else { break };
-            let Some(opened) = self.files.peek(listed)? else {
+            let Some(opened) = self.peek(listed)? else {
                 self.list_again(listed.segment)?;
                 continue;
             };
             let is_last = self.growing && self.listed.is_empty() && !opened.has_entries;
-            // One with a bad first line is no longer being made: what stands behind that is to be read.
+            // One with a bad first line is no longer being made: the lines after it are to be read.
             let is_begun = opened.header.is_some() && !opened.has_lines;
             if is_last && ((is_begun && self.files.is_locked()?) || self.was_never_created(&opened)) {
                 // It is being made, or was never finished: the next look tells. Its first entry may explain much, unless
-                // nobody is there who would write it.
+                // no writer is left to write it.
                 self.listed.push_front(listed);
                 break;
             }
             if self.journal.is_none() {
                 self.journal = opened.header.as_ref().map(|header| header.journal.clone());
             }
-            let header = opened.header.as_ref().filter(|_| self.is_ours(&opened));
-            if let Some(prev) = header.and_then(|header| header.prev)
+            if let Some(prev) = opened.header.as_ref().and_then(|header| header.prev)
                 && let Some(left_out) = self.left_out(prev.segment)?
             {
                 self.listed.push_front(listed);
@@ -227,9 +258,10 @@ impl Walk {
                 self.listed.push_front(left_out);
                 continue;
             }
-            if let Some(compacted) = header.and_then(|header| header.compacted.as_ref()) {
-                self.highest = self.highest.max(compacted.through); // the next writer's segment comes behind that
-                while self.listed.front().is_some_and(|next| next.segment <= compacted.through) {
+            if opened.is_compacted() {
+                let through = opened.stands_through();
+                self.highest = self.highest.max(through); // the next writer's segment comes behind that
+                while self.listed.front().is_some_and(|next| next.segment <= through) {
                     self.listed.pop_front();
                 }
             }
@@ -241,8 +273,9 @@ impl Walk {
     /// A segment that was listed is gone: compaction has merged it into an earlier one, or somebody has removed it.
     fn list_again(&mut self, gone: u64) -> Result<()> {
         let listed = list(&self.files, true)?;
+        self.numbers = listed.iter().map(|listed| listed.segment).collect();
         let read = self.ahead.back().map_or(self.through, Opened::stands_through).max(self.through);
-        let merged = self.merged(&listed, gone)?;
+        let merged = self.merged_since(gone)?;
         let behind =
             listed.into_iter().filter(|listed| listed.segment > gone.max(read) && listed.segment <= self.highest);
         self.listed = merged.into_iter().chain(behind).collect();

@@ -1,6 +1,6 @@
 //! The disk: foldlog's own with its syncs counted, and the bare system calls beside it.
 
-use foldlog::{Access, DirEntry, DiskStorage, EntryKind, Storage, StorageFile};
+use foldlog::{Access, DirEntry, DirLock, DiskStorage, FileStatus, Storage, StorageDir, StorageFile};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -41,20 +41,17 @@ impl Storage for Counted {
         DiskStorage.create_dir(path)
     }
 
+    fn open_dir(&self, path: &Path) -> io::Result<Arc<dyn StorageDir>> {
+        let inner = DiskStorage.open_dir(path)?;
+        Ok(Arc::new(CountedDir { inner, storage: self.clone() }))
+    }
+
     fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
         DiskStorage.list(path)
     }
 
-    fn kind(&self, path: &Path) -> io::Result<EntryKind> {
-        DiskStorage.kind(path)
-    }
-
-    fn create(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
-        DiskStorage.create(path).map(|file| self.file(file))
-    }
-
-    fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn StorageFile>> {
-        DiskStorage.open(path, access).map(|file| self.file(file))
+    fn status(&self, path: &Path) -> io::Result<FileStatus> {
+        DiskStorage.status(path)
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
@@ -65,12 +62,52 @@ impl Storage for Counted {
         DiskStorage.rename(from, to)
     }
 
-    fn remove_file(&self, path: &Path) -> io::Result<()> {
-        DiskStorage.remove_file(path)
-    }
-
     fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
         DiskStorage.remove_dir_all(path)
+    }
+}
+
+#[derive(Debug)]
+struct CountedDir {
+    inner: Arc<dyn StorageDir>,
+    storage: Counted,
+}
+
+impl StorageDir for CountedDir {
+    fn status(&self) -> io::Result<FileStatus> {
+        self.inner.status()
+    }
+
+    fn list(&self) -> io::Result<Vec<DirEntry>> {
+        self.inner.list()
+    }
+
+    fn status_of(&self, name: &str) -> io::Result<FileStatus> {
+        self.inner.status_of(name)
+    }
+
+    fn create(&self, name: &str) -> io::Result<Arc<dyn StorageFile>> {
+        self.inner.create(name).map(|file| self.storage.file(file))
+    }
+
+    fn open(&self, name: &str, access: Access) -> io::Result<Arc<dyn StorageFile>> {
+        self.inner.open(name, access).map(|file| self.storage.file(file))
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.inner.sync()
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.inner.rename(from, to)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.inner.remove(name)
+    }
+
+    fn try_lock(&self, exclusive: bool) -> io::Result<Option<Box<dyn DirLock>>> {
+        self.inner.try_lock(exclusive)
     }
 }
 
@@ -100,8 +137,8 @@ impl StorageFile for CountedFile {
         self.inner.try_lock(exclusive)
     }
 
-    fn is_at(&self, path: &Path) -> io::Result<bool> {
-        self.inner.is_at(path)
+    fn status(&self) -> io::Result<FileStatus> {
+        self.inner.status()
     }
 }
 

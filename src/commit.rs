@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::files::{Files, LOCK};
 use crate::fit::ENTRY_START;
 use crate::options::JournalOptions;
-use crate::segment::{FORMAT_VERSION, Header, Seal};
+use crate::segment::{self, FORMAT_VERSION, Header, Seal};
 use crate::storage::{StorageFile, write_all};
 use crate::time::Timestamp;
 use std::collections::VecDeque;
@@ -256,7 +256,7 @@ impl Committer {
             self.prev = Some(Seal { segment: open.segment, last_seq: self.written, bytes: open.size });
         }
         let lock_path = self.files.dir.join(LOCK);
-        match self.lock.is_at(&lock_path) {
+        match self.files.is_named(LOCK, &*self.lock).and_then(|is_named| Ok(is_named && self.files.is_in_place()?)) {
             Ok(true) => {}
             Ok(false) => return Err(Stop::Failed(fenced(&lock_path, "the lock file is no longer in its place"))),
             Err(error) => return Err(Stop::Failed(Error::io("check", &lock_path, error))),
@@ -276,7 +276,7 @@ impl Committer {
             return Err(stop);
         }
         open.has_header(header.len());
-        let synced = open.file.sync_data().and_then(|()| self.files.storage.sync_dir(&self.files.dir));
+        let synced = open.file.sync_data().and_then(|()| self.files.folder()?.sync());
         synced.map_err(|error| Stop::Failed(Error::io("sync the header of", &open.path, error)))?;
         self.current = Some(open);
         Ok(())
@@ -285,7 +285,8 @@ impl Committer {
     fn create_segment(&mut self) -> Result<Active, Stop> {
         let segment = self.next_segment;
         let path = self.files.path(segment);
-        let file = self.files.storage.create(&path).map_err(|error| match error.kind() {
+        let created = self.files.folder().and_then(|folder| folder.create(&segment::file_name(segment)));
+        let file = created.map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => Stop::Failed(fenced(&path, "the file of the next segment exists already")),
             _ => stop("create", &path, &error),
         })?;

@@ -9,7 +9,8 @@ use crate::ours::{self, Claim};
 use crate::prefill;
 use crate::scan::{Refused, Scanner};
 use crate::segment::{self, Header};
-use crate::storage::{Access, EntryKind, Storage, StorageFile};
+use crate::storage::{self, Access, EntryKind, Handle, Storage, StorageDir, StorageFile};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -33,11 +34,13 @@ pub(crate) struct Torn {
     pub(crate) bytes: u64,
 }
 
-/// The directory of one journal.
+/// The directory of one journal. Clones share its handle: the directory is opened once, when it is first needed, and every
+/// file is reached through it. So nobody who exchanges the directory, or a link to it, sends us elsewhere.
 #[derive(Clone, Debug)]
 pub(crate) struct Files {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) dir: PathBuf,
+    handle: Handle,
 }
 
 /// A segment whose first lines have been read.
@@ -109,7 +112,50 @@ impl Opened {
 
 impl Files {
     pub(crate) fn new(storage: Arc<dyn Storage>, dir: &Path) -> Files {
-        Files { storage, dir: dir.to_owned() }
+        Files { storage, dir: dir.to_owned(), handle: Handle::default() }
+    }
+
+    /// A journal's directory that must be there; it is opened.
+    pub(crate) fn open_dir(storage: Arc<dyn Storage>, dir: &Path) -> Result<Files> {
+        let files = Files::new(storage, dir);
+        match files.folder() {
+            Ok(_) => Ok(files),
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(not_a_directory(dir)),
+            Err(error) => Err(Error::io("open", dir, error)),
+        }
+    }
+
+    /// The open directory.
+    pub(crate) fn folder(&self) -> io::Result<Arc<dyn StorageDir>> {
+        self.handle.get(&*self.storage, &self.dir)
+    }
+
+    /// Closes the directory. It is opened again when it is needed: by then another one may be at its path.
+    pub(crate) fn release(&self) {
+        self.handle.release();
+    }
+
+    /// The same directory with a handle of its own, which is opened when it is needed.
+    pub(crate) fn detached(&self) -> Files {
+        Files::new(Arc::clone(&self.storage), &self.dir)
+    }
+
+    /// Whether the open directory is still the one at its path.
+    pub(crate) fn is_in_place(&self) -> io::Result<bool> {
+        match self.folder() {
+            Ok(folder) => storage::is_at(&*self.storage, &self.dir, &*folder),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether a file is still the one with this name.
+    pub(crate) fn is_named(&self, name: &str, file: &dyn StorageFile) -> io::Result<bool> {
+        match self.folder() {
+            Ok(folder) => storage::is_named(&*folder, name, file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     pub(crate) fn path(&self, segment: u64) -> PathBuf {
@@ -118,7 +164,8 @@ impl Files {
 
     /// The segments, by number, and what recovery has cut from them.
     pub(crate) fn list(&self) -> Result<(Vec<Listed>, Vec<Torn>)> {
-        let entries = self.storage.list(&self.dir).map_err(|error| Error::io("list", &self.dir, error))?;
+        let entries = self.folder().and_then(|folder| folder.list());
+        let entries = entries.map_err(|error| Error::io("list", &self.dir, error))?;
         let (mut segments, mut torn) = (Vec::new(), Vec::new());
         for entry in entries {
             if let Some(segment) = segment::number_of(&entry.name) {
@@ -138,16 +185,16 @@ impl Files {
     }
 
     pub(crate) fn open(&self, segment: u64, access: Access) -> Result<Arc<dyn StorageFile>> {
-        let path = self.path(segment);
-        self.storage.open(&path, access).map_err(|error| Error::io("open", &path, error))
+        let opened = self.folder().and_then(|folder| folder.open(&segment::file_name(segment), access));
+        opened.map_err(|error| Error::io("open", &self.path(segment), error))
     }
 
     /// Whether somebody holds the writer's lock at this moment.
     pub(crate) fn is_locked(&self) -> Result<bool> {
         let path = self.dir.join(LOCK);
-        let file = match self.storage.open(&path, Access::Read) {
+        let file = match self.folder().and_then(|folder| folder.open(LOCK, Access::Read)) {
             Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(Error::io("open", &path, error)),
         };
         // Held for an instant, and shared, so that readers do not take each other for writers.
@@ -252,6 +299,12 @@ fn newest_header(segments: &[Listed], peek: &Peek<'_>) -> Result<Option<(u64, He
         }
     }
     Ok(None)
+}
+
+/// Something else than a directory is where one should be.
+pub(crate) fn not_a_directory(path: &Path) -> Error {
+    let message = format!("`{}` is not a directory: foldlog follows no links", path.display());
+    Error::new(ErrorKind::InvalidInput, message)
 }
 
 fn peek_at(Listed { segment, len }: Listed, file: Arc<dyn StorageFile>) -> Opened {

@@ -183,7 +183,8 @@ impl Journal {
         }
         handle.writer.replace(|old, last_given| {
             let lock_path = handle.files.dir.join(LOCK);
-            let still_ours = old.lock_file().is_at(&lock_path);
+            let is_named = handle.files.is_named(LOCK, &*old.lock_file());
+            let still_ours = is_named.and_then(|is_named| Ok(is_named && handle.files.is_in_place()?));
             if !matches!(still_ours, Ok(true)) {
                 let message = format!("`{}` is no longer the file we hold the lock on", lock_path.display());
                 return Err(Box::new((old, Error::new(ErrorKind::Fenced, message))));
@@ -206,7 +207,7 @@ impl Journal {
     /// As for [`Reader::follow`](crate::Reader::follow).
     pub fn follow(&self, from: Cursor, durability: Durability) -> Result<Follower> {
         let gate = Gate::new(&self.handle.writer, durability);
-        Follower::new(self.handle.files.clone(), &from, Some(gate))
+        Follower::new(self.handle.files.detached(), &from, Some(gate))
     }
 
     /// The session this journal records.

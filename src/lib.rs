@@ -130,7 +130,9 @@ pub use crate::record::*;
 pub use crate::recovery::Recovery;
 pub use crate::seq::Seq;
 pub use crate::status::*;
-pub use crate::storage::{Access, DirEntry, DiskStorage, EntryKind, Storage, StorageFile};
+pub use crate::storage::{
+    Access, DirEntry, DirLock, DiskStorage, EntryKind, FileId, FileStatus, Storage, StorageDir, StorageFile,
+};
 pub use crate::store::Store;
 pub use crate::time::Timestamp;
 pub use crate::trash::Trashed;

@@ -8,9 +8,8 @@ use crate::id::SessionId;
 use crate::options::JournalOptions;
 use crate::recovery::{self, Recovery};
 use crate::seq::Seq;
-use crate::storage::{Access, Storage, StorageFile};
+use crate::storage::{Access, StorageFile};
 use crate::time::Timestamp;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -70,7 +69,7 @@ pub(crate) fn resume(
 
 /// Takes the kernel's lock on the journal and notes who holds it, for messages only.
 pub(crate) fn lock(files: &Files, session_id: &SessionId) -> Result<Arc<dyn StorageFile>> {
-    let taken = take_lock(&*files.storage, &files.dir, LOCK, "", LOCK_PATIENCE)?;
+    let taken = take_lock(files, LOCK, "", LOCK_PATIENCE)?;
     taken.map_err(|holder| {
         let message = format!(
             "the session {:?} is being recorded by another writer ({holder}): wait for it to end, or record under another id",
@@ -82,25 +81,26 @@ pub(crate) fn lock(files: &Files, session_id: &SessionId) -> Result<Arc<dyn Stor
 
 /// Takes one of a journal's locks, whose file is made if it is missing, or tells who holds it. Tries for a while.
 pub(crate) fn take_lock(
-    storage: &dyn Storage,
-    dir: &Path,
+    files: &Files,
     name: &str,
     purpose: &str,
     patience: Duration,
 ) -> Result<Result<Arc<dyn StorageFile>, String>> {
-    let path = dir.join(name);
+    let path = files.dir.join(name);
     let io = |error| Error::io("lock", &path, error);
     let give_up = Instant::now() + patience;
     loop {
-        let file = storage.open(&path, Access::Lock).map_err(|error| Error::io("open", &path, error))?;
+        let file = files.folder().and_then(|folder| folder.open(name, Access::Lock));
+        let file = file.map_err(|error| Error::io("open", &path, error))?;
         if file.try_lock(true).map_err(io)? {
-            // Somebody may have replaced the file between the opening and the locking.
-            if file.is_at(&path).map_err(io)? {
+            // Somebody may have replaced the file between the opening and the locking, or moved the directory away.
+            if files.is_named(name, &*file).map_err(io)? && files.is_in_place().map_err(io)? {
                 let note = format!("pid {} on {} since {}{purpose}\n", std::process::id(), host(), Timestamp::now());
                 // For messages only: a full disk must not keep us from recording.
                 let _ = file.set_len(0).and_then(|()| file.write_at(note.as_bytes(), 0));
                 return Ok(Ok(file));
             }
+            files.release();
         } else if Instant::now() >= give_up {
             return Ok(Err(holder(&*file)));
         }

@@ -80,8 +80,13 @@ fn read(file: &dyn StorageFile, buffer: &mut Vec<u8>, from: u64, to: u64) -> io:
 mod tests {
     use super::*;
     use crate::line::Tail;
-    use crate::storage::{Access, DiskStorage, Storage};
+    use crate::storage::{Access, DiskStorage, Storage, StorageFile};
     use crate::time::Timestamp;
+    use std::sync::Arc;
+
+    fn opened(dir: &tempfile::TempDir) -> std::io::Result<Arc<dyn StorageFile>> {
+        DiskStorage.open_dir(dir.path())?.open("file", Access::Read)
+    }
 
     /// Goal: both find the end of the last line, or of half a line behind it, wherever blocks end. Method: every number of
     /// line feeds up to a block's, a line that crosses blocks, and a line that is there in part.
@@ -107,7 +112,7 @@ mod tests {
                 let end = bytes.len() + usize::from(whole);
                 bytes.resize(first.len() + second.len() + ahead, b'\n');
                 std::fs::write(&path, &bytes).expect("a file");
-                let file = DiskStorage.open(&path, Access::Read).expect("the file");
+                let file = opened(&dir).expect("the file");
                 let (from, len, end) = (first.len() as u64, bytes.len() as u64, end as u64);
                 assert_eq!(end_of_lines(&*file, len), end, "{kept} of {}, {ahead}", second.len());
                 for from in [0, from].into_iter().chain((whole).then_some(end)) {
@@ -125,11 +130,11 @@ mod tests {
         let path = dir.path().join("file");
         for bytes in [&b"x\n"[..], b"{}\n\0\0\n", b"\n\0\n"] {
             std::fs::write(&path, bytes).expect("a file");
-            let file = DiskStorage.open(&path, Access::Read).expect("the file");
+            let file = opened(&dir).expect("the file");
             assert_eq!(end_of_lines(&*file, bytes.len() as u64), bytes.len() as u64, "{bytes:?}");
             let filled = [bytes, b"\n"].concat();
             std::fs::write(&path, &filled).expect("a file");
-            let file = DiskStorage.open(&path, Access::Read).expect("the file");
+            let file = opened(&dir).expect("the file");
             assert_eq!(end_of_lines(&*file, filled.len() as u64), bytes.len() as u64 - 1, "{bytes:?}, filled");
         }
     }

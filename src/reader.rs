@@ -10,7 +10,7 @@ use crate::items::{Item, Items};
 use crate::record::SessionRecord;
 use crate::segment::Header;
 use crate::seq::Seq;
-use crate::storage::{DiskStorage, EntryKind, Storage};
+use crate::storage::{DiskStorage, Storage};
 use crate::time::Timestamp;
 use serde::Serialize;
 use std::ops::ControlFlow;
@@ -85,16 +85,10 @@ impl Reader {
     }
 
     pub(crate) fn open_on(storage: Arc<dyn Storage>, dir: &Path) -> Result<Reader> {
-        match storage.kind(dir) {
-            Ok(EntryKind::Directory) => {}
-            Ok(_) => {
-                let message = format!("`{}` is not a directory: foldlog follows no links", dir.display());
-                return Err(Error::new(ErrorKind::InvalidInput, message));
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(not_found(dir)),
-            Err(error) => return Err(Error::io("look at", dir, error)),
-        }
-        let files = Files::new(storage, dir);
+        let files = match Files::open_dir(storage, dir) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(not_found(dir)),
+            opened => opened?,
+        };
         let (listed, _) = files.list()?;
         let header = files.newest_header(&listed)?;
         let by_name = || dir.file_name().and_then(|name| name.to_str()).and_then(SessionId::from_directory_name);

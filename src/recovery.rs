@@ -157,7 +157,7 @@ fn numbers_in(bytes: u64) -> u64 {
 /// The highest number that can be read in what is cut or sealed off. Events that were refused leave steps in the numbers,
 /// so that its length does not tell.
 fn highest_in(files: &Files, Cut { segment, offset, .. }: Cut) -> Result<u64> {
-    let kept = files.storage.open(&files.dir.join(segment::torn_name(segment, offset)), Access::Read);
+    let kept = files.folder().and_then(|folder| folder.open(&segment::torn_name(segment, offset), Access::Read));
     let (file, from) = match kept {
         Ok(kept) => (kept, 0),
         Err(_) => (files.open(segment, Access::Read)?, offset),
@@ -186,17 +186,18 @@ fn cut_tail(files: &Files, survey: &Survey) -> Result<()> {
 }
 
 fn copy_torn(files: &Files, file: &dyn StorageFile, segment: u64, offset: u64, len: u64) -> std::io::Result<()> {
-    let target = files.dir.join(segment::torn_name(segment, offset));
-    let part = target.with_extension("torn.part");
-    if let Ok(kept) = files.storage.open(&target, Access::Read) {
+    let folder = files.folder()?;
+    let target = segment::torn_name(segment, offset);
+    let part = format!("{target}.part");
+    if let Ok(kept) = folder.open(&target, Access::Read) {
         // An earlier recovery was killed between the copy and the cut.
         return same_bytes(file, offset, len, &*kept);
     }
-    match files.storage.remove_file(&part) {
+    match folder.remove(&part) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let copy = files.storage.create(&part)?;
+    let copy = folder.create(&part)?;
     let mut done = 0;
     while offset + done < len {
         let block = read_exactly(file, offset + done, (len - offset - done).min(1 << 20))?;
@@ -204,8 +205,8 @@ fn copy_torn(files: &Files, file: &dyn StorageFile, segment: u64, offset: u64, l
         done += block.len() as u64;
     }
     copy.sync_data()?;
-    files.storage.rename(&part, &target)?;
-    files.storage.sync_dir(&files.dir)
+    folder.rename(&part, &target)?;
+    folder.sync()
 }
 
 fn same_bytes(file: &dyn StorageFile, offset: u64, len: u64, kept: &dyn StorageFile) -> std::io::Result<()> {

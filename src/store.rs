@@ -3,7 +3,7 @@
 use crate::compact::{self, Background, CompactOptions, CompactReport};
 use crate::cursor::Cursor;
 use crate::error::{Error, ErrorKind, Result};
-use crate::files::Files;
+use crate::files::{Files, not_a_directory};
 use crate::follow::{Follower, StoreCursor, StoreFollower};
 use crate::id::{SessionId, WorkspaceId};
 use crate::journal::Journal;
@@ -66,7 +66,7 @@ impl Store {
         let storage: Arc<dyn Storage> = Arc::new(storage);
         let root = root.as_ref();
         // The root itself may be reached through a link: that is its owner's choice.
-        if matches!(storage.kind(root), Ok(EntryKind::File)) {
+        if storage.status(root).is_ok_and(|status| status.kind == EntryKind::File) {
             let message = format!("`{}` is a file: the root of a store must be a directory", root.display());
             return Err(Error::new(ErrorKind::InvalidInput, message));
         }
@@ -106,12 +106,10 @@ impl Store {
         let session_id = SessionId::new(session_id)?;
         let dir = self.path_of(&session_id);
         let open = || {
-            match self.storage.kind(&dir) {
-                Ok(EntryKind::Directory) => {}
-                Ok(_) => return Err(not_a_directory(&dir)),
-                Err(_) => self.storage.create_dir(&dir).map_err(|error| Error::io("create", &dir, error))?,
+            if self.storage.status(&dir).is_err() {
+                self.storage.create_dir(&dir).map_err(|error| Error::io("create", &dir, error))?;
             }
-            let files = Files::new(Arc::clone(&self.storage), &dir);
+            let files = Files::open_dir(Arc::clone(&self.storage), &dir)?;
             let (pool, background) = (Arc::clone(&self.pool), Arc::clone(&self.background));
             Journal::open(files, session_id.clone(), options.clone(), pool, background)
         };
@@ -151,7 +149,7 @@ impl Store {
     /// [`ErrorKind::InvalidInput`] if the id cannot be one, [`ErrorKind::Io`] if the directory cannot be read.
     pub fn follow(&self, session_id: impl Into<String>, from: Cursor) -> Result<Follower> {
         let dir = self.path_of(&SessionId::new(session_id)?);
-        if matches!(self.storage.kind(&dir), Ok(kind) if kind != EntryKind::Directory) {
+        if self.storage.status(&dir).is_ok_and(|status| status.kind != EntryKind::Directory) {
             return Err(not_a_directory(&dir));
         }
         Follower::new(Files::new(Arc::clone(&self.storage), &dir), &from, None)
@@ -235,8 +233,7 @@ impl Store {
         progress: &mut dyn FnMut(u64),
     ) -> Result<CompactReport> {
         let session_id = SessionId::new(session_id)?;
-        self.reader(session_id.clone())?;
-        let files = Files::new(Arc::clone(&self.storage), &self.path_of(&session_id));
+        let files = self.reader(session_id.clone())?.files;
         compact::compact(&files, session_id.as_str(), options, progress)
     }
 
@@ -260,7 +257,7 @@ impl Store {
     /// # Errors
     /// [`ErrorKind::Io`] if it cannot be read. No trash holds nothing.
     pub fn trashed(&self) -> Result<Vec<Trashed>> {
-        trash::list(&*self.storage, &self.root)
+        trash::list(&self.storage, &self.root)
     }
 
     /// Deletes a session that is in the trash. There is no way back.
@@ -268,7 +265,7 @@ impl Store {
     /// # Errors
     /// As for [`Store::delete`].
     pub fn delete_trashed(&self, trashed: &Trashed) -> Result<()> {
-        trash::empty(&*self.storage, &self.root, trashed)
+        trash::empty(&self.storage, &self.root, trashed)
     }
 
     /// Deletes a session that nobody is recording. There is no way back; [`Store::trash`] has one.
@@ -281,12 +278,7 @@ impl Store {
     }
 
     fn move_out(&self, session_id: &SessionId, place: &str) -> Result<PathBuf> {
-        let moved = trash::move_out(&*self.storage, &self.root, session_id, place);
+        let moved = trash::move_out(&self.storage, &self.root, session_id, place);
         moved.map_err(|error| self.name_missing(session_id, error))
     }
-}
-
-fn not_a_directory(dir: &Path) -> Error {
-    let message = format!("`{}` is not a directory: foldlog follows no links", dir.display());
-    Error::new(ErrorKind::InvalidInput, message)
 }

@@ -5,11 +5,11 @@
 //! of a session is ever seen.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::files::{COMPACT_LOCK, LOCK};
+use crate::files::{COMPACT_LOCK, Files, LOCK, not_a_directory};
 use crate::id::SessionId;
 use crate::opening::{LOCK_PATIENCE, take_lock};
 use crate::segment;
-use crate::storage::{EntryKind, Storage, StorageFile};
+use crate::storage::{DirEntry, EntryKind, Storage, StorageFile};
 use crate::time::Timestamp;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,31 +34,32 @@ pub struct Trashed {
 }
 
 /// Moves a session to a place below the root. Holds its locks meanwhile, so that nobody can start to write it.
-pub(crate) fn move_out(storage: &dyn Storage, root: &Path, session_id: &SessionId, place: &str) -> Result<PathBuf> {
+pub(crate) fn move_out(
+    storage: &Arc<dyn Storage>,
+    root: &Path,
+    session_id: &SessionId,
+    place: &str,
+) -> Result<PathBuf> {
     let name = session_id.directory_name();
-    let dir = root.join(&name);
-    must_be_a_session(storage, &dir)?;
-    let _locks = hold(storage, &dir, session_id)?;
-    let target = free_name(storage, &shelter(storage, root, place)?, &name, Timestamp::now())?;
-    rename(storage, &dir, &target)?;
+    let files = session(storage, &root.join(&name))?;
+    let _locks = hold(&files, session_id)?;
+    let target = free_name(&**storage, &shelter(&**storage, root, place)?, &name, Timestamp::now())?;
+    rename(&**storage, &files.dir, &target)?;
     Ok(target)
 }
 
 /// What is in the trash, oldest first. Names there that are not ours are nobody's business.
-pub(crate) fn list(storage: &dyn Storage, root: &Path) -> Result<Vec<Trashed>> {
+pub(crate) fn list(storage: &Arc<dyn Storage>, root: &Path) -> Result<Vec<Trashed>> {
     let trash = root.join(TRASH);
-    let io = |error| Error::io("list", &trash, error);
-    let entries = match storage.kind(&trash) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(io(error)),
-        Ok(EntryKind::Directory) => storage.list(&trash).map_err(io)?,
-        Ok(_) => return Err(not_a_directory(&trash)),
+    let entries = match Files::open_dir(Arc::clone(storage), &trash) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        opened => entries_of(&opened?)?,
     };
     let mut found = Vec::new();
     for entry in entries.into_iter().filter(|entry| entry.kind == EntryKind::Directory) {
         let Some((session_id, trashed_at)) = parse(&entry.name) else { continue };
         let path = trash.join(&entry.name);
-        let files = storage.list(&path).map_err(|error| Error::io("list", &path, error))?;
+        let files = entries_of(&Files::open_dir(Arc::clone(storage), &path)?)?;
         let bytes = files.iter().filter(|file| file.kind == EntryKind::File).map(|file| file.len).sum();
         found.push(Trashed { session_id, trashed_at, path, bytes });
     }
@@ -67,18 +68,18 @@ pub(crate) fn list(storage: &dyn Storage, root: &Path) -> Result<Vec<Trashed>> {
 }
 
 /// Removes one session from the trash for good.
-pub(crate) fn empty(storage: &dyn Storage, root: &Path, trashed: &Trashed) -> Result<()> {
+pub(crate) fn empty(storage: &Arc<dyn Storage>, root: &Path, trashed: &Trashed) -> Result<()> {
     let name = trashed.path.file_name().and_then(|name| name.to_str()).filter(|name| parse(name).is_some());
     let Some(name) = name.filter(|_| trashed.path.parent() == Some(&root.join(TRASH))) else {
         let message = format!("`{}` is not in the trash of `{}`", trashed.path.display(), root.display());
         return Err(Error::new(ErrorKind::InvalidInput, message));
     };
-    must_be_a_session(storage, &trashed.path)?;
-    let locks = hold(storage, &trashed.path, &trashed.session_id)?;
-    let target = free_name(storage, &shelter(storage, root, LEAVING)?, name, Timestamp::now())?;
-    rename(storage, &trashed.path, &target)?;
+    let files = session(storage, &trashed.path)?;
+    let locks = hold(&files, &trashed.session_id)?;
+    let target = free_name(&**storage, &shelter(&**storage, root, LEAVING)?, name, Timestamp::now())?;
+    rename(&**storage, &trashed.path, &target)?;
     drop(locks);
-    remove(storage, &target)
+    remove(&**storage, &target)
 }
 
 /// Removes what is out of sight already, and with it what a crash has left of earlier removals.
@@ -96,24 +97,24 @@ pub(crate) fn remove(storage: &dyn Storage, leaving: &Path) -> Result<()> {
 }
 
 /// A directory, no link to one, and with at least one segment in it: damaged or not, it is a session.
-fn must_be_a_session(storage: &dyn Storage, dir: &Path) -> Result<()> {
-    match storage.kind(dir) {
-        Ok(EntryKind::Directory) => {}
-        Ok(_) => return Err(not_a_directory(dir)),
-        Err(error) => return Err(Error::io("look at", dir, error)),
-    }
-    let entries = storage.list(dir).map_err(|error| Error::io("list", dir, error))?;
-    match entries.iter().any(|entry| segment::number_of(&entry.name).is_some()) {
-        true => Ok(()),
+fn session(storage: &Arc<dyn Storage>, dir: &Path) -> Result<Files> {
+    let files = Files::open_dir(Arc::clone(storage), dir)?;
+    match entries_of(&files)?.iter().any(|entry| segment::number_of(&entry.name).is_some()) {
+        true => Ok(files),
         false => Err(Error::new(ErrorKind::NotFound, format!("there is no session in `{}`", dir.display()))),
     }
 }
 
+fn entries_of(files: &Files) -> Result<Vec<DirEntry>> {
+    let entries = files.folder().and_then(|folder| folder.list());
+    entries.map_err(|error| Error::io("list", &files.dir, error))
+}
+
 /// Both locks of a session: nobody writes or compacts it while they are held. They go with the files, so whoever waits
 /// for them finds afterwards that the session is gone.
-fn hold(storage: &dyn Storage, dir: &Path, session_id: &SessionId) -> Result<[Arc<dyn StorageFile>; 2]> {
+fn hold(files: &Files, session_id: &SessionId) -> Result<[Arc<dyn StorageFile>; 2]> {
     let take = |name: &str, doing: &str| {
-        let taken = take_lock(storage, dir, name, " (moving it away)", LOCK_PATIENCE)?;
+        let taken = take_lock(files, name, " (moving it away)", LOCK_PATIENCE)?;
         taken.map_err(|holder| {
             let id = session_id.as_str();
             let message = format!("the session {id:?} is being {doing} ({holder}): it was left as it is");
@@ -125,7 +126,7 @@ fn hold(storage: &dyn Storage, dir: &Path, session_id: &SessionId) -> Result<[Ar
 
 fn shelter(storage: &dyn Storage, root: &Path, place: &str) -> Result<PathBuf> {
     let path = root.join(place);
-    match storage.kind(&path) {
+    match storage.status(&path).map(|status| status.kind) {
         Ok(EntryKind::Directory) => Ok(path),
         Ok(_) => Err(not_a_directory(&path)),
         Err(_) => storage.create_dir(&path).map_err(|error| Error::io("create", &path, error)).map(|()| path),
@@ -137,7 +138,7 @@ fn free_name(storage: &dyn Storage, shelter: &Path, name: &str, now: Timestamp) 
     let mut micros = now.micros();
     loop {
         let path = shelter.join(format!("{name}.{}", stamp(Timestamp::from_micros(micros))));
-        match storage.kind(&path) {
+        match storage.status(&path) {
             Ok(_) => micros += 1,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(path),
             Err(error) => return Err(Error::io("look at", &path, error)),
@@ -175,11 +176,6 @@ fn parse(name: &str) -> Option<(SessionId, Timestamp)> {
     );
     let time = Timestamp::parse_rfc3339(&text).filter(|time| stamp(*time) == when)?;
     Some((SessionId::from_directory_name(directory)?, time))
-}
-
-fn not_a_directory(path: &Path) -> Error {
-    let message = format!("`{}` is not a directory: foldlog follows no links", path.display());
-    Error::new(ErrorKind::InvalidInput, message)
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ pub(crate) fn compact(
     };
     let _lock = match options.dry_run {
         true => None, // which only reads
-        false => Some(take_lock(&*files.storage, &files.dir, COMPACT_LOCK, "", LOCK_PATIENCE)?.map_err(locked)?),
+        false => Some(take_lock(files, COMPACT_LOCK, "", LOCK_PATIENCE)?.map_err(locked)?),
     };
     let (listed, _) = files.list()?;
     let header = files.newest_header(&listed)?;
@@ -98,11 +98,12 @@ struct Compaction<'a> {
 impl Compaction<'_> {
     /// What a compaction that was killed has left: unfinished files, and segments that another one stands for.
     fn clean_up(&self) -> Result<()> {
-        let storage = &self.files.storage;
-        let entries = storage.list(&self.files.dir).map_err(|error| Error::io("list", &self.files.dir, error))?;
+        let list = |error| Error::io("list", &self.files.dir, error);
+        let folder = self.files.folder().map_err(list)?;
+        let entries = folder.list().map_err(list)?;
         for entry in entries.iter().filter(|entry| segment::temporary_number_of(&entry.name).is_some()) {
-            let path = self.files.dir.join(&entry.name);
-            storage.remove_file(&path).map_err(|error| Error::io("remove", &path, error))?;
+            let removed = folder.remove(&entry.name);
+            removed.map_err(|error| Error::io("remove", &self.files.dir.join(&entry.name), error))?;
         }
         let mut through = 0;
         let mut replaced = Vec::new();
@@ -145,10 +146,11 @@ impl Compaction<'_> {
             return Ok(None);
         }
         if !self.options.dry_run {
-            return Ok(take_lock(&*self.files.storage, &self.files.dir, LOCK, " (compacting)", LOCK_PATIENCE)?.ok());
+            return Ok(take_lock(self.files, LOCK, " (compacting)", LOCK_PATIENCE)?.ok());
         }
         let path = self.files.dir.join(LOCK);
-        let probe = self.files.storage.open(&path, Access::Read).and_then(|file| Ok((file.try_lock(false)?, file)));
+        let opened = self.files.folder().and_then(|folder| folder.open(LOCK, Access::Read));
+        let probe = opened.and_then(|file| Ok((file.try_lock(false)?, file)));
         match probe {
             Ok((free, file)) => Ok(free.then_some(file)),
             Err(error) => Err(Error::io("probe", &path, error)),

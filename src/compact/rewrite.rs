@@ -27,6 +27,7 @@ pub(super) struct Replacement<'a> {
     members: &'a [Member],
     plan: &'a Plan,
     header: Header,
+    name: String,
     path: PathBuf,
     /// The checksum of everything behind the header.
     checksum: u32,
@@ -43,8 +44,9 @@ impl<'a> Replacement<'a> {
         gentle: bool,
         pace: &mut Pace<'_>,
     ) -> Result<Replacement<'a>> {
-        let path = files.dir.join(segment::temporary_name(head.segment));
-        let mut new = Replacement { files, members, plan, header: head, path, checksum: 0, len: 0 };
+        let name = segment::temporary_name(head.segment);
+        let path = files.dir.join(&name);
+        let mut new = Replacement { files, members, plan, header: head, name, path, checksum: 0, len: 0 };
         let written = new.write_lines(gentle, pace);
         if written.is_err() {
             new.discard();
@@ -53,7 +55,8 @@ impl<'a> Replacement<'a> {
     }
 
     fn write_lines(&mut self, gentle: bool, pace: &mut Pace<'_>) -> Result<()> {
-        let file = self.files.storage.create(&self.path).map_err(|error| Error::io("create", &self.path, error))?;
+        let file = self.files.folder().and_then(|folder| folder.create(&self.name));
+        let file = file.map_err(|error| Error::io("create", &self.path, error))?;
         let mut out = Output { file: &*file, path: &self.path, held: self.header.encode(), len: 0, gentle };
         out.flush()?;
         let mut checksum = crc32fast::Hasher::new();
@@ -90,7 +93,7 @@ impl<'a> Replacement<'a> {
 
     /// Reads it back from the disk: whole, in order, and folding into the same. In words what is wrong.
     pub(super) fn check(&self, pace: &mut Pace<'_>) -> Result<Result<(), String>> {
-        let file = self.files.storage.open(&self.path, Access::ReadDurable);
+        let file = self.files.folder().and_then(|folder| folder.open(&self.name, Access::ReadDurable));
         let file = file.map_err(|error| Error::io("open", &self.path, error))?;
         let mut scanner = Scanner::new(file, 0, self.len);
         scanner.next();
@@ -129,9 +132,9 @@ impl<'a> Replacement<'a> {
 
     /// Puts it in the place of the first of the segments, then removes the others.
     pub(super) fn put_in_place(self) -> Result<()> {
-        let (files, target) = (self.files, self.files.path(self.header.segment));
-        let renamed = files.storage.rename(&self.path, &target);
-        renamed.map_err(|error| Error::io("rename the new segment to", &target, error))?;
+        let (files, segment) = (self.files, self.header.segment);
+        let renamed = files.folder().and_then(|folder| folder.rename(&self.name, &segment::file_name(segment)));
+        renamed.map_err(|error| Error::io("rename the new segment to", &files.path(segment), error))?;
         let replaced: Vec<u64> = self.members.iter().skip(1).map(|member| member.segment).collect();
         remove_replaced(files, &replaced)
     }
@@ -139,21 +142,22 @@ impl<'a> Replacement<'a> {
     /// Gives it up.
     pub(super) fn discard(&self) {
         // If it stays, the next compaction removes it.
-        let _ = self.files.storage.remove_file(&self.path);
+        let _ = self.files.folder().and_then(|folder| folder.remove(&self.name));
     }
 }
 
 /// Removes segments, in rising order, that a segment before them stands for. The last one goes alone, when nothing is left
 /// of the others: while any of them is there, it is the newest, and tells the number behind it.
 pub(super) fn remove_replaced(files: &Files, replaced: &[u64]) -> Result<()> {
-    let sync = || files.storage.sync_dir(&files.dir).map_err(|error| Error::io("sync", &files.dir, error));
+    let folder = files.folder().map_err(|error| Error::io("open", &files.dir, error))?;
+    let sync = || folder.sync().map_err(|error| Error::io("sync", &files.dir, error));
     // What stands for them must be there for good before the first of them goes.
     sync()?;
     let Some((last, others)) = replaced.split_last() else { return Ok(()) };
     for part in [others, &[*last]] {
         for segment in part {
-            let path = files.path(*segment);
-            files.storage.remove_file(&path).map_err(|error| Error::io("remove", &path, error))?;
+            let removed = folder.remove(&segment::file_name(*segment));
+            removed.map_err(|error| Error::io("remove", &files.path(*segment), error))?;
         }
         if !part.is_empty() {
             sync()?;

@@ -120,6 +120,17 @@ impl Tail {
 
     /// Looks at the files again. `poll`: time has passed since the last poll; `thorough`: also for what only others do.
     pub(super) fn look(&mut self, hint: bool, poll: bool, thorough: bool) -> Result<()> {
+        if thorough {
+            self.files.release(); // another directory may be at the path by now
+        }
+        let looked = self.look_at_files(hint, poll, thorough);
+        if thorough || self.is_parked() {
+            self.files.release(); // while nothing happens it costs no descriptor
+        }
+        looked
+    }
+
+    fn look_at_files(&mut self, hint: bool, poll: bool, thorough: bool) -> Result<()> {
         if let State::Parked { cursor, listed } = &self.state {
             if !hint && list(&self.files)? == *listed {
                 return Ok(());

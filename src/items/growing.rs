@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::files::Files;
 use crate::line::{self, SUFFIX};
 use crate::prefill;
-use crate::segment::Seal;
+use crate::segment::{self, Seal};
 use crate::seq::Seq;
 
 /// Bad lines at the end up to this size are read again when the file changes: their writer may yet replace them.
@@ -146,7 +146,7 @@ impl Current {
         let file = self.scanner.file();
         let io = |error| Error::io("look at", &path, error);
         let end = self.sifter.entry_end();
-        if thorough && !file.is_at(&path).map_err(io)? {
+        if thorough && !files.is_named(&segment::file_name(self.opened.segment), &**file).map_err(io)? {
             return Ok(false);
         }
         let Some(crc) = self.sifter.entry_crc() else { return Ok(true) };

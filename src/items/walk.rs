@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::event::JournalRecovered;
 use crate::files::{Files, Listed, Opened};
 use crate::scan::Scanner;
-use crate::segment::{Header, MAX_HEADER, Seal};
+use crate::segment::{self, Header, MAX_HEADER, Seal};
 use crate::sift::Sifter;
 use crate::storage::EntryKind;
 use std::collections::VecDeque;
@@ -219,7 +219,8 @@ impl Walk {
     }
 
     fn exists(&self, segment: u64) -> bool {
-        matches!(self.files.storage.kind(&self.files.path(segment)), Ok(EntryKind::File))
+        let status = self.files.folder().and_then(|folder| folder.status_of(&segment::file_name(segment)));
+        status.is_ok_and(|status| status.kind == EntryKind::File)
     }
 
     /// Reads the first lines of the segments ahead, up to one with entries: it may explain what comes before it.

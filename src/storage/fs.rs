@@ -1,10 +1,11 @@
 //! [`Storage`] on a real file system.
 
-use super::{Access, DirEntry, EntryKind, Storage, StorageFile};
-use rustix::fs::{Advice, OFlags};
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use super::{Access, DirEntry, DirLock, EntryKind, FileId, FileStatus, Storage, StorageDir, StorageFile};
+use rustix::fs::{Advice, AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, Stat};
+use rustix::io::{Errno, retry_on_intr};
+use std::fs::{DirBuilder, File, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -20,6 +21,9 @@ const BLOCK: usize = 4096;
 /// NFS, SMB, CIFS, FUSE, 9P, Ceph, Coda and AFS. The numbers are those of statfs(2).
 const SILENT: &[u32] =
     &[0x6969, 0xFE53_4D42, 0xFF53_4D42, 0x6573_5546, 0x0102_1997, 0x00C3_6400, 0x7375_7245, 0x5346_414F];
+
+/// How a directory is opened, whatever for.
+const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC);
 
 impl Storage for DiskStorage {
     fn create_dir(&self, path: &Path) -> io::Result<()> {
@@ -40,66 +44,18 @@ impl Storage for DiskStorage {
         self.sync_dir(parent)
     }
 
+    fn open_dir(&self, path: &Path) -> io::Result<Arc<dyn StorageDir>> {
+        let dir = retry_on_intr(|| rustix::fs::openat(CWD, path, DIRECTORY | OFlags::NOFOLLOW, Mode::empty()))?;
+        Ok(Arc::new(DiskDir { dir: File::from(dir) }))
+    }
+
     fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
-        let mut entries = Vec::new();
-        for entry in retry_interrupted(|| std::fs::read_dir(path))? {
-            let entry = entry?;
-            let Ok(name) = entry.file_name().into_string() else { continue };
-            // Not followed; a file may be gone by now, which is as if it had not been listed.
-            match entry.metadata() {
-                Ok(metadata) => entries.push(DirEntry { name, kind: kind_of(&metadata), len: metadata.len() }),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(entries)
+        let dir = retry_on_intr(|| rustix::fs::openat(CWD, path, DIRECTORY, Mode::empty()))?;
+        DiskDir { dir: File::from(dir) }.list()
     }
 
-    fn kind(&self, path: &Path) -> io::Result<EntryKind> {
-        std::fs::symlink_metadata(path).map(|metadata| kind_of(&metadata))
-    }
-
-    fn create(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
-        // O_EXCL follows no link either.
-        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
-        Ok(Arc::new(DiskFile::new(file, false)))
-    }
-
-    fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn StorageFile>> {
-        let open = |flags: OFlags| {
-            OpenOptions::new()
-                .read(true)
-                .write(matches!(access, Access::Write | Access::Lock))
-                .mode(0o600)
-                // O_NONBLOCK: a FIFO in a file's place must not hang us; it means nothing for a plain file.
-                .custom_flags((flags | OFlags::NOFOLLOW | OFlags::NONBLOCK).bits() as i32)
-                .open(path)
-        };
-        let (file, direct) = match access {
-            Access::Read | Access::Write => (open(OFlags::empty())?, false),
-            Access::Lock => match open(OFlags::empty()) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    let file = open(OFlags::CREATE)?;
-                    self.sync_dir(path.parent().unwrap_or(Path::new(".")))?;
-                    (file, false)
-                }
-                opened => (opened?, false),
-            },
-            Access::ReadDurable => match open(OFlags::DIRECT) {
-                Ok(file) => (file, true),
-                // tmpfs and others know no direct reads: drop what is cached instead.
-                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-                    let file = open(OFlags::empty())?;
-                    let _ = rustix::fs::fadvise(&file, 0, None, Advice::DontNeed);
-                    (file, false)
-                }
-                Err(error) => return Err(error),
-            },
-        };
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a plain file"));
-        }
-        Ok(Arc::new(DiskFile::new(file, direct)))
+    fn status(&self, path: &Path) -> io::Result<FileStatus> {
+        Ok(status_of(&rustix::fs::lstat(path)?))
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
@@ -108,10 +64,6 @@ impl Storage for DiskStorage {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         std::fs::rename(from, to)
-    }
-
-    fn remove_file(&self, path: &Path) -> io::Result<()> {
-        std::fs::remove_file(path)
     }
 
     fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
@@ -125,13 +77,144 @@ impl Storage for DiskStorage {
     }
 }
 
-fn kind_of(metadata: &std::fs::Metadata) -> EntryKind {
-    if metadata.is_file() {
-        EntryKind::File
-    } else if metadata.is_dir() {
-        EntryKind::Directory
-    } else {
-        EntryKind::Other
+#[derive(Debug)]
+struct DiskDir {
+    dir: File,
+}
+
+impl DiskDir {
+    /// Opens a plain file in it, without following a link.
+    fn open_with(&self, name: &str, flags: OFlags) -> io::Result<File> {
+        // O_NONBLOCK: a FIFO in a file's place must not hang us; it means nothing for a plain file.
+        let flags = flags | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let mode = Mode::RUSR | Mode::WUSR;
+        Ok(File::from(retry_on_intr(|| rustix::fs::openat(&self.dir, name, flags, mode))?))
+    }
+}
+
+impl StorageDir for DiskDir {
+    fn status(&self) -> io::Result<FileStatus> {
+        Ok(status_of(&rustix::fs::fstat(&self.dir)?))
+    }
+
+    fn list(&self) -> io::Result<Vec<DirEntry>> {
+        let mut entries = Vec::new();
+        for entry in rustix::fs::Dir::read_from(&self.dir)? {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().to_str() else { continue };
+            if matches!(name, "." | "..") {
+                continue;
+            }
+            match self.status_of(name) {
+                Ok(FileStatus { kind, len, .. }) => entries.push(DirEntry { name: name.to_owned(), kind, len }),
+                // Gone by now, which is as if it had not been listed.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(entries)
+    }
+
+    fn status_of(&self, name: &str) -> io::Result<FileStatus> {
+        Ok(status_of(&rustix::fs::statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW)?))
+    }
+
+    fn create(&self, name: &str) -> io::Result<Arc<dyn StorageFile>> {
+        let file = self.open_with(name, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL)?;
+        Ok(Arc::new(DiskFile::new(file, false)))
+    }
+
+    fn open(&self, name: &str, access: Access) -> io::Result<Arc<dyn StorageFile>> {
+        let (file, direct) = match access {
+            Access::Read => (self.open_with(name, OFlags::RDONLY)?, false),
+            Access::Write => (self.open_with(name, OFlags::RDWR)?, false),
+            Access::Lock => match self.open_with(name, OFlags::RDWR) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    let file = self.open_with(name, OFlags::RDWR | OFlags::CREATE)?;
+                    self.sync()?;
+                    (file, false)
+                }
+                opened => (opened?, false),
+            },
+            Access::ReadDurable => match self.open_with(name, OFlags::RDONLY | OFlags::DIRECT) {
+                Ok(file) => (file, true),
+                // tmpfs and others know no direct reads: drop what is cached instead.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                    let file = self.open_with(name, OFlags::RDONLY)?;
+                    let _ = rustix::fs::fadvise(&file, 0, None, Advice::DontNeed);
+                    (file, false)
+                }
+                Err(error) => return Err(error),
+            },
+        };
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a plain file"));
+        }
+        Ok(Arc::new(DiskFile::new(file, direct)))
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.dir.sync_all()
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        Ok(retry_on_intr(|| rustix::fs::renameat(&self.dir, from, &self.dir, to))?)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        Ok(retry_on_intr(|| rustix::fs::unlinkat(&self.dir, name, AtFlags::empty()))?)
+    }
+
+    fn try_lock(&self, exclusive: bool) -> io::Result<Option<Box<dyn DirLock>>> {
+        // Opened again: a lock belongs to an open descriptor, and others use this one.
+        let dir = retry_on_intr(|| rustix::fs::openat(&self.dir, ".", DIRECTORY, Mode::empty()))?;
+        let how = match exclusive {
+            true => FlockOperation::NonBlockingLockExclusive,
+            false => FlockOperation::NonBlockingLockShared,
+        };
+        match retry_on_intr(|| rustix::fs::flock(&dir, how)) {
+            Ok(()) => Ok(Some(Box::new(DiskDirLock { dir: File::from(dir), locked_by: std::process::id() }))),
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct DiskDirLock {
+    dir: File,
+    /// The process that took it.
+    locked_by: u32,
+}
+
+impl DirLock for DiskDirLock {}
+
+impl Drop for DiskDirLock {
+    fn drop(&mut self) {
+        unlock(&self.dir, self.locked_by);
+    }
+}
+
+/// Frees a lock. Closing frees it only with its last copy, and a child that another thread is just starting has one until
+/// it runs its own program. Unlocking frees all copies; a forked child must not do that to its parent's.
+fn unlock(file: &File, locked_by: u32) {
+    if locked_by == std::process::id() {
+        let _ = file.unlock();
+    }
+}
+
+fn status_of(stat: &Stat) -> FileStatus {
+    let kind = match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => EntryKind::File,
+        FileType::Directory => EntryKind::Directory,
+        _ => EntryKind::Other,
+    };
+    #[allow(clippy::unnecessary_cast, reason = "the types differ between systems")]
+    FileStatus {
+        kind,
+        id: FileId { device: stat.st_dev as u64, inode: stat.st_ino as u64 },
+        len: stat.st_size as u64,
+        links: stat.st_nlink as u64,
     }
 }
 
@@ -146,11 +229,7 @@ struct DiskFile {
 
 impl Drop for DiskFile {
     fn drop(&mut self) {
-        // Closing frees the lock only with its last copy, and a child that another thread is just starting has one until
-        // it runs its own program. Unlocking frees all copies; a forked child must not do that to its parent's.
-        if self.locked_by.load(Ordering::Relaxed) == std::process::id() {
-            let _ = self.file.unlock();
-        }
+        unlock(&self.file, self.locked_by.load(Ordering::Relaxed));
     }
 }
 
@@ -228,13 +307,8 @@ impl StorageFile for DiskFile {
         Ok(taken)
     }
 
-    fn is_at(&self, path: &Path) -> io::Result<bool> {
-        let ours = self.file.metadata()?;
-        match std::fs::symlink_metadata(path) {
-            Ok(theirs) => Ok((ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error),
-        }
+    fn status(&self) -> io::Result<FileStatus> {
+        Ok(status_of(&rustix::fs::fstat(&self.file)?))
     }
 }
 

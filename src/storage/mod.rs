@@ -1,10 +1,12 @@
-//! The disk, as foldlog needs it: two small object-safe traits. Only `storage/fs.rs` calls the operating system.
+//! The disk, as foldlog needs it: three small object-safe traits. Only `storage/fs.rs` calls the operating system.
 //!
 //! Everything above works through these, so that a test can put a simulated disk in their place.
 
 mod fs;
+mod handle;
 
 pub use fs::DiskStorage;
+pub(crate) use handle::Handle;
 
 use std::fmt::Debug;
 use std::io;
@@ -33,6 +35,28 @@ pub enum EntryKind {
     Other,
 }
 
+/// The identity of a file or directory: no two that exist at the same time have the same one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileId {
+    /// The number of its file system.
+    pub device: u64,
+    /// Its number there.
+    pub inode: u64,
+}
+
+/// The state of a file or directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileStatus {
+    /// What it is.
+    pub kind: EntryKind,
+    /// Which one it is.
+    pub id: FileId,
+    /// How many bytes it has.
+    pub len: u64,
+    /// How many names it has; 0 once the last one is removed.
+    pub links: u64,
+}
+
 /// How a file that exists is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -46,32 +70,55 @@ pub enum Access {
     Lock,
 }
 
-/// A place that holds directories of files. No method follows a symbolic link in the last place of a path.
+/// A place that holds directories of files.
 pub trait Storage: Debug + Send + Sync + 'static {
     /// Makes a directory and its missing parents, for the owner alone, and syncs every directory that changed.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
-    /// Lists a directory in no particular order.
+    /// Opens a directory. A symbolic link in the last place of the path is not followed.
+    fn open_dir(&self, path: &Path) -> io::Result<Arc<dyn StorageDir>>;
+    /// Lists a directory in no particular order. A link to one is followed: a root may be reached through one.
     fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>>;
-    /// What a path stands for.
-    fn kind(&self, path: &Path) -> io::Result<EntryKind>;
-    /// Makes a file that must not exist yet, for the owner alone, to read and write. Does not sync the directory.
-    fn create(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>>;
-    /// Opens a file.
-    fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn StorageFile>>;
+    /// The state of what is at a path. A symbolic link in the last place is not followed.
+    fn status(&self, path: &Path) -> io::Result<FileStatus>;
     /// Makes the names in a directory durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
-    /// Renames, replacing what is there. Does not sync the directory.
+    /// Renames a directory. Syncs neither of the two that hold it.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
-    /// Removes a file. Does not sync the directory.
-    fn remove_file(&self, path: &Path) -> io::Result<()>;
     /// Removes a directory and all in it, following no link.
     fn remove_dir_all(&self, path: &Path) -> io::Result<()>;
-    /// The directory's real path, if the system tells of changes in it; `None` if whoever waits for one must look.
+    /// The directory's real path, if the system notifies of changes in it; `None` if a follower has to look by itself.
     fn tells_of_changes(&self, path: &Path) -> Option<PathBuf> {
         let _ = path;
         None
     }
 }
+
+/// An open directory. It stays the same one whatever is put at its path later, and so do the files below it: each method
+/// takes the name of one of them. No symbolic link is followed.
+pub trait StorageDir: Debug + Send + Sync {
+    /// Its own state.
+    fn status(&self) -> io::Result<FileStatus>;
+    /// Lists it in no particular order. One that was removed holds nothing.
+    fn list(&self) -> io::Result<Vec<DirEntry>>;
+    /// The state of what has this name.
+    fn status_of(&self, name: &str) -> io::Result<FileStatus>;
+    /// Makes a file that must not exist yet, for the owner alone, to read and write. Does not sync the directory.
+    fn create(&self, name: &str) -> io::Result<Arc<dyn StorageFile>>;
+    /// Opens a file.
+    fn open(&self, name: &str, access: Access) -> io::Result<Arc<dyn StorageFile>>;
+    /// Makes the names in it durable.
+    fn sync(&self) -> io::Result<()>;
+    /// Renames a file within it, replacing what is there. Does not sync the directory.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+    /// Removes a file. Does not sync the directory.
+    fn remove(&self, name: &str) -> io::Result<()>;
+    /// Takes the kernel's lock on the directory itself, alone or shared, if it is free at this moment. Each call is a
+    /// holder of its own. Dropping what it returns frees the lock.
+    fn try_lock(&self, exclusive: bool) -> io::Result<Option<Box<dyn DirLock>>>;
+}
+
+/// The kernel's lock on a directory, held until this is dropped.
+pub trait DirLock: Debug + Send + Sync {}
 
 /// An open file. Reads and writes are positioned; there is no cursor.
 pub trait StorageFile: Debug + Send + Sync {
@@ -91,8 +138,26 @@ pub trait StorageFile: Debug + Send + Sync {
     fn sync_data(&self) -> io::Result<()>;
     /// Takes the kernel's lock on it, alone or shared, if it is free at this moment. Closing the file frees it.
     fn try_lock(&self, exclusive: bool) -> io::Result<bool>;
-    /// Whether it is still the file at this path.
-    fn is_at(&self, path: &Path) -> io::Result<bool>;
+    /// Its state, whatever name it has by now.
+    fn status(&self) -> io::Result<FileStatus>;
+}
+
+/// Whether a file is still the one with this name in a directory.
+pub(crate) fn is_named(dir: &dyn StorageDir, name: &str, file: &dyn StorageFile) -> io::Result<bool> {
+    found(dir.status_of(name), file.status()?.id)
+}
+
+/// Whether a directory is still the one at this path.
+pub(crate) fn is_at(storage: &dyn Storage, path: &Path, dir: &dyn StorageDir) -> io::Result<bool> {
+    found(storage.status(path), dir.status()?.id)
+}
+
+fn found(status: io::Result<FileStatus>, id: FileId) -> io::Result<bool> {
+    match status {
+        Ok(status) => Ok(status.id == id),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Reads from an offset until the buffer is full or the file ends. Returns how many bytes there were.

@@ -452,8 +452,8 @@ fn a_journal_that_is_being_written_is_compacted_up_to_its_newest_segment() {
 #[test]
 fn only_one_compaction_runs_at_a_time() {
     let lab = recorded(turns(2), 2_000);
-    let path = lab.dir.join("COMPACT.LOCK");
-    let holder = foldlog::Storage::open(&lab.disk, &path, foldlog::Access::Lock).unwrap();
+    let folder = foldlog::Storage::open_dir(&lab.disk, &lab.dir).unwrap();
+    let holder = folder.open("COMPACT.LOCK", foldlog::Access::Lock).unwrap();
     assert!(holder.try_lock(true).unwrap());
     assert_eq!(lab.store.compact(ID).unwrap_err().kind(), ErrorKind::Locked);
     drop(holder);

@@ -3,7 +3,7 @@
 //! Wraps any other storage. A test gives it a closure that sees every call and answers with what becomes of it.
 
 use crate::patience::Gate;
-use foldlog::{Access, DirEntry, EntryKind, Storage, StorageFile};
+use foldlog::{Access, DirEntry, DirLock, FileStatus, Storage, StorageDir, StorageFile};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -71,6 +71,12 @@ struct Shared {
     hidden: Mutex<Vec<String>>,
 }
 
+struct FaultyDir {
+    inner: Arc<dyn StorageDir>,
+    path: PathBuf,
+    shared: Arc<Shared>,
+}
+
 struct FaultyFile {
     inner: Arc<dyn StorageFile>,
     path: PathBuf,
@@ -109,10 +115,6 @@ impl Faulty {
     pub fn counts(&self) -> (u64, u64) {
         (self.shared.writes.load(Ordering::SeqCst), self.shared.syncs.load(Ordering::SeqCst))
     }
-
-    fn file(&self, inner: Arc<dyn StorageFile>, path: &Path) -> Arc<dyn StorageFile> {
-        Arc::new(FaultyFile { inner, path: path.to_owned(), shared: Arc::clone(&self.shared) })
-    }
 }
 
 impl Shared {
@@ -130,29 +132,33 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// What a list shows.
+    fn shown(&self, entries: Vec<DirEntry>, most: Option<usize>) -> Vec<DirEntry> {
+        let most = most.map_or(u64::MAX, |bytes| bytes as u64);
+        let hidden = self.hidden.lock().unwrap();
+        let entries = entries.into_iter().filter(|entry| !hidden.contains(&entry.name));
+        entries.map(|entry| DirEntry { len: entry.len.min(most), ..entry }).collect()
+    }
+}
+
 impl Storage for Faulty {
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         self.inner.create_dir(path)
     }
 
+    fn open_dir(&self, path: &Path) -> io::Result<Arc<dyn StorageDir>> {
+        let inner = self.inner.open_dir(path)?;
+        Ok(Arc::new(FaultyDir { inner, path: path.to_owned(), shared: Arc::clone(&self.shared) }))
+    }
+
     fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
-        let most = self.shared.fate(Call::List, path)?.map_or(u64::MAX, |bytes| bytes as u64);
-        let hidden = self.shared.hidden.lock().unwrap();
-        let entries = self.inner.list(path)?.into_iter().filter(|entry| !hidden.contains(&entry.name));
-        Ok(entries.map(|entry| DirEntry { len: entry.len.min(most), ..entry }).collect())
+        let most = self.shared.fate(Call::List, path)?;
+        self.inner.list(path).map(|entries| self.shared.shown(entries, most))
     }
 
-    fn kind(&self, path: &Path) -> io::Result<EntryKind> {
-        self.inner.kind(path)
-    }
-
-    fn create(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
-        self.shared.fate(Call::Create, path)?;
-        self.inner.create(path).map(|file| self.file(file, path))
-    }
-
-    fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn StorageFile>> {
-        self.inner.open(path, access).map(|file| self.file(file, path))
+    fn status(&self, path: &Path) -> io::Result<FileStatus> {
+        self.inner.status(path)
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
@@ -165,13 +171,61 @@ impl Storage for Faulty {
         self.inner.rename(from, to)
     }
 
-    fn remove_file(&self, path: &Path) -> io::Result<()> {
-        self.shared.fate(Call::Remove, path)?;
-        self.inner.remove_file(path)
-    }
-
     fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
         self.inner.remove_dir_all(path)
+    }
+}
+
+impl FaultyDir {
+    fn file(&self, inner: Arc<dyn StorageFile>, name: &str) -> Arc<dyn StorageFile> {
+        Arc::new(FaultyFile { inner, path: self.path.join(name), shared: Arc::clone(&self.shared) })
+    }
+
+    fn fate(&self, call: Call, name: &str) -> io::Result<Option<usize>> {
+        self.shared.fate(call, &self.path.join(name))
+    }
+}
+
+impl StorageDir for FaultyDir {
+    fn status(&self) -> io::Result<FileStatus> {
+        self.inner.status()
+    }
+
+    fn list(&self) -> io::Result<Vec<DirEntry>> {
+        let most = self.shared.fate(Call::List, &self.path)?;
+        self.inner.list().map(|entries| self.shared.shown(entries, most))
+    }
+
+    fn status_of(&self, name: &str) -> io::Result<FileStatus> {
+        self.inner.status_of(name)
+    }
+
+    fn create(&self, name: &str) -> io::Result<Arc<dyn StorageFile>> {
+        self.fate(Call::Create, name)?;
+        self.inner.create(name).map(|file| self.file(file, name))
+    }
+
+    fn open(&self, name: &str, access: Access) -> io::Result<Arc<dyn StorageFile>> {
+        self.inner.open(name, access).map(|file| self.file(file, name))
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.shared.fate(Call::SyncDir, &self.path)?;
+        self.inner.sync()
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.fate(Call::Rename, from)?;
+        self.inner.rename(from, to)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.fate(Call::Remove, name)?;
+        self.inner.remove(name)
+    }
+
+    fn try_lock(&self, exclusive: bool) -> io::Result<Option<Box<dyn DirLock>>> {
+        self.inner.try_lock(exclusive)
     }
 }
 
@@ -207,14 +261,20 @@ impl StorageFile for FaultyFile {
         self.inner.try_lock(exclusive)
     }
 
-    fn is_at(&self, path: &Path) -> io::Result<bool> {
-        self.inner.is_at(path)
+    fn status(&self) -> io::Result<FileStatus> {
+        self.inner.status()
     }
 }
 
 impl fmt::Debug for Faulty {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Faulty({:?})", self.inner)
+    }
+}
+
+impl fmt::Debug for FaultyDir {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FaultyDir({})", self.path.display())
     }
 }
 

@@ -629,7 +629,7 @@ fn a_segment_is_taken_with_its_first_entry() {
     let last = other.append_one();
     let second = &other.files()[&segment(2)];
     let header = lines(second)[1].0;
-    let recovering = lab.disk.open(&lab.dir.join("LOCK"), Access::Lock).unwrap();
+    let recovering = lab.disk.open_dir(&lab.dir).unwrap().open("LOCK", Access::Lock).unwrap();
     assert!(recovering.try_lock(true).unwrap());
     lab.disk.overwrite(&lab.dir.join(segment(1)), &files[&segment(1)][..whole]);
     lab.disk.set(&lab.dir.join(segment(2)), &second[..header]);

@@ -4,8 +4,8 @@
 //! end when the file is dropped. Nothing is ever lost from it; what a crash leaves is put there by the tests, and what a
 //! failed sync kept from the disk, too.
 
-use foldlog::{Access, DirEntry, EntryKind, Storage, StorageFile};
-use std::collections::{BTreeMap, BTreeSet};
+use foldlog::{Access, DirEntry, DirLock, EntryKind, FileId, FileStatus, Storage, StorageDir, StorageFile};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +18,7 @@ pub struct Memory(Arc<Mutex<Tree>>);
 #[derive(Debug, Default)]
 struct Tree {
     files: BTreeMap<PathBuf, Arc<Inode>>,
-    dirs: BTreeSet<PathBuf>,
+    dirs: BTreeMap<PathBuf, Arc<Inode>>,
     /// What the disk has of files of which the cache has something else.
     durable: BTreeMap<PathBuf, Arc<Inode>>,
     /// How many there have been.
@@ -27,6 +27,7 @@ struct Tree {
 
 #[derive(Debug, Default)]
 struct Inode {
+    number: u64,
     bytes: Mutex<Vec<u8>>,
     /// The handle that holds it alone.
     holder: AtomicU64,
@@ -38,6 +39,85 @@ struct Handle {
     tree: Memory,
     inode: Arc<Inode>,
     number: u64,
+}
+
+/// An open directory: it keeps its identity where it is renamed.
+#[derive(Debug)]
+struct Dir {
+    memory: Memory,
+    inode: Arc<Inode>,
+}
+
+#[derive(Debug)]
+struct Locked {
+    inode: Arc<Inode>,
+    number: u64,
+}
+
+impl DirLock for Locked {}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        self.inode.free(self.number);
+    }
+}
+
+impl Inode {
+    fn new(bytes: &[u8]) -> Arc<Inode> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Inode { number, bytes: Mutex::new(bytes.to_vec()), holder: AtomicU64::new(0) })
+    }
+
+    fn lock(&self, number: u64, exclusive: bool) -> bool {
+        let held = self.holder.load(Ordering::SeqCst);
+        if !exclusive {
+            // Shared locks are held for an instant only: to see whether it is free is enough.
+            return held == 0 || held == number;
+        }
+        self.holder.compare_exchange(0, number, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    }
+
+    fn free(&self, number: u64) {
+        let _ = self.holder.compare_exchange(number, 0, Ordering::SeqCst, Ordering::SeqCst);
+    }
+
+    fn status(&self, kind: EntryKind, links: u64) -> FileStatus {
+        let len = self.bytes.lock().unwrap().len() as u64;
+        FileStatus { kind, id: FileId { device: 0, inode: self.number }, len, links }
+    }
+}
+
+impl Tree {
+    fn add_dirs(&mut self, path: &Path) {
+        for path in path.ancestors() {
+            self.dirs.entry(path.to_owned()).or_insert_with(|| Inode::new(b""));
+        }
+    }
+
+    fn number(&mut self) -> u64 {
+        self.handles += 1;
+        self.handles
+    }
+
+    fn list(&self, path: &Path) -> Vec<DirEntry> {
+        let files = self.files.iter().filter(|(file, _)| file.parent() == Some(path)).map(|(file, inode)| DirEntry {
+            name: name_of(file),
+            kind: EntryKind::File,
+            len: inode.bytes.lock().unwrap().len() as u64,
+        });
+        let dirs = self.dirs.keys().filter(|dir| dir.parent() == Some(path));
+        let dirs = dirs.map(|dir| DirEntry { name: name_of(dir), kind: EntryKind::Directory, len: 0 });
+        files.chain(dirs).collect()
+    }
+
+    fn status(&self, path: &Path) -> io::Result<FileStatus> {
+        match (self.files.get(path), self.dirs.get(path)) {
+            (Some(file), _) => Ok(file.status(EntryKind::File, 1)),
+            (_, Some(dir)) => Ok(dir.status(EntryKind::Directory, 1)),
+            _ => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
 }
 
 impl Memory {
@@ -54,10 +134,9 @@ impl Memory {
 
     /// Puts a file in a place, as a new inode.
     pub fn set(&self, path: &Path, bytes: &[u8]) {
-        let inode = Inode { bytes: Mutex::new(bytes.to_vec()), holder: AtomicU64::new(0) };
         let mut tree = self.tree();
-        tree.dirs.extend(path.parent().into_iter().flat_map(Path::ancestors).map(Path::to_owned));
-        tree.files.insert(path.to_owned(), Arc::new(inode));
+        path.parent().into_iter().for_each(|parent| tree.add_dirs(parent));
+        tree.files.insert(path.to_owned(), Inode::new(bytes));
     }
 
     /// Adds to a file, which stays the same inode.
@@ -79,8 +158,7 @@ impl Memory {
     pub fn keep_from_disk(&self, path: &Path, from: usize) {
         let mut bytes = self.get(path);
         bytes[from..].fill(0);
-        let inode = Inode { bytes: Mutex::new(bytes), holder: AtomicU64::new(0) };
-        self.tree().durable.insert(path.to_owned(), Arc::new(inode));
+        self.tree().durable.insert(path.to_owned(), Inode::new(&bytes));
     }
 
     /// Every file below a directory, by name.
@@ -99,67 +177,30 @@ impl Memory {
     }
 
     fn open_inode(&self, inode: &Arc<Inode>) -> Arc<dyn StorageFile> {
-        let number = {
-            let mut tree = self.tree();
-            tree.handles += 1;
-            tree.handles
-        };
+        let number = self.tree().number();
         Arc::new(Handle { tree: self.clone(), inode: Arc::clone(inode), number })
     }
 }
 
 impl Storage for Memory {
     fn create_dir(&self, path: &Path) -> io::Result<()> {
-        self.tree().dirs.extend(path.ancestors().map(Path::to_owned));
+        self.tree().add_dirs(path);
         Ok(())
     }
 
-    fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
-        let tree = self.tree();
-        if !tree.dirs.contains(path) {
-            return Err(io::ErrorKind::NotFound.into());
-        }
-        let files = tree.files.iter().filter(|(file, _)| file.parent() == Some(path)).map(|(file, inode)| DirEntry {
-            name: name_of(file),
-            kind: EntryKind::File,
-            len: inode.bytes.lock().unwrap().len() as u64,
-        });
-        let dirs = tree.dirs.iter().filter(|dir| dir.parent() == Some(path));
-        let dirs = dirs.map(|dir| DirEntry { name: name_of(dir), kind: EntryKind::Directory, len: 0 });
-        Ok(files.chain(dirs).collect())
-    }
-
-    fn kind(&self, path: &Path) -> io::Result<EntryKind> {
-        let tree = self.tree();
-        match (tree.files.contains_key(path), tree.dirs.contains(path)) {
-            (true, _) => Ok(EntryKind::File),
-            (_, true) => Ok(EntryKind::Directory),
-            _ => Err(io::ErrorKind::NotFound.into()),
-        }
-    }
-
-    fn create(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
-        let inode = Arc::new(Inode::default());
-        let mut tree = self.tree();
-        if tree.files.contains_key(path) {
-            return Err(io::ErrorKind::AlreadyExists.into());
-        }
-        tree.files.insert(path.to_owned(), Arc::clone(&inode));
-        drop(tree);
-        Ok(self.open_inode(&inode))
-    }
-
-    fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn StorageFile>> {
-        let found = {
-            let tree = self.tree();
-            let durable = tree.durable.get(path).filter(|_| access == Access::ReadDurable);
-            durable.or_else(|| tree.files.get(path)).cloned()
-        };
-        match found {
-            Some(inode) => Ok(self.open_inode(&inode)),
-            None if access == Access::Lock => self.create(path),
+    fn open_dir(&self, path: &Path) -> io::Result<Arc<dyn StorageDir>> {
+        match self.tree().dirs.get(path) {
+            Some(inode) => Ok(Arc::new(Dir { memory: self.clone(), inode: Arc::clone(inode) })),
             None => Err(io::ErrorKind::NotFound.into()),
         }
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
+        self.open_dir(path)?.list()
+    }
+
+    fn status(&self, path: &Path) -> io::Result<FileStatus> {
+        self.tree().status(path)
     }
 
     fn sync_dir(&self, _: &Path) -> io::Result<()> {
@@ -167,21 +208,102 @@ impl Storage for Memory {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fn rename<T>(all: &mut BTreeMap<PathBuf, T>, from: &Path, to: &Path) {
+            for (path, inode) in std::mem::take(all) {
+                let path = match path.strip_prefix(from) {
+                    Ok(below) if below.as_os_str().is_empty() => to.to_owned(),
+                    Ok(below) => to.join(below),
+                    Err(_) => path,
+                };
+                all.insert(path, inode);
+            }
+        }
         let mut tree = self.tree();
-        let inode = tree.files.remove(from).ok_or(io::ErrorKind::NotFound)?;
-        tree.files.insert(to.to_owned(), inode);
+        tree.status(from)?;
+        let Tree { files, dirs, .. } = &mut *tree;
+        rename(files, from, to);
+        rename(dirs, from, to);
         Ok(())
-    }
-
-    fn remove_file(&self, path: &Path) -> io::Result<()> {
-        self.tree().files.remove(path).map(|_| ()).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
         let mut tree = self.tree();
         tree.files.retain(|file, _| !file.starts_with(path));
-        tree.dirs.retain(|dir| !dir.starts_with(path));
+        tree.dirs.retain(|dir, _| !dir.starts_with(path));
         Ok(())
+    }
+}
+
+impl Dir {
+    /// Where it is now, if anywhere.
+    fn path(&self) -> io::Result<PathBuf> {
+        let tree = self.memory.tree();
+        let found = tree.dirs.iter().find(|(_, inode)| Arc::ptr_eq(inode, &self.inode));
+        found.map(|(path, _)| path.clone()).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+impl StorageDir for Dir {
+    fn status(&self) -> io::Result<FileStatus> {
+        Ok(self.inode.status(EntryKind::Directory, u64::from(self.path().is_ok())))
+    }
+
+    fn list(&self) -> io::Result<Vec<DirEntry>> {
+        let Ok(path) = self.path() else { return Ok(Vec::new()) };
+        Ok(self.memory.tree().list(&path))
+    }
+
+    fn status_of(&self, name: &str) -> io::Result<FileStatus> {
+        self.memory.status(&self.path()?.join(name))
+    }
+
+    fn create(&self, name: &str) -> io::Result<Arc<dyn StorageFile>> {
+        let path = self.path()?.join(name);
+        let inode = Inode::new(b"");
+        let mut tree = self.memory.tree();
+        if tree.files.contains_key(&path) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        tree.files.insert(path, Arc::clone(&inode));
+        drop(tree);
+        Ok(self.memory.open_inode(&inode))
+    }
+
+    fn open(&self, name: &str, access: Access) -> io::Result<Arc<dyn StorageFile>> {
+        let path = self.path()?.join(name);
+        let found = {
+            let tree = self.memory.tree();
+            let durable = tree.durable.get(&path).filter(|_| access == Access::ReadDurable);
+            durable.or_else(|| tree.files.get(&path)).cloned()
+        };
+        match found {
+            Some(inode) => Ok(self.memory.open_inode(&inode)),
+            None if access == Access::Lock => self.create(name),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let path = self.path()?;
+        let mut tree = self.memory.tree();
+        let inode = tree.files.remove(&path.join(from)).ok_or(io::ErrorKind::NotFound)?;
+        tree.files.insert(path.join(to), inode);
+        Ok(())
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        let path = self.path()?.join(name);
+        self.memory.tree().files.remove(&path).map(|_| ()).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn try_lock(&self, exclusive: bool) -> io::Result<Option<Box<dyn DirLock>>> {
+        let number = self.memory.tree().number();
+        let taken = self.inode.lock(number, exclusive);
+        Ok(taken.then(|| Box::new(Locked { inode: Arc::clone(&self.inode), number }) as Box<dyn DirLock>))
     }
 }
 
@@ -217,24 +339,18 @@ impl StorageFile for Handle {
     }
 
     fn try_lock(&self, exclusive: bool) -> io::Result<bool> {
-        let holder = &self.inode.holder;
-        let held = holder.load(Ordering::SeqCst);
-        if !exclusive {
-            // Shared locks are held for an instant only: to see whether it is free is enough.
-            return Ok(held == 0 || held == self.number);
-        }
-        Ok(holder.compare_exchange(0, self.number, Ordering::SeqCst, Ordering::SeqCst).is_ok())
+        Ok(self.inode.lock(self.number, exclusive))
     }
 
-    fn is_at(&self, path: &Path) -> io::Result<bool> {
-        let tree = self.tree.tree();
-        Ok(tree.files.get(path).is_some_and(|inode| Arc::ptr_eq(inode, &self.inode)))
+    fn status(&self) -> io::Result<FileStatus> {
+        let links = self.tree.tree().files.values().filter(|inode| Arc::ptr_eq(inode, &self.inode)).count() as u64;
+        Ok(self.inode.status(EntryKind::File, links))
     }
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        let _ = self.inode.holder.compare_exchange(self.number, 0, Ordering::SeqCst, Ordering::SeqCst);
+        self.inode.free(self.number);
     }
 }
 

@@ -4,7 +4,7 @@
 //! reach the disk on their own, in any order, unless a sync has put them there. A sync of a file makes its bytes and its
 //! size durable, not its name; a sync of a directory makes its names durable, not what the files hold.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,7 +17,8 @@ pub struct Disk {
     pub names: BTreeMap<PathBuf, usize>,
     /// What the disk has.
     pub durable_names: BTreeMap<PathBuf, usize>,
-    pub directories: BTreeSet<PathBuf>,
+    /// Every directory by its path, and which one it is.
+    pub directories: BTreeMap<PathBuf, usize>,
     pub files: Vec<Arc<Inode>>,
     /// What lies between the two, in the order in which it was done.
     pub pending: Vec<Change>,
@@ -85,6 +86,14 @@ impl Disk {
     fn change_name(&mut self, change: Change) {
         change.apply(&mut self.names);
         self.pending.push(change);
+    }
+
+    /// Makes a directory and its parents.
+    pub fn create_dir(&mut self, path: &Path) {
+        for path in path.ancestors() {
+            let next = self.directories.values().max().map_or(0, |highest| highest + 1);
+            self.directories.entry(path.to_owned()).or_insert(next);
+        }
     }
 
     pub fn create(&mut self, path: &Path) -> usize {

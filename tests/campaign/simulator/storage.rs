@@ -4,7 +4,7 @@
 use super::disk::{Disk, name_of};
 use super::faults::{EIO, ENOSPC, Fault, Kind, Lie, What};
 use super::lies;
-use foldlog::{Access, DirEntry, EntryKind, Storage, StorageFile};
+use foldlog::{Access, DirEntry, DirLock, EntryKind, FileId, FileStatus, Storage, StorageDir, StorageFile};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -38,8 +38,8 @@ pub struct World {
     pub lie: Option<Lie>,
     pub held_back: Vec<lies::Held>,
     pub counts: BTreeMap<u8, usize>,
-    /// Which handle holds the lock on which file.
-    locks: BTreeMap<usize, u64>,
+    /// Which handle holds the lock on which file or directory.
+    locks: BTreeMap<FileId, u64>,
     /// Every process makes the handles of the ones before it useless.
     process: u64,
     trace: Option<Vec<String>>,
@@ -64,6 +64,29 @@ struct Handle {
     number: u64,
     durable_only: bool,
 }
+
+/// An open directory: it keeps its identity, whatever is put at its path.
+#[derive(Debug)]
+struct Dir {
+    storage: Simulated,
+    id: usize,
+    process: u64,
+}
+
+#[derive(Debug)]
+struct Locked {
+    storage: Simulated,
+    id: FileId,
+    process: u64,
+    number: u64,
+}
+
+/// Numbers of handles.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+/// The device of files, and that of directories.
+const FILES: u64 = 0;
+const DIRECTORIES: u64 = 1;
 
 fn error(code: i32) -> io::Error {
     io::Error::from_raw_os_error(code)
@@ -169,7 +192,6 @@ impl Simulated {
     }
 
     fn handle(&self, world: &World, path: &Path, inode: usize, access: Access) -> Arc<dyn StorageFile> {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
         Arc::new(Handle {
             storage: self.clone(),
             path: path.to_owned(),
@@ -246,6 +268,35 @@ impl World {
         if self.lie == Some(Lie::HidesSyncErrors) { Ok(0) } else { Err(error(EIO)) }
     }
 
+    fn status(&self, path: &Path) -> io::Result<FileStatus> {
+        if let Some(id) = self.disk.directories.get(path) {
+            let id = FileId { device: DIRECTORIES, inode: *id as u64 };
+            return Ok(FileStatus { kind: EntryKind::Directory, id, len: 0, links: 1 });
+        }
+        let inode = self.disk.names.get(path).ok_or(io::ErrorKind::NotFound)?;
+        Ok(self.status_of(*inode))
+    }
+
+    fn status_of(&self, inode: usize) -> FileStatus {
+        let links = self.disk.names.values().filter(|named| **named == inode).count() as u64;
+        let id = FileId { device: FILES, inode: inode as u64 };
+        FileStatus { kind: EntryKind::File, id, len: self.disk.files[inode].current.len() as u64, links }
+    }
+
+    fn lock(&mut self, id: FileId, number: u64, exclusive: bool) -> bool {
+        let free = self.locks.get(&id).is_none_or(|holder| *holder == number);
+        if free && exclusive {
+            self.locks.insert(id, number);
+        }
+        free
+    }
+
+    fn unlock(&mut self, id: FileId, process: u64, number: u64) {
+        if self.process == process && self.locks.get(&id) == Some(&number) {
+            self.locks.remove(&id);
+        }
+    }
+
     fn write_down(&mut self, kind: Kind, path: &Path, result: &io::Result<usize>) {
         if let (Some(trace), Some(_)) = (&mut self.trace, &self.snapshots) {
             let result = result.as_ref().map_err(io::Error::raw_os_error);
@@ -256,54 +307,22 @@ impl World {
 
 impl Storage for Simulated {
     fn create_dir(&self, path: &Path) -> io::Result<()> {
-        self.world().disk.directories.extend(path.ancestors().map(Path::to_owned));
+        self.world().disk.create_dir(path);
         Ok(())
     }
 
+    fn open_dir(&self, path: &Path) -> io::Result<Arc<dyn StorageDir>> {
+        let world = self.world();
+        let id = *world.disk.directories.get(path).ok_or(io::ErrorKind::NotFound)?;
+        Ok(Arc::new(Dir { storage: self.clone(), id, process: world.process }))
+    }
+
     fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
-        let world = self.world();
-        if !world.disk.directories.contains(path) {
-            return Err(io::ErrorKind::NotFound.into());
-        }
-        let files = world.disk.contents(path).into_iter();
-        Ok(files.map(|(name, bytes)| DirEntry { name, kind: EntryKind::File, len: bytes.len() as u64 }).collect())
+        self.open_dir(path)?.list()
     }
 
-    fn kind(&self, path: &Path) -> io::Result<EntryKind> {
-        let world = self.world();
-        if world.disk.directories.contains(path) {
-            return Ok(EntryKind::Directory);
-        }
-        world.disk.names.get(path).map(|_| EntryKind::File).ok_or_else(|| io::ErrorKind::NotFound.into())
-    }
-
-    fn create(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
-        let inode = self.change(None, Kind::Create, path, |world| {
-            world.check(Kind::Create)?;
-            if world.room == Some(0) {
-                return Err(error(ENOSPC));
-            }
-            if world.disk.names.contains_key(path) {
-                return Err(io::ErrorKind::AlreadyExists.into());
-            }
-            Ok(world.disk.create(path))
-        })?;
-        let world = self.world();
-        Ok(self.handle(&world, path, inode, Access::Write))
-    }
-
-    fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn StorageFile>> {
-        let world = self.world();
-        match world.disk.names.get(path).copied() {
-            Some(inode) => Ok(self.handle(&world, path, inode, access)),
-            None if access == Access::Lock => {
-                drop(world);
-                let file = self.create(path)?;
-                self.sync_dir(path.parent().unwrap())?;
-                Ok(file)
-            }
-            None => Err(io::ErrorKind::NotFound.into()),
-        }
+    fn status(&self, path: &Path) -> io::Result<FileStatus> {
+        self.world().status(path)
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
@@ -315,28 +334,8 @@ impl Storage for Simulated {
         synced.map(drop)
     }
 
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let renamed = self.change(None, Kind::Rename, from, |world| {
-            world.check(Kind::Rename)?;
-            if !world.disk.names.contains_key(from) {
-                return Err(io::ErrorKind::NotFound.into());
-            }
-            lies::rename(world, from, to);
-            Ok(0)
-        });
-        renamed.map(drop)
-    }
-
-    fn remove_file(&self, path: &Path) -> io::Result<()> {
-        if !self.world().disk.names.contains_key(path) {
-            return Err(io::ErrorKind::NotFound.into());
-        }
-        let removed = self.change(None, Kind::Remove, path, |world| {
-            world.check(Kind::Remove)?;
-            world.disk.remove(path);
-            Ok(0)
-        });
-        removed.map(drop)
+    fn rename(&self, _: &Path, _: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     fn remove_dir_all(&self, _: &Path) -> io::Result<()> {
@@ -344,7 +343,122 @@ impl Storage for Simulated {
     }
 }
 
+impl Dir {
+    /// Where it is, if it is anywhere.
+    fn path(&self) -> io::Result<PathBuf> {
+        let world = self.storage.world();
+        let mut found = world.disk.directories.iter().filter(|(_, id)| **id == self.id);
+        found.next().map(|(path, _)| path.clone()).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+impl StorageDir for Dir {
+    fn status(&self) -> io::Result<FileStatus> {
+        let id = FileId { device: DIRECTORIES, inode: self.id as u64 };
+        Ok(FileStatus { kind: EntryKind::Directory, id, len: 0, links: u64::from(self.path().is_ok()) })
+    }
+
+    fn list(&self) -> io::Result<Vec<DirEntry>> {
+        let Ok(path) = self.path() else { return Ok(Vec::new()) };
+        let world = self.storage.world();
+        let files = world.disk.contents(&path).into_iter();
+        Ok(files.map(|(name, bytes)| DirEntry { name, kind: EntryKind::File, len: bytes.len() as u64 }).collect())
+    }
+
+    fn status_of(&self, name: &str) -> io::Result<FileStatus> {
+        let path = self.path()?.join(name);
+        self.storage.world().status(&path)
+    }
+
+    fn create(&self, name: &str) -> io::Result<Arc<dyn StorageFile>> {
+        let path = self.path()?.join(name);
+        let inode = self.storage.change(None, Kind::Create, &path, |world| {
+            world.check(Kind::Create)?;
+            if world.room == Some(0) {
+                return Err(error(ENOSPC));
+            }
+            if world.disk.names.contains_key(&path) {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            Ok(world.disk.create(&path))
+        })?;
+        let world = self.storage.world();
+        Ok(self.storage.handle(&world, &path, inode, Access::Write))
+    }
+
+    fn open(&self, name: &str, access: Access) -> io::Result<Arc<dyn StorageFile>> {
+        let path = self.path()?.join(name);
+        let world = self.storage.world();
+        match world.disk.names.get(&path).copied() {
+            Some(inode) => Ok(self.storage.handle(&world, &path, inode, access)),
+            None if access == Access::Lock => {
+                drop(world);
+                let file = self.create(name)?;
+                self.sync()?;
+                Ok(file)
+            }
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.storage.sync_dir(&self.path()?)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let dir = self.path()?;
+        let (from, to) = (dir.join(from), dir.join(to));
+        let renamed = self.storage.change(None, Kind::Rename, &from, |world| {
+            world.check(Kind::Rename)?;
+            if !world.disk.names.contains_key(&from) {
+                return Err(io::ErrorKind::NotFound.into());
+            }
+            lies::rename(world, &from, &to);
+            Ok(0)
+        });
+        renamed.map(drop)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        let path = self.path()?.join(name);
+        if !self.storage.world().disk.names.contains_key(&path) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let removed = self.storage.change(None, Kind::Remove, &path, |world| {
+            world.check(Kind::Remove)?;
+            world.disk.remove(&path);
+            Ok(0)
+        });
+        removed.map(drop)
+    }
+
+    fn try_lock(&self, exclusive: bool) -> io::Result<Option<Box<dyn DirLock>>> {
+        let mut world = self.storage.world();
+        if world.process != self.process {
+            return Err(error(EIO));
+        }
+        let id = FileId { device: DIRECTORIES, inode: self.id as u64 };
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let taken = world.lock(id, number, exclusive);
+        let lock = Locked { storage: self.storage.clone(), id, process: self.process, number };
+        drop(world);
+        Ok(taken.then(|| Box::new(lock) as Box<dyn DirLock>))
+    }
+}
+
+impl DirLock for Locked {}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        self.storage.world().unlock(self.id, self.process, self.number);
+    }
+}
+
 impl Handle {
+    fn id(&self) -> FileId {
+        FileId { device: FILES, inode: self.inode as u64 }
+    }
+
     fn world(&self) -> io::Result<MutexGuard<'_, World>> {
         let world = self.storage.world();
         if world.process == self.process { Ok(world) } else { Err(error(EIO)) }
@@ -395,25 +509,16 @@ impl StorageFile for Handle {
     }
 
     fn try_lock(&self, exclusive: bool) -> io::Result<bool> {
-        let mut world = self.world()?;
-        let free = world.locks.get(&self.inode).is_none_or(|holder| *holder == self.number);
-        if free && exclusive {
-            world.locks.insert(self.inode, self.number);
-        }
-        Ok(free)
+        Ok(self.world()?.lock(self.id(), self.number, exclusive))
     }
 
-    fn is_at(&self, path: &Path) -> io::Result<bool> {
-        Ok(self.world()?.disk.names.get(path) == Some(&self.inode))
+    fn status(&self) -> io::Result<FileStatus> {
+        Ok(self.world()?.status_of(self.inode))
     }
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        if let Ok(mut world) = self.world()
-            && world.locks.get(&self.inode) == Some(&self.number)
-        {
-            world.locks.remove(&self.inode);
-        }
+        self.storage.world().unlock(self.id(), self.process, self.number);
     }
 }

@@ -219,8 +219,47 @@ impl foldlog::StorageFile for FailingFile {
     fn try_lock(&self, exclusive: bool) -> std::io::Result<bool> {
         self.0.try_lock(exclusive)
     }
-    fn is_at(&self, path: &std::path::Path) -> std::io::Result<bool> {
-        self.0.is_at(path)
+    fn status(&self) -> std::io::Result<foldlog::FileStatus> {
+        self.0.status()
+    }
+}
+
+#[derive(Debug)]
+struct FailingDir(Arc<dyn foldlog::StorageDir>, Arc<AtomicBool>, Failure);
+
+impl FailingDir {
+    fn file(&self, file: Arc<dyn foldlog::StorageFile>) -> Arc<dyn foldlog::StorageFile> {
+        Arc::new(FailingFile(file, Arc::clone(&self.1), self.2))
+    }
+}
+
+impl foldlog::StorageDir for FailingDir {
+    fn status(&self) -> std::io::Result<foldlog::FileStatus> {
+        self.0.status()
+    }
+    fn list(&self) -> std::io::Result<Vec<foldlog::DirEntry>> {
+        self.0.list()
+    }
+    fn status_of(&self, name: &str) -> std::io::Result<foldlog::FileStatus> {
+        self.0.status_of(name)
+    }
+    fn create(&self, name: &str) -> std::io::Result<Arc<dyn foldlog::StorageFile>> {
+        self.0.create(name).map(|file| self.file(file))
+    }
+    fn open(&self, name: &str, access: foldlog::Access) -> std::io::Result<Arc<dyn foldlog::StorageFile>> {
+        self.0.open(name, access).map(|file| self.file(file))
+    }
+    fn sync(&self) -> std::io::Result<()> {
+        self.0.sync()
+    }
+    fn rename(&self, from: &str, to: &str) -> std::io::Result<()> {
+        self.0.rename(from, to)
+    }
+    fn remove(&self, name: &str) -> std::io::Result<()> {
+        self.0.remove(name)
+    }
+    fn try_lock(&self, exclusive: bool) -> std::io::Result<Option<Box<dyn foldlog::DirLock>>> {
+        self.0.try_lock(exclusive)
     }
 }
 
@@ -228,26 +267,20 @@ impl Storage for Failing {
     fn create_dir(&self, path: &std::path::Path) -> std::io::Result<()> {
         self.0.create_dir(path)
     }
+    fn open_dir(&self, path: &std::path::Path) -> std::io::Result<Arc<dyn foldlog::StorageDir>> {
+        Ok(Arc::new(FailingDir(self.0.open_dir(path)?, Arc::clone(&self.1), self.2)))
+    }
     fn list(&self, path: &std::path::Path) -> std::io::Result<Vec<foldlog::DirEntry>> {
         self.0.list(path)
     }
-    fn kind(&self, path: &std::path::Path) -> std::io::Result<foldlog::EntryKind> {
-        self.0.kind(path)
-    }
-    fn create(&self, path: &std::path::Path) -> std::io::Result<Arc<dyn foldlog::StorageFile>> {
-        Ok(Arc::new(FailingFile(self.0.create(path)?, Arc::clone(&self.1), self.2)))
-    }
-    fn open(&self, path: &std::path::Path, access: foldlog::Access) -> std::io::Result<Arc<dyn foldlog::StorageFile>> {
-        Ok(Arc::new(FailingFile(self.0.open(path, access)?, Arc::clone(&self.1), self.2)))
+    fn status(&self, path: &std::path::Path) -> std::io::Result<foldlog::FileStatus> {
+        self.0.status(path)
     }
     fn sync_dir(&self, path: &std::path::Path) -> std::io::Result<()> {
         self.0.sync_dir(path)
     }
     fn rename(&self, from: &std::path::Path, to: &std::path::Path) -> std::io::Result<()> {
         self.0.rename(from, to)
-    }
-    fn remove_file(&self, path: &std::path::Path) -> std::io::Result<()> {
-        self.0.remove_file(path)
     }
     fn remove_dir_all(&self, path: &std::path::Path) -> std::io::Result<()> {
         self.0.remove_dir_all(path)

@@ -1,6 +1,6 @@
 //! foldlog's disk, which notes when each line was about to be written.
 
-use foldlog::{Access, DirEntry, DiskStorage, EntryKind, Storage, StorageFile};
+use foldlog::{Access, DirEntry, DirLock, DiskStorage, FileStatus, Storage, StorageDir, StorageFile};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -48,23 +48,17 @@ impl Storage for Stamped {
         DiskStorage.create_dir(path)
     }
 
+    fn open_dir(&self, path: &Path) -> io::Result<Arc<dyn StorageDir>> {
+        let inner = DiskStorage.open_dir(path)?;
+        Ok(Arc::new(StampedDir { inner, storage: self.clone() }))
+    }
+
     fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
         DiskStorage.list(path)
     }
 
-    fn kind(&self, path: &Path) -> io::Result<EntryKind> {
-        DiskStorage.kind(path)
-    }
-
-    fn create(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
-        DiskStorage.create(path).map(|file| self.file(file))
-    }
-
-    fn open(&self, path: &Path, access: Access) -> io::Result<Arc<dyn StorageFile>> {
-        match access {
-            Access::Write => DiskStorage.open(path, access).map(|file| self.file(file)),
-            _ => DiskStorage.open(path, access), // followers read through nothing of ours
-        }
+    fn status(&self, path: &Path) -> io::Result<FileStatus> {
+        DiskStorage.status(path)
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
@@ -75,16 +69,59 @@ impl Storage for Stamped {
         DiskStorage.rename(from, to)
     }
 
-    fn remove_file(&self, path: &Path) -> io::Result<()> {
-        DiskStorage.remove_file(path)
-    }
-
     fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
         DiskStorage.remove_dir_all(path)
     }
 
     fn tells_of_changes(&self, path: &Path) -> Option<PathBuf> {
         DiskStorage.tells_of_changes(path)
+    }
+}
+
+#[derive(Debug)]
+struct StampedDir {
+    inner: Arc<dyn StorageDir>,
+    storage: Stamped,
+}
+
+impl StorageDir for StampedDir {
+    fn status(&self) -> io::Result<FileStatus> {
+        self.inner.status()
+    }
+
+    fn list(&self) -> io::Result<Vec<DirEntry>> {
+        self.inner.list()
+    }
+
+    fn status_of(&self, name: &str) -> io::Result<FileStatus> {
+        self.inner.status_of(name)
+    }
+
+    fn create(&self, name: &str) -> io::Result<Arc<dyn StorageFile>> {
+        self.inner.create(name).map(|file| self.storage.file(file))
+    }
+
+    fn open(&self, name: &str, access: Access) -> io::Result<Arc<dyn StorageFile>> {
+        match access {
+            Access::Write => self.inner.open(name, access).map(|file| self.storage.file(file)),
+            _ => self.inner.open(name, access), // followers read through nothing of ours
+        }
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.inner.sync()
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.inner.rename(from, to)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.inner.remove(name)
+    }
+
+    fn try_lock(&self, exclusive: bool) -> io::Result<Option<Box<dyn DirLock>>> {
+        self.inner.try_lock(exclusive)
     }
 }
 
@@ -117,7 +154,7 @@ impl StorageFile for StampedFile {
         self.inner.try_lock(exclusive)
     }
 
-    fn is_at(&self, path: &Path) -> io::Result<bool> {
-        self.inner.is_at(path)
+    fn status(&self) -> io::Result<FileStatus> {
+        self.inner.status()
     }
 }

@@ -1,6 +1,6 @@
 //! The disk: foldlog's own with its syncs counted, and the bare system calls beside it.
 
-use foldlog::{Access, DirEntry, DirLock, DiskStorage, FileStatus, Storage, StorageDir, StorageFile};
+use foldlog::{Access, DirEntry, DiskStorage, FileStatus, Storage, StorageDir, StorageFile};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -106,8 +106,9 @@ impl StorageDir for CountedDir {
         self.inner.remove(name)
     }
 
-    fn try_lock(&self, exclusive: bool) -> io::Result<Option<Box<dyn DirLock>>> {
-        self.inner.try_lock(exclusive)
+    fn try_lock(&self, exclusive: bool) -> io::Result<Option<Arc<dyn StorageDir>>> {
+        let wrapped = |inner| CountedDir { inner, storage: self.storage.clone() };
+        Ok(self.inner.try_lock(exclusive)?.map(|dir| Arc::new(wrapped(dir)) as Arc<dyn StorageDir>))
     }
 }
 

@@ -18,6 +18,8 @@ pub(crate) struct Active {
     /// How many bytes the file has: more where it was filled ahead.
     file_len: u64,
     pub(crate) has_entries: bool,
+    /// Its file system counts the names of a file.
+    counts_links: bool,
 }
 
 /// A write that was not finished.
@@ -30,7 +32,13 @@ pub(crate) struct Unfinished {
 impl Active {
     /// One whose file is empty.
     pub(crate) fn new(segment: u64, path: PathBuf, file: Arc<dyn StorageFile>) -> Active {
-        Active { segment, path, file, size: 0, file_len: 0, has_entries: false }
+        let counts_links = file.status().is_ok_and(|status| status.links > 0);
+        Active { segment, path, file, size: 0, file_len: 0, has_entries: false, counts_links }
+    }
+
+    /// Whether its file has no name left, so that what is written to it is nowhere. Reaches no disk.
+    pub(crate) fn is_unlinked(&self) -> bool {
+        self.counts_links && self.file.status().is_ok_and(|status| status.links == 0)
     }
 
     /// Counts the header, which has been written.

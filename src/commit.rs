@@ -7,16 +7,19 @@
 use crate::active::{Active, Unfinished};
 use crate::activity::{Activity, Change};
 use crate::error::{Error, ErrorKind, Result};
-use crate::files::{Files, LOCK};
+use crate::files::Files;
 use crate::fit::ENTRY_START;
+use crate::lock::Lock;
 use crate::options::JournalOptions;
 use crate::segment::{self, FORMAT_VERSION, Header, Seal};
-use crate::storage::{StorageFile, write_all};
+use crate::storage::{is_named, write_all};
 use crate::time::Timestamp;
+use crate::watermark::Durability;
 use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Who writes: the same in every header of an opening.
 #[derive(Clone, Debug)]
@@ -48,7 +51,7 @@ pub(crate) enum Stop {
 #[derive(Debug)]
 pub(crate) struct Committer {
     files: Files,
-    lock: Arc<dyn StorageFile>,
+    lock: Arc<Lock>,
     identity: Identity,
     segment_bytes: u64,
     /// How far the segment is filled ahead.
@@ -63,8 +66,16 @@ pub(crate) struct Committer {
     written: u64,
     synced: u64,
     failed: Option<Error>,
-    sync_failed: bool,
+    /// What was written and not synced is not to be counted on: a sync has failed, or the files are gone.
+    doubtful: bool,
+    /// Those who wait do so for the write alone.
+    promises_writes: bool,
+    /// When the directory was looked at last.
+    looked: Instant,
 }
+
+/// How long at least between two looks at whether the directory, its lock and the segment are still in their places.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Where a committer starts.
 #[derive(Debug)]
@@ -78,7 +89,7 @@ pub(crate) struct Start {
 impl Committer {
     pub(crate) fn new(
         files: Files,
-        lock: Arc<dyn StorageFile>,
+        lock: Arc<Lock>,
         identity: Identity,
         options: &JournalOptions,
         start: Start,
@@ -98,7 +109,9 @@ impl Committer {
             written: start.last_seq,
             synced: start.last_seq,
             failed: None,
-            sync_failed: false,
+            doubtful: false,
+            promises_writes: options.durability == Durability::Written,
+            looked: Instant::now(),
         }
     }
 
@@ -108,9 +121,9 @@ impl Committer {
     }
 
     /// The last number that may be promised to survive the process. After a failed sync the kernel shows bytes that are on
-    /// no disk, and the next opening does not take its word for them.
+    /// no disk, and the next opening does not take its word for them; a removed segment goes with the process.
     pub(crate) fn kept(&self) -> u64 {
-        if self.sync_failed { self.synced } else { self.written }
+        if self.doubtful { self.synced } else { self.written }
     }
 
     /// The last number on disk.
@@ -132,7 +145,7 @@ impl Committer {
         &self.activity
     }
 
-    pub(crate) fn lock_file(&self) -> Arc<dyn StorageFile> {
+    pub(crate) fn lock(&self) -> Arc<Lock> {
         Arc::clone(&self.lock)
     }
 
@@ -161,7 +174,38 @@ impl Committer {
                 }
             }
         }
-        (done, None)
+        match self.promises_writes.then(|| self.must_be_there()) {
+            Some(Err(error)) => (done, Some(Stop::Failed(error))),
+            _ => (done, None),
+        }
+    }
+
+    /// Fails if what was written has no name any more, or, looked at once a second, not the one that readers look for.
+    fn must_be_there(&mut self) -> Result<()> {
+        let now = Instant::now();
+        let thorough = now.saturating_duration_since(self.looked) >= LOOK_EVERY;
+        if thorough {
+            self.looked = now;
+        }
+        let is_gone = self.current.as_ref().is_some_and(Active::is_unlinked);
+        let found = if is_gone || thorough { self.find_gone(is_gone) } else { Ok(()) };
+        found.inspect_err(|error| {
+            self.doubtful = true;
+            self.failed = Some(error.clone());
+        })
+    }
+
+    /// Looks at the paths of the directory, its lock and the segment. What cannot be looked at may be there.
+    fn find_gone(&self, is_gone: bool) -> Result<()> {
+        if matches!(self.lock.is_in_place(&self.files), Ok(false)) {
+            return Err(self.lock.removed(&self.files));
+        }
+        let Some(open) = &self.current else { return Ok(()) };
+        let named = || is_named(self.lock.folder(), &segment::file_name(open.segment), &*open.file);
+        match is_gone || matches!(named(), Ok(false)) {
+            true => Err(removed(&open.path)),
+            false => Ok(()),
+        }
     }
 
     fn write_some(&mut self, lines: &[u8]) -> Result<usize, (usize, Stop)> {
@@ -231,10 +275,11 @@ impl Committer {
         {
             open.file.sync_data().map_err(|error| {
                 let error = Error::io("sync", &open.path, error);
-                self.sync_failed = true;
+                self.doubtful = true;
                 self.failed = Some(error.clone());
                 error
             })?;
+            self.must_be_there()?;
         }
         self.synced = self.written;
         Ok(())
@@ -251,15 +296,10 @@ impl Committer {
     /// Ends the current segment and begins the next one.
     fn roll_over(&mut self, first_seq: u64) -> Result<(), Stop> {
         self.sync().map_err(Stop::Failed)?;
+        self.find_gone(false).map_err(Stop::Failed)?;
         self.finish();
         if let Some(open) = self.current.take() {
             self.prev = Some(Seal { segment: open.segment, last_seq: self.written, bytes: open.size });
-        }
-        let lock_path = self.files.dir.join(LOCK);
-        match self.files.is_named(LOCK, &*self.lock).and_then(|is_named| Ok(is_named && self.files.is_in_place()?)) {
-            Ok(true) => {}
-            Ok(false) => return Err(Stop::Failed(fenced(&lock_path, "the lock file is no longer in its place"))),
-            Err(error) => return Err(Stop::Failed(Error::io("check", &lock_path, error))),
         }
         let mut open = match self.headless.take() {
             Some(open) => open,
@@ -276,7 +316,7 @@ impl Committer {
             return Err(stop);
         }
         open.has_header(header.len());
-        let synced = open.file.sync_data().and_then(|()| self.files.folder()?.sync());
+        let synced = open.file.sync_data().and_then(|()| self.lock.folder().sync());
         synced.map_err(|error| Stop::Failed(Error::io("sync the header of", &open.path, error)))?;
         self.current = Some(open);
         Ok(())
@@ -285,7 +325,7 @@ impl Committer {
     fn create_segment(&mut self) -> Result<Active, Stop> {
         let segment = self.next_segment;
         let path = self.files.path(segment);
-        let created = self.files.folder().and_then(|folder| folder.create(&segment::file_name(segment)));
+        let created = self.lock.folder().create(&segment::file_name(segment));
         let file = created.map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => Stop::Failed(fenced(&path, "the file of the next segment exists already")),
             _ => stop("create", &path, &error),
@@ -319,6 +359,11 @@ impl Committer {
             compacted: None,
         }
     }
+}
+
+fn removed(path: &std::path::Path) -> Error {
+    let message = format!("`{}` was removed, replaced or moved away while it was being written", path.display());
+    Error::new(ErrorKind::Removed, message)
 }
 
 fn fenced(path: &std::path::Path, why: &str) -> Error {

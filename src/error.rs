@@ -31,8 +31,12 @@ pub enum ErrorKind {
     NotFound,
     /// The journal was closed.
     Closed,
-    /// Another writer took the journal over, or its files were moved away. Final.
+    /// Another writer took the journal over. Final.
     Fenced,
+    /// The session's directory, its `LOCK` or the segment that was being written was removed, replaced or moved away while
+    /// the session was recorded. Final: what was synced before may be gone too. Open the session again to record into the
+    /// directory that is there now.
+    Removed,
     /// The handle was carried into a forked child process, which must open its own.
     Forked,
     /// The directory belongs to another session.

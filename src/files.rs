@@ -14,11 +14,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The file that the one writer holds the kernel's lock on.
-pub(crate) const LOCK: &str = "LOCK";
-/// The file that the one compaction holds the kernel's lock on.
-pub(crate) const COMPACT_LOCK: &str = "COMPACT.LOCK";
-
 /// A file that is a segment by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Listed {
@@ -140,15 +135,6 @@ impl Files {
         Files::new(Arc::clone(&self.storage), &self.dir)
     }
 
-    /// Whether the open directory is still the one at its path.
-    pub(crate) fn is_in_place(&self) -> io::Result<bool> {
-        match self.folder() {
-            Ok(folder) => storage::is_at(&*self.storage, &self.dir, &*folder),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
     /// Whether a file is still the one with this name.
     pub(crate) fn is_named(&self, name: &str, file: &dyn StorageFile) -> io::Result<bool> {
         match self.folder() {
@@ -187,18 +173,6 @@ impl Files {
     pub(crate) fn open(&self, segment: u64, access: Access) -> Result<Arc<dyn StorageFile>> {
         let opened = self.folder().and_then(|folder| folder.open(&segment::file_name(segment), access));
         opened.map_err(|error| Error::io("open", &self.path(segment), error))
-    }
-
-    /// Whether somebody holds the writer's lock at this moment.
-    pub(crate) fn is_locked(&self) -> Result<bool> {
-        let path = self.dir.join(LOCK);
-        let file = match self.folder().and_then(|folder| folder.open(LOCK, Access::Read)) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(Error::io("open", &path, error)),
-        };
-        // Held for an instant, and shared, so that readers do not take each other for writers.
-        file.try_lock(false).map(|free| !free).map_err(|error| Error::io("probe", &path, error))
     }
 
     /// Reads the first lines of a segment; `None` if the file is gone.

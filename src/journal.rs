@@ -5,7 +5,7 @@ use crate::cursor::Cursor;
 use crate::draft::Draft;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{OpenTurn, SessionEnded, SessionStarted, ToolCallRecorded, TurnRecorded};
-use crate::files::{Files, LOCK};
+use crate::files::Files;
 use crate::follow::{Follower, Gate};
 use crate::id::SessionId;
 use crate::opening::{self, Opened, Resumed};
@@ -75,6 +75,7 @@ impl Journal {
     ) -> Result<Journal> {
         let lock = opening::lock(&files, &session_id)?;
         let resumed = opening::resume(&files, lock, &session_id, &options)?;
+        files.release(); // from here on the lock keeps the directory open
         let Resumed { committer, next_seq, recovered, opened } = resumed;
         background.opened(&pool, &files, &session_id, &options, count_small(opened.sizes.iter().copied()));
         let on_roll_over = on_roll_over(&background, &pool, &files, &session_id, &options, opened.epoch);
@@ -182,14 +183,10 @@ impl Journal {
             return Ok(());
         }
         handle.writer.replace(|old, last_given| {
-            let lock_path = handle.files.dir.join(LOCK);
-            let is_named = handle.files.is_named(LOCK, &*old.lock_file());
-            let still_ours = is_named.and_then(|is_named| Ok(is_named && handle.files.is_in_place()?));
-            if !matches!(still_ours, Ok(true)) {
-                let message = format!("`{}` is no longer the file we hold the lock on", lock_path.display());
-                return Err(Box::new((old, Error::new(ErrorKind::Fenced, message))));
+            if let Err(error) = old.lock().must_be_in_place(&handle.files) {
+                return Err(Box::new((old, error)));
             }
-            match opening::resume(&handle.files, old.lock_file(), &handle.session_id, &handle.options) {
+            match opening::resume(&handle.files, old.lock(), &handle.session_id, &handle.options) {
                 Ok(Resumed { committer, next_seq, mut recovered, opened }) => {
                     let next_seq = writer::skip_given_numbers(&mut recovered, opened.epoch, next_seq, last_given);
                     Ok((committer, next_seq, recovered))

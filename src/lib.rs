@@ -84,6 +84,7 @@ mod seen;
 mod sift;
 
 mod files;
+mod lock;
 mod items;
 mod reader;
 mod exporting;
@@ -131,7 +132,7 @@ pub use crate::recovery::Recovery;
 pub use crate::seq::Seq;
 pub use crate::status::*;
 pub use crate::storage::{
-    Access, DirEntry, DirLock, DiskStorage, EntryKind, FileId, FileStatus, Storage, StorageDir, StorageFile,
+    Access, DirEntry, DiskStorage, EntryKind, FileId, FileStatus, Storage, StorageDir, StorageFile,
 };
 pub use crate::store::Store;
 pub use crate::time::Timestamp;

@@ -7,6 +7,7 @@ use crate::fold::{Origin, Reducer, Session, SessionFold};
 use crate::gap::Gap;
 use crate::id::SessionId;
 use crate::items::{Item, Items};
+use crate::lock;
 use crate::record::SessionRecord;
 use crate::segment::Header;
 use crate::seq::Seq;
@@ -133,7 +134,7 @@ impl Reader {
     /// # Errors
     /// [`ErrorKind::Io`] if the lock cannot be looked at.
     pub fn is_live(&self) -> Result<bool> {
-        self.files.is_locked()
+        lock::is_held(&self.files)
     }
 
     /// Every entry and every gap, in order.

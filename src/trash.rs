@@ -5,11 +5,11 @@
 //! of a session is ever seen.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::files::{COMPACT_LOCK, Files, LOCK, not_a_directory};
+use crate::files::{Files, not_a_directory};
 use crate::id::SessionId;
-use crate::opening::{LOCK_PATIENCE, take_lock};
+use crate::lock::{self, Lock};
 use crate::segment;
-use crate::storage::{DirEntry, EntryKind, Storage, StorageFile};
+use crate::storage::{DirEntry, EntryKind, Storage};
 use crate::time::Timestamp;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -112,16 +112,17 @@ fn entries_of(files: &Files) -> Result<Vec<DirEntry>> {
 
 /// Both locks of a session: nobody writes or compacts it while they are held. They go with the files, so whoever waits
 /// for them finds afterwards that the session is gone.
-fn hold(files: &Files, session_id: &SessionId) -> Result<[Arc<dyn StorageFile>; 2]> {
-    let take = |name: &str, doing: &str| {
-        let taken = take_lock(files, name, " (moving it away)", LOCK_PATIENCE)?;
-        taken.map_err(|holder| {
-            let id = session_id.as_str();
-            let message = format!("the session {id:?} is being {doing} ({holder}): it was left as it is");
-            Error::new(ErrorKind::Locked, message)
-        })
+fn hold(files: &Files, session_id: &SessionId) -> Result<[Lock; 2]> {
+    let is_busy = |doing: &str, holder: String| {
+        let id = session_id.as_str();
+        let message = format!("the session {id:?} is being {doing} ({holder}): it was left as it is");
+        Error::new(ErrorKind::Locked, message)
     };
-    Ok([take(LOCK, "recorded")?, take(COMPACT_LOCK, "compacted")?])
+    let purpose = " (moving it away)";
+    let writers = lock::writers(files, purpose, lock::PATIENCE)?.map_err(|holder| is_busy("recorded", holder))?;
+    let compactions =
+        lock::compactions(files, purpose, lock::PATIENCE)?.map_err(|holder| is_busy("compacted", holder))?;
+    Ok([writers, compactions])
 }
 
 fn shelter(storage: &dyn Storage, root: &Path, place: &str) -> Result<PathBuf> {

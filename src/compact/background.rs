@@ -61,7 +61,7 @@ impl Background {
     ) {
         if small > MANY {
             let options = CompactOptions::merge_small(journal, SMALL);
-            self.ask(pool, Job { files: files.clone(), session_id: session_id.clone(), options });
+            self.ask(pool, Job { files: files.detached(), session_id: session_id.clone(), options });
         }
     }
 
@@ -76,7 +76,7 @@ impl Background {
     ) {
         if let Some(bytes_per_second) = journal.compaction {
             let options = CompactOptions::after_roll_over(journal, bytes_per_second, looked_through);
-            self.ask(pool, Job { files: files.clone(), session_id: session_id.clone(), options });
+            self.ask(pool, Job { files: files.detached(), session_id: session_id.clone(), options });
         }
     }
 

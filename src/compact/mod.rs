@@ -21,17 +21,15 @@ pub use options::CompactOptions;
 pub use report::{CompactReport, CompactSize, DroppedLines, LeftAlone, MergedSegments};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::files::{COMPACT_LOCK, Files, LOCK, Listed};
-use crate::opening::take_lock;
+use crate::files::{Files, Listed};
+use crate::lock::{self, Lock};
 use crate::recovery;
 use crate::segment::{self, Compacted, Header};
-use crate::storage::{Access, StorageFile};
 use pace::Pace;
 use plan::{Plan, Unfit};
 use report::Tally;
 use rewrite::Replacement;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 use unit::{Candidate, Member, Reason};
 
@@ -49,9 +47,9 @@ pub(crate) fn compact(
         let message = format!("the session {session_id:?} is being compacted already ({holder}): wait for that to end");
         Error::new(ErrorKind::Locked, message)
     };
-    let _lock = match options.dry_run {
+    let lock = match options.dry_run {
         true => None, // which only reads
-        false => Some(take_lock(files, COMPACT_LOCK, "", LOCK_PATIENCE)?.map_err(locked)?),
+        false => Some(lock::compactions(files, "", LOCK_PATIENCE)?.map_err(locked)?),
     };
     let (listed, _) = files.list()?;
     let header = files.newest_header(&listed)?;
@@ -60,6 +58,7 @@ pub(crate) fn compact(
     }
     let mut compaction = Compaction {
         files,
+        lock,
         options,
         journal: header.map(|header| header.journal),
         idle: false,
@@ -69,9 +68,7 @@ pub(crate) fn compact(
         by_header: BTreeMap::new(),
         settled: BTreeSet::new(),
     };
-    if !options.dry_run {
-        compaction.clean_up()?;
-    }
+    compaction.clean_up()?;
     compaction.run_to_the_end()?;
     let Compaction { mut by_content, by_header, tally, .. } = compaction;
     by_content.extend(by_header);
@@ -80,6 +77,8 @@ pub(crate) fn compact(
 
 struct Compaction<'a> {
     files: &'a Files,
+    /// `None` in a dry run, which changes nothing.
+    lock: Option<Lock>,
     options: &'a CompactOptions,
     /// `None` if no header could be read: one that can a moment later has just been written.
     journal: Option<String>,
@@ -98,10 +97,12 @@ struct Compaction<'a> {
 impl Compaction<'_> {
     /// What a compaction that was killed has left: unfinished files, and segments that another one stands for.
     fn clean_up(&self) -> Result<()> {
+        let Some(lock) = &self.lock else { return Ok(()) };
         let list = |error| Error::io("list", &self.files.dir, error);
         let folder = self.files.folder().map_err(list)?;
         let entries = folder.list().map_err(list)?;
         for entry in entries.iter().filter(|entry| segment::temporary_number_of(&entry.name).is_some()) {
+            lock.must_be_in_place(self.files)?;
             let removed = folder.remove(&entry.name);
             removed.map_err(|error| Error::io("remove", &self.files.dir.join(&entry.name), error))?;
         }
@@ -114,21 +115,21 @@ impl Compaction<'_> {
                 replaced.push(listed.segment);
             } else if let Some(compacted) = header.compacted {
                 if !replaced.is_empty() {
-                    rewrite::remove_replaced(self.files, &std::mem::take(&mut replaced))?;
+                    rewrite::remove_replaced(self.files, lock, &std::mem::take(&mut replaced))?;
                 }
                 through = compacted.through;
             }
         }
         match replaced.is_empty() {
             true => Ok(()),
-            false => rewrite::remove_replaced(self.files, &replaced),
+            false => rewrite::remove_replaced(self.files, lock, &replaced),
         }
     }
 
     /// First the segments that have a successor, then, if nobody is writing, the newest too.
     fn run_to_the_end(&mut self) -> Result<()> {
         if self.options.dry_run {
-            self.idle = self.take_writers_lock()?.is_some();
+            self.idle = self.options.newest && !lock::is_held(self.files)?;
             return self.pass().map(drop);
         }
         while self.pass()? {}
@@ -140,20 +141,11 @@ impl Compaction<'_> {
         Ok(())
     }
 
-    /// The writer's lock; `None` if somebody writes. A dry run only looks.
-    fn take_writers_lock(&self) -> Result<Option<Arc<dyn StorageFile>>> {
-        if !self.options.newest {
-            return Ok(None);
-        }
-        if !self.options.dry_run {
-            return Ok(take_lock(self.files, LOCK, " (compacting)", LOCK_PATIENCE)?.ok());
-        }
-        let path = self.files.dir.join(LOCK);
-        let opened = self.files.folder().and_then(|folder| folder.open(LOCK, Access::Read));
-        let probe = opened.and_then(|file| Ok((file.try_lock(false)?, file)));
-        match probe {
-            Ok((free, file)) => Ok(free.then_some(file)),
-            Err(error) => Err(Error::io("probe", &path, error)),
+    /// The writer's lock; `None` if somebody writes.
+    fn take_writers_lock(&self) -> Result<Option<Lock>> {
+        match self.options.newest {
+            true => Ok(lock::writers(self.files, " (compacting)", LOCK_PATIENCE)?.ok()),
+            false => Ok(None),
         }
     }
 
@@ -210,20 +202,21 @@ impl Compaction<'_> {
     }
 
     fn replace(&mut self, header: Header, members: &[Member], plan: &Plan) -> Result<bool> {
+        let Some(lock) = &self.lock else { return Ok(false) };
         let segment = header.segment;
         // In an idle journal the lock is ours.
-        let gentle = !self.idle && self.files.is_locked()?;
-        let new = Replacement::write(self.files, header, members, plan, gentle, &mut self.pace)?;
+        let gentle = !self.idle && lock::is_held(self.files)?;
+        let new = Replacement::write(self.files, lock, header, members, plan, gentle, &mut self.pace)?;
         let checked = new.check(&mut self.pace);
         if !matches!(checked, Ok(Ok(()))) {
-            new.discard();
+            new.discard(lock);
         }
         if let Err(why) = checked? {
             self.by_content.extend(members.iter().map(|member| (member.segment, Reason::other(why.clone()))));
             return Ok(false);
         }
         let len = new.len;
-        new.put_in_place()?;
+        new.put_in_place(lock)?;
         self.tally.replaced(members, plan, len);
         // It was read as a unit, so nothing more is to be found in it.
         self.settled.insert(segment);

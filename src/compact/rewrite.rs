@@ -9,6 +9,7 @@ use crate::compact::witness::{self, Witness};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::Files;
 use crate::line::Decoded;
+use crate::lock::Lock;
 use crate::scan::Scanner;
 use crate::segment::{self, Header};
 use crate::storage::{Access, StorageFile, write_all};
@@ -38,6 +39,7 @@ impl<'a> Replacement<'a> {
     /// Writes it beside what it shall replace, and syncs it; in small steps if it is to be `gentle` to who records meanwhile.
     pub(super) fn write(
         files: &'a Files,
+        lock: &Lock,
         head: Header,
         members: &'a [Member],
         plan: &'a Plan,
@@ -49,7 +51,7 @@ impl<'a> Replacement<'a> {
         let mut new = Replacement { files, members, plan, header: head, name, path, checksum: 0, len: 0 };
         let written = new.write_lines(gentle, pace);
         if written.is_err() {
-            new.discard();
+            new.discard(lock);
         }
         written.map(|()| new)
     }
@@ -131,24 +133,27 @@ impl<'a> Replacement<'a> {
     }
 
     /// Puts it in the place of the first of the segments, then removes the others.
-    pub(super) fn put_in_place(self) -> Result<()> {
+    pub(super) fn put_in_place(self, lock: &Lock) -> Result<()> {
+        lock.must_be_in_place(self.files)?;
         let (files, segment) = (self.files, self.header.segment);
         let renamed = files.folder().and_then(|folder| folder.rename(&self.name, &segment::file_name(segment)));
         renamed.map_err(|error| Error::io("rename the new segment to", &files.path(segment), error))?;
         let replaced: Vec<u64> = self.members.iter().skip(1).map(|member| member.segment).collect();
-        remove_replaced(files, &replaced)
+        remove_replaced(files, lock, &replaced)
     }
 
     /// Gives it up.
-    pub(super) fn discard(&self) {
+    pub(super) fn discard(&self, lock: &Lock) {
         // If it stays, the next compaction removes it.
-        let _ = self.files.folder().and_then(|folder| folder.remove(&self.name));
+        if matches!(lock.is_in_place(self.files), Ok(true)) {
+            let _ = self.files.folder().and_then(|folder| folder.remove(&self.name));
+        }
     }
 }
 
 /// Removes segments, in rising order, that a segment before them stands for. The last one goes alone, when nothing is left
 /// of the others: while any of them is there, it is the newest, and tells the number behind it.
-pub(super) fn remove_replaced(files: &Files, replaced: &[u64]) -> Result<()> {
+pub(super) fn remove_replaced(files: &Files, lock: &Lock, replaced: &[u64]) -> Result<()> {
     let folder = files.folder().map_err(|error| Error::io("open", &files.dir, error))?;
     let sync = || folder.sync().map_err(|error| Error::io("sync", &files.dir, error));
     // What stands for them must be there for good before the first of them goes.
@@ -156,6 +161,7 @@ pub(super) fn remove_replaced(files: &Files, replaced: &[u64]) -> Result<()> {
     let Some((last, others)) = replaced.split_last() else { return Ok(()) };
     for part in [others, &[*last]] {
         for segment in part {
+            lock.must_be_in_place(files)?;
             let removed = folder.remove(&segment::file_name(*segment));
             removed.map_err(|error| Error::io("remove", &files.path(*segment), error))?;
         }

@@ -4,6 +4,7 @@ use crate::cursor::{Cursor, Place};
 use crate::error::{ErrorKind, Result};
 use crate::files::{Files, Listed};
 use crate::items::{Growth, Item, Items};
+use crate::lock;
 
 #[derive(Debug)]
 pub(super) struct Tail {
@@ -183,7 +184,7 @@ impl Tail {
     }
 
     fn ask_for_writer(&mut self) -> Result<()> {
-        self.writer = if self.files.is_locked()? { Writer::AtWork } else { Writer::Gone };
+        self.writer = if lock::is_held(&self.files)? { Writer::AtWork } else { Writer::Gone };
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 //!
 //! A notice is only a hint to look. None of them is needed: the clock alone wakes every follower, only later.
 
-use crate::files::LOCK;
+use crate::lock::LOCK;
 use crate::pool::{Pool, Task};
 use crate::watermark::wake_all;
 use notify::event::{AccessKind, AccessMode};

@@ -5,6 +5,7 @@ use crate::block::Line;
 use crate::error::Result;
 use crate::event::JournalRecovered;
 use crate::files::{Files, Listed, Opened};
+use crate::lock;
 use crate::scan::Scanner;
 use crate::segment::{self, Header, MAX_HEADER, Seal};
 use crate::sift::Sifter;
@@ -238,7 +239,7 @@ impl Walk {
             let is_last = self.growing && self.listed.is_empty() && !opened.has_entries;
             // One with a bad first line is no longer being made: the lines after it are to be read.
             let is_begun = opened.header.is_some() && !opened.has_lines;
-            if is_last && ((is_begun && self.files.is_locked()?) || self.was_never_created(&opened)) {
+            if is_last && ((is_begun && lock::is_held(&self.files)?) || self.was_never_created(&opened)) {
                 // It is being made, or was never finished: the next look tells. Its first entry may explain much, unless
                 // no writer is left to write it.
                 self.listed.push_front(listed);

@@ -1,6 +1,6 @@
 //! [`Storage`] on a real file system.
 
-use super::{Access, DirEntry, DirLock, EntryKind, FileId, FileStatus, Storage, StorageDir, StorageFile};
+use super::{Access, DirEntry, EntryKind, FileId, FileStatus, Storage, StorageDir, StorageFile};
 use rustix::fs::{Advice, AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, Stat};
 use rustix::io::{Errno, retry_on_intr};
 use std::fs::{DirBuilder, File, TryLockError};
@@ -46,12 +46,12 @@ impl Storage for DiskStorage {
 
     fn open_dir(&self, path: &Path) -> io::Result<Arc<dyn StorageDir>> {
         let dir = retry_on_intr(|| rustix::fs::openat(CWD, path, DIRECTORY | OFlags::NOFOLLOW, Mode::empty()))?;
-        Ok(Arc::new(DiskDir { dir: File::from(dir) }))
+        Ok(Arc::new(DiskDir { dir: File::from(dir), locked_by: 0 }))
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
         let dir = retry_on_intr(|| rustix::fs::openat(CWD, path, DIRECTORY, Mode::empty()))?;
-        DiskDir { dir: File::from(dir) }.list()
+        DiskDir { dir: File::from(dir), locked_by: 0 }.list()
     }
 
     fn status(&self, path: &Path) -> io::Result<FileStatus> {
@@ -80,6 +80,14 @@ impl Storage for DiskStorage {
 #[derive(Debug)]
 struct DiskDir {
     dir: File,
+    /// The process that took the lock; 0 for none.
+    locked_by: u32,
+}
+
+impl Drop for DiskDir {
+    fn drop(&mut self) {
+        unlock(&self.dir, self.locked_by);
+    }
 }
 
 impl DiskDir {
@@ -165,7 +173,7 @@ impl StorageDir for DiskDir {
         Ok(retry_on_intr(|| rustix::fs::unlinkat(&self.dir, name, AtFlags::empty()))?)
     }
 
-    fn try_lock(&self, exclusive: bool) -> io::Result<Option<Box<dyn DirLock>>> {
+    fn try_lock(&self, exclusive: bool) -> io::Result<Option<Arc<dyn StorageDir>>> {
         // Opened again: a lock belongs to an open descriptor, and others use this one.
         let dir = retry_on_intr(|| rustix::fs::openat(&self.dir, ".", DIRECTORY, Mode::empty()))?;
         let how = match exclusive {
@@ -173,25 +181,10 @@ impl StorageDir for DiskDir {
             false => FlockOperation::NonBlockingLockShared,
         };
         match retry_on_intr(|| rustix::fs::flock(&dir, how)) {
-            Ok(()) => Ok(Some(Box::new(DiskDirLock { dir: File::from(dir), locked_by: std::process::id() }))),
+            Ok(()) => Ok(Some(Arc::new(DiskDir { dir: File::from(dir), locked_by: std::process::id() }))),
             Err(Errno::WOULDBLOCK) => Ok(None),
             Err(error) => Err(error.into()),
         }
-    }
-}
-
-#[derive(Debug)]
-struct DiskDirLock {
-    dir: File,
-    /// The process that took it.
-    locked_by: u32,
-}
-
-impl DirLock for DiskDirLock {}
-
-impl Drop for DiskDirLock {
-    fn drop(&mut self) {
-        unlock(&self.dir, self.locked_by);
     }
 }
 

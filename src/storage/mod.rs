@@ -112,13 +112,10 @@ pub trait StorageDir: Debug + Send + Sync {
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     /// Removes a file. Does not sync the directory.
     fn remove(&self, name: &str) -> io::Result<()>;
-    /// Takes the kernel's lock on the directory itself, alone or shared, if it is free at this moment. Each call is a
-    /// holder of its own. Dropping what it returns frees the lock.
-    fn try_lock(&self, exclusive: bool) -> io::Result<Option<Box<dyn DirLock>>>;
+    /// Takes the kernel's lock on the directory itself, alone or shared, if it is free at this moment. What it returns is
+    /// the same directory, opened once more, which holds the lock until it is dropped.
+    fn try_lock(&self, exclusive: bool) -> io::Result<Option<Arc<dyn StorageDir>>>;
 }
-
-/// The kernel's lock on a directory, held until this is dropped.
-pub trait DirLock: Debug + Send + Sync {}
 
 /// An open file. Reads and writes are positioned; there is no cursor.
 pub trait StorageFile: Debug + Send + Sync {
@@ -155,7 +152,7 @@ pub(crate) fn is_at(storage: &dyn Storage, path: &Path, dir: &dyn StorageDir) ->
 fn found(status: io::Result<FileStatus>, id: FileId) -> io::Result<bool> {
     match status {
         Ok(status) => Ok(status.id == id),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -3,7 +3,7 @@
 //! Wraps any other storage. A test gives it a closure that sees every call and answers with what becomes of it.
 
 use crate::patience::Gate;
-use foldlog::{Access, DirEntry, DirLock, FileStatus, Storage, StorageDir, StorageFile};
+use foldlog::{Access, DirEntry, FileStatus, Storage, StorageDir, StorageFile};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -31,12 +31,14 @@ pub enum Call {
     Rename,
     Remove,
     List,
+    Lock,
+    LockDir,
 }
 
 impl Call {
     /// Whether it changes what is on the disk.
     pub fn changes(self) -> bool {
-        !matches!(self, Call::Read(..) | Call::List)
+        !matches!(self, Call::Read(..) | Call::List | Call::Lock | Call::LockDir)
     }
 }
 
@@ -224,8 +226,11 @@ impl StorageDir for FaultyDir {
         self.inner.remove(name)
     }
 
-    fn try_lock(&self, exclusive: bool) -> io::Result<Option<Box<dyn DirLock>>> {
-        self.inner.try_lock(exclusive)
+    fn try_lock(&self, exclusive: bool) -> io::Result<Option<Arc<dyn StorageDir>>> {
+        self.shared.fate(Call::LockDir, &self.path)?;
+        let (path, shared) = (&self.path, &self.shared);
+        let faulty = |inner| FaultyDir { inner, path: path.clone(), shared: Arc::clone(shared) };
+        Ok(self.inner.try_lock(exclusive)?.map(|dir| Arc::new(faulty(dir)) as Arc<dyn StorageDir>))
     }
 }
 
@@ -258,6 +263,7 @@ impl StorageFile for FaultyFile {
     }
 
     fn try_lock(&self, exclusive: bool) -> io::Result<bool> {
+        self.shared.fate(Call::Lock, &self.path)?;
         self.inner.try_lock(exclusive)
     }
 

@@ -15,6 +15,7 @@
 //! - `follow_torture`: sixteen followers beside a writer at full speed that dies and comes back
 //! - `ways`: every way of reading a journal finds the same
 //! - `lock`: the one writer's lock beside child processes
+//! - `taken_away`: files removed or replaced under a writer; locks on directories; systems without locks
 //! - `writer`: group commit, tickets, back-pressure, closing, ten thousand journals at once
 //! - `failed_syncs`: lines that the page cache has and no disk
 //! - `failing_disks`: errors and full disks at any call and any byte
@@ -91,6 +92,7 @@ mod refusals;
 mod refused_reads;
 mod stats;
 mod support;
+mod taken_away;
 mod tidy;
 mod transcripts;
 mod ways;

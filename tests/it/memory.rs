@@ -4,7 +4,7 @@
 //! end when the file is dropped. Nothing is ever lost from it; what a crash leaves is put there by the tests, and what a
 //! failed sync kept from the disk, too.
 
-use foldlog::{Access, DirEntry, DirLock, EntryKind, FileId, FileStatus, Storage, StorageDir, StorageFile};
+use foldlog::{Access, DirEntry, EntryKind, FileId, FileStatus, Storage, StorageDir, StorageFile};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -46,19 +46,15 @@ struct Handle {
 struct Dir {
     memory: Memory,
     inode: Arc<Inode>,
-}
-
-#[derive(Debug)]
-struct Locked {
-    inode: Arc<Inode>,
+    /// The holder that it is; 0 for none.
     number: u64,
 }
 
-impl DirLock for Locked {}
-
-impl Drop for Locked {
+impl Drop for Dir {
     fn drop(&mut self) {
-        self.inode.free(self.number);
+        if self.number != 0 {
+            self.inode.free(self.number);
+        }
     }
 }
 
@@ -190,7 +186,7 @@ impl Storage for Memory {
 
     fn open_dir(&self, path: &Path) -> io::Result<Arc<dyn StorageDir>> {
         match self.tree().dirs.get(path) {
-            Some(inode) => Ok(Arc::new(Dir { memory: self.clone(), inode: Arc::clone(inode) })),
+            Some(inode) => Ok(Arc::new(Dir { memory: self.clone(), inode: Arc::clone(inode), number: 0 })),
             None => Err(io::ErrorKind::NotFound.into()),
         }
     }
@@ -300,10 +296,10 @@ impl StorageDir for Dir {
         self.memory.tree().files.remove(&path).map(|_| ()).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    fn try_lock(&self, exclusive: bool) -> io::Result<Option<Box<dyn DirLock>>> {
+    fn try_lock(&self, exclusive: bool) -> io::Result<Option<Arc<dyn StorageDir>>> {
         let number = self.memory.tree().number();
-        let taken = self.inode.lock(number, exclusive);
-        Ok(taken.then(|| Box::new(Locked { inode: Arc::clone(&self.inode), number }) as Box<dyn DirLock>))
+        let dir = Dir { memory: self.memory.clone(), inode: Arc::clone(&self.inode), number };
+        Ok(self.inode.lock(number, exclusive).then(|| Arc::new(dir) as Arc<dyn StorageDir>))
     }
 }
 

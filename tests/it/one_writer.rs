@@ -2,7 +2,7 @@
 
 use crate::memory::Memory;
 use crate::patience::{delta, in_time};
-use crate::support::{Files, ID, Lab, Reading, add, child, child_place, has, lines, segment};
+use crate::support::{Files, ID, Lab, add, child, child_place, has, lines, segment};
 use foldlog::{Error, ErrorKind, JournalOptions, Reader, Seq, SessionStarted, Store};
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -76,26 +76,6 @@ fn readers_that_probe_the_lock_keep_no_writer_out() {
         stop.store(1, Ordering::SeqCst);
         assert!(opened.iter().all(Result::is_ok), "{opened:?}");
     });
-}
-
-#[test]
-fn a_replaced_lock_file_fences_the_writer_at_its_next_segment() {
-    // Goal: who lost the lock file stops by itself and says so. Method: put another file in its place.
-    let root = tempfile::tempdir().unwrap();
-    let store = Store::open(root.path()).unwrap();
-    let journal = store.journal_with(ID, JournalOptions::default().segment_bytes(600)).unwrap();
-    journal.append(delta(0)).unwrap().wait().unwrap();
-    let lock = root.path().join(ID).join("LOCK");
-    std::fs::remove_file(&lock).unwrap();
-    let second = store.journal(ID).unwrap();
-    let error =
-        (0..10).find_map(|number| journal.append(delta(number)).map_err(Error::from).and_then(|t| t.wait()).err());
-    assert_eq!(error.map(|error| error.kind()), Some(ErrorKind::Fenced));
-    assert_eq!(journal.reopen().unwrap_err().kind(), ErrorKind::Fenced);
-    second.append(delta(1)).unwrap().wait().unwrap();
-    drop((journal, second));
-    let reading = Reading::of(&store.reader(ID).unwrap());
-    assert!(!reading.entries.is_empty());
 }
 
 #[test]

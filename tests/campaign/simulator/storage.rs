@@ -4,7 +4,7 @@
 use super::disk::{Disk, name_of};
 use super::faults::{EIO, ENOSPC, Fault, Kind, Lie, What};
 use super::lies;
-use foldlog::{Access, DirEntry, DirLock, EntryKind, FileId, FileStatus, Storage, StorageDir, StorageFile};
+use foldlog::{Access, DirEntry, EntryKind, FileId, FileStatus, Storage, StorageDir, StorageFile};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -71,13 +71,7 @@ struct Dir {
     storage: Simulated,
     id: usize,
     process: u64,
-}
-
-#[derive(Debug)]
-struct Locked {
-    storage: Simulated,
-    id: FileId,
-    process: u64,
+    /// The holder of the lock on it that this is.
     number: u64,
 }
 
@@ -314,7 +308,8 @@ impl Storage for Simulated {
     fn open_dir(&self, path: &Path) -> io::Result<Arc<dyn StorageDir>> {
         let world = self.world();
         let id = *world.disk.directories.get(path).ok_or(io::ErrorKind::NotFound)?;
-        Ok(Arc::new(Dir { storage: self.clone(), id, process: world.process }))
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Ok(Arc::new(Dir { storage: self.clone(), id, process: world.process, number }))
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
@@ -344,6 +339,10 @@ impl Storage for Simulated {
 }
 
 impl Dir {
+    fn file_id(&self) -> FileId {
+        FileId { device: DIRECTORIES, inode: self.id as u64 }
+    }
+
     /// Where it is, if it is anywhere.
     fn path(&self) -> io::Result<PathBuf> {
         let world = self.storage.world();
@@ -354,8 +353,8 @@ impl Dir {
 
 impl StorageDir for Dir {
     fn status(&self) -> io::Result<FileStatus> {
-        let id = FileId { device: DIRECTORIES, inode: self.id as u64 };
-        Ok(FileStatus { kind: EntryKind::Directory, id, len: 0, links: u64::from(self.path().is_ok()) })
+        let links = u64::from(self.path().is_ok());
+        Ok(FileStatus { kind: EntryKind::Directory, id: self.file_id(), len: 0, links })
     }
 
     fn list(&self) -> io::Result<Vec<DirEntry>> {
@@ -432,25 +431,22 @@ impl StorageDir for Dir {
         removed.map(drop)
     }
 
-    fn try_lock(&self, exclusive: bool) -> io::Result<Option<Box<dyn DirLock>>> {
+    fn try_lock(&self, exclusive: bool) -> io::Result<Option<Arc<dyn StorageDir>>> {
         let mut world = self.storage.world();
         if world.process != self.process {
             return Err(error(EIO));
         }
-        let id = FileId { device: DIRECTORIES, inode: self.id as u64 };
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let taken = world.lock(id, number, exclusive);
-        let lock = Locked { storage: self.storage.clone(), id, process: self.process, number };
+        let taken = world.lock(self.file_id(), number, exclusive);
         drop(world);
-        Ok(taken.then(|| Box::new(lock) as Box<dyn DirLock>))
+        let dir = Dir { storage: self.storage.clone(), id: self.id, process: self.process, number };
+        Ok(taken.then(|| Arc::new(dir) as Arc<dyn StorageDir>))
     }
 }
 
-impl DirLock for Locked {}
-
-impl Drop for Locked {
+impl Drop for Dir {
     fn drop(&mut self) {
-        self.storage.world().unlock(self.id, self.process, self.number);
+        self.storage.world().unlock(self.file_id(), self.process, self.number);
     }
 }
 

@@ -258,8 +258,9 @@ impl foldlog::StorageDir for FailingDir {
     fn remove(&self, name: &str) -> std::io::Result<()> {
         self.0.remove(name)
     }
-    fn try_lock(&self, exclusive: bool) -> std::io::Result<Option<Box<dyn foldlog::DirLock>>> {
-        self.0.try_lock(exclusive)
+    fn try_lock(&self, exclusive: bool) -> std::io::Result<Option<Arc<dyn foldlog::StorageDir>>> {
+        let failing = |dir| FailingDir(dir, Arc::clone(&self.1), self.2);
+        Ok(self.0.try_lock(exclusive)?.map(|dir| Arc::new(failing(dir)) as Arc<dyn foldlog::StorageDir>))
     }
 }
 

@@ -1,6 +1,6 @@
 //! foldlog's disk, which notes when each line was about to be written.
 
-use foldlog::{Access, DirEntry, DirLock, DiskStorage, FileStatus, Storage, StorageDir, StorageFile};
+use foldlog::{Access, DirEntry, DiskStorage, FileStatus, Storage, StorageDir, StorageFile};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -120,8 +120,9 @@ impl StorageDir for StampedDir {
         self.inner.remove(name)
     }
 
-    fn try_lock(&self, exclusive: bool) -> io::Result<Option<Box<dyn DirLock>>> {
-        self.inner.try_lock(exclusive)
+    fn try_lock(&self, exclusive: bool) -> io::Result<Option<Arc<dyn StorageDir>>> {
+        let wrapped = |inner| StampedDir { inner, storage: self.storage.clone() };
+        Ok(self.inner.try_lock(exclusive)?.map(|dir| Arc::new(wrapped(dir)) as Arc<dyn StorageDir>))
     }
 }
 

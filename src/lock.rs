@@ -1,0 +1,181 @@
+//! Who may change a journal's files: the kernel's locks on the session's directory and on the files `LOCK` and
+//! `COMPACT.LOCK`, taken the same way by everything that changes something.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::files::Files;
+use crate::storage::{self, Access, StorageDir, StorageFile};
+use crate::time::Timestamp;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The file that the one writer holds the kernel's lock on.
+pub(crate) const LOCK: &str = "LOCK";
+/// The file that the one compaction holds the kernel's lock on.
+pub(crate) const COMPACT_LOCK: &str = "COMPACT.LOCK";
+/// How long a lock is tried at most: readers take it for an instant to see whether anybody writes.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(300);
+/// How long between two tries.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// A lock on a journal, held until this is dropped. The directory's is freed first, then the file's, whose closing wakes
+/// followers: they find both free.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    folder: Arc<dyn StorageDir>,
+    file: Arc<dyn StorageFile>,
+    name: &'static str,
+}
+
+impl Lock {
+    /// The directory, of which this keeps a descriptor.
+    pub(crate) fn folder(&self) -> &dyn StorageDir {
+        &*self.folder
+    }
+
+    /// Fails if the directory or the lock's file is no longer what is at its path: nothing keeps others out any more.
+    pub(crate) fn must_be_in_place(&self, files: &Files) -> Result<()> {
+        match self.is_in_place(files) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(self.removed(files)),
+            Err(error) => Err(Error::io("check", &files.dir.join(self.name), error)),
+        }
+    }
+
+    /// What is wrong if it is not in place.
+    pub(crate) fn removed(&self, files: &Files) -> Error {
+        let path = files.dir.join(self.name);
+        let message = format!("`{}` was removed or replaced while we held the lock on it", path.display());
+        Error::new(ErrorKind::Removed, message)
+    }
+
+    /// Whether the directory and the lock's file are still what is at their paths.
+    pub(crate) fn is_in_place(&self, files: &Files) -> io::Result<bool> {
+        Ok(storage::is_at(&*files.storage, &files.dir, &*self.folder)?
+            && storage::is_named(&*self.folder, self.name, &*self.file)?)
+    }
+}
+
+/// How a try to take a lock ends.
+enum Try {
+    Taken(Lock),
+    /// Somebody holds it: who, in words.
+    Held(String),
+    /// The directory or the file was moved away or replaced meanwhile.
+    Moved,
+}
+
+/// Takes the writer's lock: first the one on the directory, then the one on `LOCK`, whose file is made if it is missing. The
+/// first lets nobody in where somebody has removed the file; the second also holds off programs that know no other. Where
+/// the system locks no directories, the file alone decides. Tries for a while, then says who holds it.
+pub(crate) fn writers(files: &Files, purpose: &str, patience: Duration) -> Result<Result<Lock, String>> {
+    take(files, patience, || {
+        let folder = folder(files)?;
+        match folder.try_lock(true) {
+            Ok(Some(locked)) => take_file(files, locked, LOCK, purpose),
+            Ok(None) => Ok(Try::Held(holder_of(&*folder))),
+            Err(_) => take_file(files, folder, LOCK, purpose),
+        }
+    })
+}
+
+/// Takes the lock of the one compaction, which is on its file alone.
+pub(crate) fn compactions(files: &Files, purpose: &str, patience: Duration) -> Result<Result<Lock, String>> {
+    take(files, patience, || take_file(files, folder(files)?, COMPACT_LOCK, purpose))
+}
+
+fn folder(files: &Files) -> Result<Arc<dyn StorageDir>> {
+    files.folder().map_err(|error| Error::io("open", &files.dir, error))
+}
+
+fn take(files: &Files, patience: Duration, attempt: impl Fn() -> Result<Try>) -> Result<Result<Lock, String>> {
+    let give_up = Instant::now() + patience;
+    loop {
+        let held_by = match attempt()? {
+            Try::Taken(lock) => return Ok(Ok(lock)),
+            Try::Held(holder) => holder,
+            Try::Moved => {
+                files.release(); // another directory may be at the path by now
+                "another process, which replaces its files".to_owned()
+            }
+        };
+        if Instant::now() >= give_up {
+            return Ok(Err(held_by));
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// Takes the lock on a file and notes in it who holds it, for messages only.
+fn take_file(files: &Files, folder: Arc<dyn StorageDir>, name: &'static str, purpose: &str) -> Result<Try> {
+    let path = files.dir.join(name);
+    let io = |error| Error::io("look at", &path, error);
+    let file = folder.open(name, Access::Lock).map_err(|error| Error::io("open", &path, error))?;
+    if file.status().map_err(io)?.links > 1 {
+        let message = format!(
+            "`{}` has a second name (a hard link), and foldlog writes to no file that is also something else: remove this one, a new one is made",
+            path.display()
+        );
+        return Err(Error::new(ErrorKind::InvalidInput, message));
+    }
+    match file.try_lock(true) {
+        Ok(true) => {}
+        Ok(false) => return Ok(Try::Held(note_in(&*file))),
+        Err(error) => return Err(no_locks(files, error)),
+    }
+    let lock = Lock { folder, file, name };
+    if !lock.is_in_place(files).map_err(io)? {
+        return Ok(Try::Moved);
+    }
+    let note = format!("pid {} on {} since {}{purpose}\n", std::process::id(), host(), Timestamp::now());
+    // A full disk must not keep us from recording.
+    let _ = lock.file.set_len(0).and_then(|()| lock.file.write_at(note.as_bytes(), 0));
+    Ok(Try::Taken(lock))
+}
+
+/// The system refuses the lock itself.
+fn no_locks(files: &Files, error: io::Error) -> Error {
+    let message = format!(
+        "cannot lock `{}`: {error}. Without locks two writers could damage the session: keep it on a file system that has flock(2)",
+        files.dir.display()
+    );
+    Error::io_as(message, &files.dir, error)
+}
+
+/// Who holds the lock on a directory: who holds the file's, if anybody does.
+fn holder_of(folder: &dyn StorageDir) -> String {
+    holder_of_file(folder).unwrap_or_else(|| "another process holds a lock on the directory".to_owned())
+}
+
+/// Who holds the lock on `LOCK`; `None` if nobody does, or if it cannot be tried.
+fn holder_of_file(folder: &dyn StorageDir) -> Option<String> {
+    let file = folder.open(LOCK, Access::Read).ok()?;
+    matches!(file.try_lock(false), Ok(false)).then(|| note_in(&*file))
+}
+
+/// Who holds a lock, as its file says.
+fn note_in(file: &dyn StorageFile) -> String {
+    let mut note = [0u8; 200];
+    let read = file.read_at(&mut note, 0).unwrap_or(0);
+    match String::from_utf8_lossy(&note[..read]).trim_end() {
+        "" => "another process".to_owned(),
+        holder => holder.to_owned(),
+    }
+}
+
+/// Whether somebody holds the writer's lock at this moment: either of the two. Both are tried for an instant and shared, so
+/// that readers do not take each other for writers. One that cannot be tried (no right, no plain file, no such lock here)
+/// leaves the answer to the other.
+pub(crate) fn is_held(files: &Files) -> Result<bool> {
+    let folder = match files.folder() {
+        Ok(folder) => folder,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(Error::io("open", &files.dir, error)),
+    };
+    Ok(matches!(folder.try_lock(false), Ok(None)) || holder_of_file(&*folder).is_some())
+}
+
+/// The name of this machine.
+pub(crate) fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}

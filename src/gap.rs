@@ -1,6 +1,7 @@
 //! A gap: bytes or sequence numbers that could not be read. Always an item, never silence.
 
 use crate::seq::Seq;
+use crate::words::count;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -67,7 +68,7 @@ impl fmt::Display for Gap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} in segment {:08} at byte {}", self.kind.as_str(), self.segment, self.offset)?;
         if self.bytes > 0 {
-            write!(f, ", {} bytes", self.bytes)?;
+            write!(f, ", {}", count(self.bytes, "byte"))?;
         }
         match (self.first_seq, self.last_seq) {
             (Some(first), Some(last)) if first == last => write!(f, ", seq {first} is missing")?,

@@ -34,6 +34,8 @@ const WINDOW: u64 = 64 << 10;
 const HEAD_MAX: u64 = 4 << 20;
 /// How many segments before the newest are asked for the last event, if the newest has none.
 const OLDER: usize = 4;
+/// How many segments before the newest are asked when they were created.
+const CREATED: usize = 999;
 /// How many characters of the first prompt are kept.
 const PROMPT_CHARS: usize = 500;
 
@@ -49,13 +51,13 @@ pub struct Glance {
     pub agent_id: Option<String>,
     /// How it stands.
     pub state: SessionState,
-    /// When it began.
+    /// When it began: its stated start, or its first event if that was earlier.
     pub started: Timestamp,
     /// The time of its last event.
     pub last_activity: Timestamp,
-    /// When it was last touched, as far as can be told: the later of the last event and of the recorder's clock when the
-    /// newest segment was begun, since an import brings times of long ago. `None` if neither can be read: such a
-    /// session has no age. Not serialised.
+    /// When it was last touched, as far as can be told: the latest of the last entry's time and of the recorder's clock
+    /// when each of the newest 1,000 segments was created. So neither an import of old times nor a clock that was once
+    /// far behind makes a session old. `None` if none of them can be read: the age is unknown. Not serialised.
     #[serde(skip)]
     pub last_touched: Option<Timestamp>,
     /// The number of its last entry; 0 if there is none.
@@ -86,8 +88,12 @@ struct Notes {
     workspace_id: Option<WorkspaceId>,
     agent_id: Option<String>,
     started: Option<Timestamp>,
+    /// The time of the first event.
+    first_event: Option<Timestamp>,
     first_prompt: Option<String>,
     last_seq: Seq,
+    /// The time of the last entry.
+    last_entry: Option<Timestamp>,
     /// The time of the last event, and whether it ended the session.
     last_event: Option<(Timestamp, bool)>,
     activity: Activity,
@@ -116,15 +122,16 @@ impl Reader {
     pub fn glance(&self) -> Result<Glance> {
         let live = self.is_live()?;
         let (mut listed, _) = self.files.list()?;
+        let journal = self.origin().journal;
         let mut notes = Notes::default();
         if bytes_of(&listed) <= WHOLE {
             self.read_whole(&mut notes)?;
         } else {
-            read_head(&self.files, &listed, &mut notes)?;
-            if !read_tail(&self.files, &listed, live, &mut notes)? {
+            read_head(&self.files, journal.as_deref(), &listed, &mut notes)?;
+            if !read_tail(&self.files, journal.as_deref(), &listed, live, &mut notes)? {
                 // Compaction has merged the newest segments in this very moment: another list shows what they became.
                 listed = self.files.list()?.0;
-                read_tail(&self.files, &listed, live, &mut notes)?;
+                read_tail(&self.files, journal.as_deref(), &listed, live, &mut notes)?;
             }
         }
         let bytes = bytes_of(&listed);
@@ -140,7 +147,9 @@ impl Reader {
             (false, _) if !closed || !open.is_empty() => SessionState::Interrupted,
             (false, _) => SessionState::Idle,
         };
-        let started = notes.started.unwrap_or(self.created);
+        let created = Some(self.created).filter(|created| created.micros() != 0);
+        let started = notes.started.or(created).into_iter().chain(notes.first_event).min().unwrap_or(self.created);
+        let last_touched = self.last_created(journal.as_deref(), &listed).max(notes.last_entry);
         Ok(Glance {
             session_id: self.session_id().clone(),
             workspace_id: notes.workspace_id,
@@ -148,7 +157,7 @@ impl Reader {
             state,
             started,
             last_activity: notes.last_event.map_or(started, |(time, _)| time),
-            last_touched: self.newest_created.max(notes.last_event.map(|(time, _)| time)),
+            last_touched,
             last_seq: notes.last_seq,
             turns,
             errors,
@@ -160,6 +169,16 @@ impl Reader {
             first_prompt: notes.first_prompt,
             damaged: notes.damaged,
         })
+    }
+
+    /// The latest time at which one of the newest segments was created, by its header.
+    fn last_created(&self, journal: Option<&str>, listed: &[Listed]) -> Option<Timestamp> {
+        let created = |segment: &Listed| {
+            let opened = self.files.peek_for(journal, *segment).ok().flatten()?;
+            opened.header.map(|header| header.created)
+        };
+        let earlier = listed.iter().rev().skip(1).take(CREATED).filter_map(created);
+        earlier.chain(self.newest_created).max()
     }
 
     fn read_whole(&self, notes: &mut Notes) -> Result<()> {
@@ -180,9 +199,17 @@ impl Reader {
 }
 
 /// The first lines: who, where and what was asked first.
-fn read_head(files: &Files, listed: &[Listed], notes: &mut Notes) -> Result<()> {
-    let Some(first) = listed.first() else { return Ok(()) };
-    let Some(opened) = files.peek(*first)? else { return Ok(()) };
+fn read_head(files: &Files, journal: Option<&str>, listed: &[Listed], notes: &mut Notes) -> Result<()> {
+    let mut later = listed;
+    let opened = loop {
+        let Some((first, rest)) = later.split_first() else { return Ok(()) };
+        later = rest;
+        match files.peek_for(journal, *first)? {
+            Some(opened) if opened.foreign => notes.damaged = true,
+            Some(opened) => break opened,
+            None => return Ok(()),
+        }
+    };
     let mut window = HEAD;
     loop {
         let end = opened.len.min(opened.lines_from + window);
@@ -194,9 +221,19 @@ fn read_head(files: &Files, listed: &[Listed], notes: &mut Notes) -> Result<()> 
         let found = notes.first_prompt.is_some() || (!stretch.cuts_turn && window >= WINDOW);
         window *= 8;
         if found || end == opened.len || window > HEAD_MAX {
-            return Ok(());
+            break;
         }
     }
+    for listed in later.iter().take(OLDER) {
+        // A first segment without an event: the run began in a later one.
+        if notes.first_event.is_some() {
+            break;
+        }
+        let Some(opened) = files.peek_for(journal, *listed)?.filter(|opened| !opened.foreign) else { continue };
+        let end = opened.len.min(opened.lines_from + HEAD);
+        read(&opened, opened.lines_from, end, &mut |entry| notes.head(entry, entry.event().ok().as_ref()));
+    }
+    Ok(())
 }
 
 fn bytes_of(listed: &[Listed]) -> u64 {
@@ -205,10 +242,10 @@ fn bytes_of(listed: &[Listed]) -> u64 {
 
 /// The newest segment: how it stands. If it holds no event, the segments before say what the last one was. `false` if the
 /// newest is gone.
-fn read_tail(files: &Files, listed: &[Listed], live: bool, notes: &mut Notes) -> Result<bool> {
+fn read_tail(files: &Files, journal: Option<&str>, listed: &[Listed], live: bool, notes: &mut Notes) -> Result<bool> {
     let mut newest = true;
     for segment in listed.iter().rev().take(1 + OLDER) {
-        let Some(opened) = files.peek(*segment)? else {
+        let Some(opened) = files.peek_for(journal, *segment)? else {
             if newest {
                 return Ok(false);
             }
@@ -237,7 +274,10 @@ fn read_tail(files: &Files, listed: &[Listed], live: bool, notes: &mut Notes) ->
         let found_event = found.last_event.is_some();
         match newest {
             true => notes.take_tail(found),
-            false => notes.last_event = found.last_event,
+            false => {
+                notes.last_event = found.last_event;
+                notes.last_entry = notes.last_entry.or(found.last_entry);
+            }
         }
         if found_event {
             break;
@@ -274,6 +314,9 @@ impl Notes {
     /// What the first entries tell.
     fn head(&mut self, entry: &Entry<'_>, event: Option<&Event<'_>>) {
         self.session(event);
+        if !entry.is_recorders_own() {
+            self.first_event.get_or_insert(entry.time());
+        }
         let prompt = match event {
             Some(Event::SessionStarted(started)) => {
                 let stated = started.created_at.as_deref().and_then(Timestamp::parse_rfc3339);
@@ -293,6 +336,7 @@ impl Notes {
     fn tail(&mut self, entry: &Entry<'_>, event: Option<&Event<'_>>) {
         self.session(event);
         self.last_seq = entry.seq();
+        self.last_entry = Some(entry.time());
         self.close = match event {
             Some(Event::JournalClosed(closed)) => Some((closed.turns, closed.errors, closed.open.clone())),
             _ => None,
@@ -325,6 +369,7 @@ impl Notes {
             workspace_id: tail.workspace_id.or_else(|| self.workspace_id.take()),
             agent_id: tail.agent_id.or_else(|| self.agent_id.take()),
             started: self.started,
+            first_event: self.first_event,
             first_prompt: self.first_prompt.take(),
             damaged: self.damaged || tail.damaged,
             ..tail

@@ -44,6 +44,7 @@
 //! needs about 25 crates and no async runtime.
 
 // Modules in reading order: a file imports only from rows above its own, and within a row from what stands before it.
+mod words;
 mod seq;
 mod error;
 mod time;

@@ -103,6 +103,11 @@ pub(crate) struct TailArgs {
     #[arg(long, value_name = "SEQ")]
     pub(crate) from: Option<u64>,
     /// Only from this time on: 30s, 5m, 12h, 2d, or an RFC 3339 time
+    ///
+    /// Begins at the first entry whose own time is WHEN or later, also if the clock went back between two runs. It looks
+    /// from the segment before the first one that was created later than a day before WHEN. So an entry of an earlier
+    /// segment is missed if its time is more than a day ahead: a clock that jumped by more than a day within a segment, or
+    /// times that the caller gave.
     #[arg(long, value_name = "WHEN", conflicts_with = "from", value_parser = super::values::parse_since)]
     pub(crate) since: Option<super::values::Since>,
     /// Only entries of this type, in which `*` stands for anything; may be given again

@@ -3,7 +3,10 @@
 //! An agent's output can hold escape sequences that clear the screen, retitle the window or turn text around, and it is
 //! recorded as it came. Everything that is meant for people goes through here before it leaves the program.
 
+use base64::Engine;
 use std::borrow::Cow;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// Whether a terminal might obey the character, or show what follows in another order.
 fn is_harmful(c: char) -> bool {
@@ -64,6 +67,13 @@ pub(crate) fn json(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(clean)
+}
+
+/// A path for JSON, which holds text alone: as text, and, where its bytes are not UTF-8, also as they are, in base64.
+pub(crate) fn path(path: &Path) -> (String, Option<String>) {
+    let bytes = path.as_os_str().as_bytes();
+    let base64 = std::str::from_utf8(bytes).is_err().then(|| base64::engine::general_purpose::STANDARD.encode(bytes));
+    (path.display().to_string(), base64)
 }
 
 #[cfg(test)]

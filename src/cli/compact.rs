@@ -3,18 +3,14 @@
 use super::args::CompactArgs;
 use super::out::{Look, Out};
 use super::progress::Progress;
-use super::{Exit, Failure, Outcome, clean, look, record, versioned};
+use super::{Exit, Failure, Outcome, clean, look, select, versioned};
 use foldlog::{CompactOptions, CompactReport, Store};
-use std::path::Path;
 
 pub(crate) fn run(args: &CompactArgs, store: foldlog::Result<Store>, out: &mut Out) -> Outcome {
     // An abbreviation that names another session than was meant would do harm here.
-    let (store, id) = match args.session.contains(std::path::is_separator) {
-        true => record::by_path(Path::new(&args.session))?,
-        false => (store?, args.session.clone()),
-    };
+    let (store, id) = select::in_full(store, &args.session)?;
     let options = CompactOptions::default().dry_run(args.dry_run);
-    let mut progress = Progress::new("compacting", &id);
+    let mut progress = Progress::new("compacting", id.as_str());
     let report = store.compact_with(id, &options, &mut |entries| progress.at(entries))?;
     drop(progress);
     match args.json {

@@ -49,6 +49,9 @@ struct Line<'a> {
     trashed_at: Option<Timestamp>,
     age_seconds: Option<u64>,
     path: Option<String>,
+    /// The path's bytes, where they are not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_base64: Option<String>,
 }
 
 /// Lists them, asks, and takes them away.
@@ -156,7 +159,7 @@ fn list(doomed: &[Doomed<'_>], manner: &Manner, out: &mut Out) -> Result<(), Fai
         let cells = [
             look::summary(doomed.session_id.as_str(), ID_COLUMNS),
             format!("{}{flag}", doomed.state),
-            doomed.since.map_or_else(unknown, look::local_time),
+            doomed.since.map_or_else(unknown, look::time),
             doomed.since.map_or_else(unknown, |since| look::duration(Timestamp::now().since(since))),
             look::size(doomed.bytes),
             note,
@@ -179,6 +182,7 @@ impl Doomed<'_> {
         why: Option<&'a str>,
         path: Option<PathBuf>,
     ) -> Line<'a> {
+        let (path, path_base64) = path.map(|path| clean::path(&path)).unzip();
         Line {
             session_id: &self.session_id,
             action,
@@ -189,7 +193,8 @@ impl Doomed<'_> {
             last_activity: self.since.filter(|_| !manner.for_good),
             trashed_at: self.since.filter(|_| manner.for_good),
             age_seconds: self.since.map(|since| Timestamp::now().since(since).as_secs()),
-            path: path.map(|path| path.display().to_string()),
+            path,
+            path_base64: path_base64.flatten(),
         }
     }
 

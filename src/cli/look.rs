@@ -1,20 +1,25 @@
 //! How times, durations, sizes and long texts are written for people. Texts given here are harmless already.
 
 use super::clean;
-use chrono::{DateTime, Local};
 use foldlog::Timestamp;
 use std::time::Duration;
 
-/// A point in time on the clock of whoever reads it: `2026-11-22 18:45:00`.
-pub(crate) fn local_time(time: Timestamp) -> String {
-    let time = DateTime::from_timestamp_micros(time.micros()).unwrap_or_default();
-    time.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S").to_string()
+/// A point in time in UTC, as all outputs have it: `2026-11-22 18:45:00Z`.
+pub(crate) fn time(time: Timestamp) -> String {
+    in_utc(time, "2026-11-22T18:45:00".len())
 }
 
-/// The same with milliseconds.
-pub(crate) fn local_time_ms(time: Timestamp) -> String {
-    let time = DateTime::from_timestamp_micros(time.micros()).unwrap_or_default();
-    time.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S%.3f").to_string()
+/// The same with milliseconds: `2026-11-22 18:45:00.123Z`.
+pub(crate) fn time_ms(time: Timestamp) -> String {
+    in_utc(time, "2026-11-22T18:45:00.123".len())
+}
+
+/// The first bytes of the log's own form of a time, the date and the time of day apart.
+fn in_utc(time: Timestamp, length: usize) -> String {
+    let mut text = time.to_string().replace('T', " ");
+    text.truncate(length);
+    text.push('Z');
+    text
 }
 
 /// How long something took: `312ms`, `4.2s`, `3m 12s`, `2h 5m`, `4d 3h`.
@@ -51,10 +56,15 @@ pub(crate) fn size(bytes: u64) -> String {
 
 /// A number of things: `1 turn`, `2 turns`.
 pub(crate) fn count(number: u64, thing: &str) -> String {
-    match number {
-        1 => format!("1 {thing}"),
-        _ if thing.ends_with('y') => format!("{number} {}ies", &thing[..thing.len() - 1]),
-        _ => format!("{number} {thing}s"),
+    format!("{number} {}", plural(number, thing))
+}
+
+/// The word for so many things: `turn`, `turns`; `entry`, `entries`.
+pub(crate) fn plural(number: u64, thing: &str) -> String {
+    match (number, thing.strip_suffix('y')) {
+        (1, _) => thing.to_owned(),
+        (_, Some(stem)) => format!("{stem}ies"),
+        (_, None) => format!("{thing}s"),
     }
 }
 
@@ -147,6 +157,23 @@ mod tests {
         );
         assert_eq!([&*size(812), &*size(4300), &*size(1 << 20)], ["812 B", "4.2 KiB", "1.0 MiB"]);
         assert_eq!(millis(f64::NAN), None);
+    }
+
+    #[test]
+    fn times_name_their_zone() {
+        let at = Timestamp::parse_rfc3339("2026-11-22T19:45:07.123456+01:00").expect("a time");
+        assert_eq!([time(at), time_ms(at)], ["2026-11-22 18:45:07Z", "2026-11-22 18:45:07.123Z"]);
+        // As it is printed it can be given back, as to `--since`.
+        assert_eq!(Timestamp::parse_rfc3339(&time_ms(at)).map(time_ms), Some(time_ms(at)));
+    }
+
+    #[test]
+    fn one_thing_and_several() {
+        let of = |number| [count(number, "turn"), count(number, "entry")];
+        assert_eq!(
+            [of(0), of(1), of(2)].concat().join(", "),
+            "0 turns, 0 entries, 1 turn, 1 entry, 2 turns, 2 entries"
+        );
     }
 
     #[test]

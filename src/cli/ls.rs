@@ -2,8 +2,10 @@
 
 use super::args::LsArgs;
 use super::out::{Look, Out};
+use super::select::{state_word, touched};
 use super::values::Since;
-use super::{Exit, Failure, Outcome, clean, look, select::state_word, versioned, words};
+use super::{Exit, Failure, Outcome, clean, look, versioned, words};
+use clap::ValueEnum;
 use foldlog::{ErrorKind, Glance, SessionId, SessionState, Store};
 use serde::Serialize;
 
@@ -35,7 +37,7 @@ pub(crate) fn run(args: &LsArgs, store: &Store, out: &mut Out) -> Outcome {
             Err(error) => bad.push((id, error)),
         }
     }
-    found.sort_by(|a, b| b.last_activity.cmp(&a.last_activity).then_with(|| a.session_id.cmp(&b.session_id)));
+    found.sort_by(|a, b| touched(b).cmp(&touched(a)).then_with(|| a.session_id.cmp(&b.session_id)));
     match args.json {
         true => print_json(&found, &bad, out)?,
         false => print_table(&found, &bad, out)?,
@@ -44,16 +46,23 @@ pub(crate) fn run(args: &LsArgs, store: &Store, out: &mut Out) -> Outcome {
     for (id, error) in &bad {
         words(&format!("session {:?} cannot be read: {error}", id.as_str()));
     }
-    let filtered = args.workspace.is_some() || args.since.is_some() || args.state.is_some();
-    match (found.is_empty(), bad.is_empty()) {
-        (_, false) => Ok(Exit::No),
-        (true, true) if filtered => Ok(Exit::No),
-        (true, true) => {
-            words(&format!("there is no session in `{}` yet", store.root().display()));
-            Ok(Exit::Fine)
-        }
-        (false, true) => Ok(Exit::Fine),
+    let asked = asked(args);
+    let nothing_found = found.is_empty() && !asked.is_empty();
+    if nothing_found {
+        words(&format!("there is no session {} in `{}`", asked.join(" "), store.root().display()));
+    } else if found.is_empty() && bad.is_empty() {
+        words(&format!("there is no session in `{}` yet", store.root().display()));
     }
+    Ok(if nothing_found || !bad.is_empty() { Exit::No } else { Exit::Fine })
+}
+
+/// Which sessions were asked for, in words; nothing for all.
+fn asked(args: &LsArgs) -> Vec<String> {
+    let workspace = args.workspace.as_ref().map(|workspace| format!("of workspace {workspace:?}"));
+    let state =
+        args.state.and_then(|state| state.to_possible_value()).map(|state| format!("that is {}", state.get_name()));
+    let since = args.since.map(|since| format!("with an event since {}", look::time(since.begins())));
+    [workspace, state, since].into_iter().flatten().collect()
 }
 
 fn print_json(found: &[Glance], bad: &[(SessionId, foldlog::Error)], out: &mut Out) -> Result<(), Failure> {
@@ -110,8 +119,8 @@ fn cells(glance: &Glance) -> [String; 8] {
     [
         look::summary(glance.session_id.as_str(), ID_COLUMNS),
         format!("{}{flag}", state_word(glance.state)),
-        look::local_time(glance.started),
-        look::local_time(glance.last_activity),
+        look::time(glance.started),
+        look::time(glance.last_activity),
         format!("{}{more}", glance.turns),
         format!("{}{more}", glance.errors),
         look::size(glance.bytes),

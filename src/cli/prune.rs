@@ -39,7 +39,11 @@ pub(crate) fn run(args: &PruneArgs, store: &Store, out: &mut Out) -> Outcome {
         false => old(args.workspace.as_deref(), store, before)?,
     };
     if doomed.is_empty() {
-        words(if args.trash { "nothing of that age is in the trash" } else { "no session is that old" });
+        words(&match &args.workspace {
+            Some(workspace) => format!("no session of workspace {workspace:?} is that old"),
+            None if args.trash => "nothing of that age is in the trash".to_owned(),
+            None => "no session is that old".to_owned(),
+        });
     }
     Ok(doomed::carry_out(&doomed, &manner, out)?.max(worst))
 }

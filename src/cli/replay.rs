@@ -15,13 +15,9 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 
 pub(crate) fn run(args: &ReplayArgs, store: &Store, out: &mut Out) -> Outcome {
     let path = Path::new(&args.source);
-    let has_separator = args.source.contains(std::path::is_separator);
-    if has_separator && path.is_file() {
-        return file(path, args.speed, out);
-    }
     match select::reader(store, Some(&args.source)) {
         Ok(reader) => session(&reader, args.speed, out),
-        Err(Failure::Library(_)) if path.is_file() => file(path, args.speed, out),
+        Err(_) if path.is_file() => file(path, args.speed, out),
         Err(failure) => Err(failure),
     }
 }

@@ -2,18 +2,17 @@
 
 use super::doomed::{self, Doomed, Manner};
 use super::out::Out;
-use super::select::state_word;
+use super::select::{self, state_word};
 use super::{Exit, Failure, Outcome, words};
 use clap::Args;
 use foldlog::{ErrorKind, Reader, SessionId, SessionState, Store};
-use std::path::Path;
 
 /// How many sessions are named when an abbreviation was given.
 const MAX_NAMED: usize = 3;
 
 #[derive(Args, Debug)]
 pub(crate) struct RmArgs {
-    /// Which sessions: whole ids, or paths to their directories
+    /// Sessions to move to the trash: whole ids, or paths of their directories
     #[arg(value_name = "SESSION", required = true)]
     sessions: Vec<String>,
     /// Only say what would go
@@ -50,25 +49,20 @@ pub(crate) fn run(args: &RmArgs, store: &Store, out: &mut Out) -> Outcome {
 
 /// The session of exactly this id or path. A path names its own root: the directory it is in.
 fn resolve(store: &Store, session: &str) -> Result<(Store, SessionId), Failure> {
-    if !session.contains(std::path::is_separator) {
-        return Ok((store.clone(), SessionId::new(session)?));
+    let (found, id) = select::in_full(Ok(store.clone()), session)?;
+    if found.root() == store.root() {
+        return Ok((found, id));
     }
-    let path = Path::new(session);
-    let name = path.file_name().and_then(|name| name.to_str()).and_then(SessionId::from_directory_name);
-    let Some(id) = name else {
-        return Err(Failure::usage(format!("`{session}` is not a session's directory")));
-    };
-    let root = path.parent().filter(|root| !root.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let whole = root.canonicalize().map_err(|error| match error.kind() {
+    let root = found.root().canonicalize().map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => Failure::Words(Exit::NoSession, format!("there is no session in `{session}`")),
         _ => Failure::io(error),
     })?;
-    let above = whole.parent().unwrap_or(&whole);
-    if Store::open(above)?.trash_path() == whole {
+    let above = root.parent().unwrap_or(&root);
+    if Store::open(above)?.trash_path() == root {
         let words = format!("`{session}` is in the trash already: `prune --trash` empties it");
         return Err(Failure::usage(words));
     }
-    Ok((Store::open(root)?, id))
+    Ok((found, id))
 }
 
 fn doom(store: Store, session_id: SessionId) -> Result<Doomed<'static>, Failure> {

@@ -1,4 +1,4 @@
-//! Entries for people, one line each: local time, number, symbol, what, how long. What streamed in piece by piece is
+//! Entries for people, one line each: time, number, symbol, what, how long. What streamed in piece by piece is
 //! joined into flowing text.
 
 use super::out::{Look, Out};
@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 /// How many columns the time, the number and the symbol take.
-const PREFIX: usize = 36;
+const PREFIX: usize = 37;
 /// How many columns the name of a session takes at most, where there are several.
 const NAME_MOST: usize = 24;
 
@@ -104,7 +104,7 @@ impl Rows {
 
     /// What stands before every row: when, which session, which number.
     fn prefix(&self, session: &str, entry: &Entry<'_>, out: &Out) -> String {
-        let time = look::local_time_ms(entry.time());
+        let time = look::time_ms(entry.time());
         let name = self.names.map(|columns| {
             let name = look::summary(session, columns);
             format!(" {name}{}", " ".repeat(columns.saturating_sub(look::columns(&name))))
@@ -223,7 +223,9 @@ fn describe_plain(entry: &Entry<'_>, event: &Event<'_>) -> (&'static str, Look, 
             ("●", Look::Bold, what)
         }
         Event::SessionUpdated(_) => ("·", Look::Plain, "session updated".to_owned()),
-        Event::SessionEnded(ended) => ("■", Look::Bold, said("session ended", ended.reason.as_deref())),
+        Event::SessionEnded(ended) => {
+            ("■", Look::Bold, said("session ended", ended.reason.as_deref().and_then(|given| reason(given, "ended"))))
+        }
         Event::TurnUpdated(turn) => ("·", Look::Plain, format!("turn {} updated", turn.turn_id)),
         Event::TurnRecorded(recorded) => {
             let (symbol, look) = symbol(recorded.turn.meaning());
@@ -250,7 +252,7 @@ fn describe_plain(entry: &Entry<'_>, event: &Event<'_>) -> (&'static str, Look, 
             let what = format!("{} lost", look::count(lost.count, "event"));
             ("#", Look::Bad, said(&what, Some(&lost.reason)))
         }
-        Event::JournalClosed(closed) => ("#", Look::Dim, said("journal closed", Some(&closed.reason))),
+        Event::JournalClosed(closed) => ("#", Look::Dim, said("journal closed", reason(&closed.reason, "closed"))),
         _ => ("·", Look::Plain, format!("{} {}", entry.type_name(), entry.data())),
     }
 }
@@ -260,6 +262,11 @@ fn said(what: &str, detail: Option<&str>) -> String {
         Some(detail) if !detail.is_empty() => format!("{what}: {detail}"),
         _ => what.to_owned(),
     }
+}
+
+/// Why something ended, unless that only repeats the word for it.
+fn reason<'a>(reason: &'a str, word: &str) -> Option<&'a str> {
+    Some(reason).filter(|reason| *reason != word)
 }
 
 /// How a turn or call ended.

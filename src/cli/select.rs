@@ -1,24 +1,71 @@
 //! Which session a SESSION stands for: an id, the beginning of one, a path, or nothing for the newest.
 
 use super::{Exit, Failure, words};
-use foldlog::{ErrorKind, Glance, Reader, SessionId, SessionState, Store};
+use foldlog::{ErrorKind, Glance, Reader, SessionId, SessionState, Store, Timestamp};
+use std::path::Path;
 
 /// How many sessions are listed when the beginning of an id could be any of them.
 const MAX_LISTED: usize = 10;
 
-/// The session that a command reads.
+/// The session that a command reads: by its id, by its path, or by the beginning of its id, in this order.
 pub(crate) fn reader(store: &Store, session: Option<&str>) -> Result<Reader, Failure> {
-    match session {
-        None => newest(store),
-        Some(path) if path.contains(std::path::is_separator) => Ok(Reader::open(path)?),
-        Some(id) => match store.reader(id) {
-            Err(error) if error.kind() == ErrorKind::NotFound => by_prefix(store, id, error),
-            found => Ok(found?),
+    let Some(session) = session else { return newest(store) };
+    let by_id = match store.reader(session) {
+        Err(error) if error.kind() == ErrorKind::NotFound || may_be_path(session) => error,
+        found => return Ok(found?),
+    };
+    if !may_be_path(session) {
+        return by_prefix(store, session, by_id.into());
+    }
+    match Reader::open(session) {
+        // A path may be too long for an id, and an id may have a `/` in it.
+        Err(error) if error.kind() == ErrorKind::NotFound => match is_id(session) {
+            true => by_prefix(store, session, neither(store, session)),
+            false => Err(error.into()),
         },
+        found => Ok(found?),
     }
 }
 
-fn by_prefix(store: &Store, prefix: &str, not_found: foldlog::Error) -> Result<Reader, Failure> {
+/// The store and the id of a session that is named in full: an id that is there, else a path, if it can be one, else an
+/// id.
+pub(crate) fn in_full(store: foldlog::Result<Store>, session: &str) -> Result<(Store, SessionId), Failure> {
+    if !may_be_path(session) {
+        return Ok((store?, SessionId::new(session)?));
+    }
+    if let (Ok(store), Ok(id)) = (store, SessionId::new(session))
+        && store.path_of(&id).symlink_metadata().is_ok()
+    {
+        return Ok((store, id));
+    }
+    let path = Path::new(session);
+    let id = path.file_name().and_then(|name| name.to_str()).and_then(SessionId::from_directory_name);
+    let (Some(id), Some(root)) = (id, path.parent()) else {
+        return Err(Failure::usage(format!(
+            "`{session}` is not the id of a session, nor can it be a session's directory"
+        )));
+    };
+    let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
+    Ok((Store::open(root)?, id))
+}
+
+/// Whether it may be the path of a session's directory.
+pub(crate) fn may_be_path(session: &str) -> bool {
+    session.contains(std::path::is_separator)
+}
+
+/// Whether it may be an id. What begins as paths do is none, unless there is a session of that id.
+pub(crate) fn is_id(session: &str) -> bool {
+    !["/", "./", "../"].iter().any(|start| session.starts_with(start)) && SessionId::new(session).is_ok()
+}
+
+fn neither(store: &Store, session: &str) -> Failure {
+    let root = store.root().display();
+    let words = format!("there is no session {session:?} in `{root}`, nor is `{session}` a session's directory");
+    Failure::Words(Exit::NoSession, words)
+}
+
+fn by_prefix(store: &Store, prefix: &str, not_found: Failure) -> Result<Reader, Failure> {
     let ids = store.session_ids()?.into_iter().filter(|id| id.as_str().starts_with(prefix));
     // A directory without a segment holds no session yet, and stands in nobody's way.
     let mut found: Vec<(SessionId, foldlog::Result<Reader>)> = ids
@@ -37,7 +84,7 @@ fn by_prefix(store: &Store, prefix: &str, not_found: foldlog::Error) -> Result<R
     }
     match found.pop() {
         Some((_, reader)) => Ok(reader?),
-        None => Err(not_found.into()),
+        None => Err(not_found),
     }
 }
 
@@ -47,7 +94,7 @@ fn newest(store: &Store) -> Result<Reader, Failure> {
         let glance = store.reader(id.clone()).and_then(|reader| Ok((reader.glance()?, reader)));
         match glance {
             Ok((glance, reader)) => {
-                if newest.as_ref().is_none_or(|(best, _)| best.last_activity < glance.last_activity) {
+                if newest.as_ref().is_none_or(|(best, _)| touched(best) < touched(&glance)) {
                     newest = Some((glance, reader));
                 }
             }
@@ -60,6 +107,11 @@ fn newest(store: &Store) -> Result<Reader, Failure> {
         Failure::Words(Exit::NoSession, words)
     };
     newest.map(|(_, reader)| reader).ok_or_else(none)
+}
+
+/// When a session was last touched: the newest one has the largest. Those of unknown age are the oldest.
+pub(crate) fn touched(glance: &Glance) -> (Option<Timestamp>, Timestamp) {
+    (glance.last_touched, glance.last_activity)
 }
 
 /// How a session stands, in one word.

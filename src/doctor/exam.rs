@@ -131,7 +131,7 @@ impl<R: BufRead> Doctor<R> {
         self.line_count
     }
 
-    /// How many whole records there have been.
+    /// How many good records there have been: whole ones, whose checksums hold if they have any.
     pub fn records(&self) -> u64 {
         self.file.records
     }
@@ -231,7 +231,6 @@ impl File {
 
     /// Takes a whole record; what becomes of it in a copy.
     fn good_record(&mut self, line: &RawLine, text: &str, at: usize, found: &mut Vec<Finding>) -> Option<String> {
-        self.records += 1;
         let byte = line.offset + at as u64;
         let place = Place { line: line.number, byte, bytes: text.len() as u64 };
         let separator = repair::separator_in(text.as_bytes());
@@ -242,10 +241,14 @@ impl File {
         let parsed = self.chain.is_some().then(|| Object::parse(text)).flatten();
         if let (Some(chain), Some(format), Some(record)) = (&mut self.chain, self.format, &parsed) {
             let look = u64::from(crc32fast::hash(text.as_bytes())) << 32 | text.len() as u64 & 0xFFFF_FFFF;
-            let again = chain.record(place, look, &links::of(format, text, record), found);
+            let links = links::of(format, text, record);
+            self.records += u64::from(!links.is_false);
+            let again = chain.record(place, look, &links, found);
             if again {
                 return None;
             }
+        } else {
+            self.records += 1;
         }
         if self.format.is_none() {
             self.learn_first_key(text);

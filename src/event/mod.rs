@@ -72,7 +72,7 @@ macro_rules! events {
                     }),
                 };
                 decoded.map_err(|error| {
-                    Error::new(ErrorKind::InvalidInput, format!("not a `{type_name}` event: {}", in_data(&error)))
+                    Error::new(ErrorKind::InvalidInput, format!("invalid `{type_name}` event: {}", in_data(&error)))
                 })
             }
 

@@ -497,7 +497,7 @@ impl<'a> Unknown<'a> {
             return Err(Error::new(ErrorKind::InvalidInput, message));
         }
         if !data.as_str().starts_with('{') {
-            let message = format!("the data of a `{type_name}` event must be a JSON object");
+            let message = format!("the data of `{type_name}` events must be a JSON object");
             return Err(Error::new(ErrorKind::InvalidInput, message));
         }
         Ok(Unknown { type_name, data })

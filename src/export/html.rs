@@ -9,6 +9,7 @@ use super::words::{self, Fence};
 use crate::json::{Json, Metadata};
 use crate::record::TurnRecord;
 use crate::status::StatusMeaning;
+use crate::words::count;
 use std::io::{self, Write};
 
 const STYLE: &str = include_str!("html.css");
@@ -30,7 +31,7 @@ pub(super) fn write(story: &Story, _: &ExportOptions, out: &mut dyn Write) -> io
     }
     writeln!(out, "</dl>")?;
     if story.gaps > 0 {
-        let what = words::count(story.gaps, "place");
+        let what = count(story.gaps as u64, "place");
         writeln!(
             out,
             "<p class=\"missing\"><b>Something is missing.</b> {what} in the journal could not be read; each is marked below.</p>"
@@ -62,7 +63,7 @@ fn write_contents(story: &Story, out: &mut dyn Write) -> io::Result<()> {
     for (turn, record) in story.turns() {
         let mut facts: Vec<String> = turn.duration_ms.and_then(words::duration).into_iter().collect();
         if !record.tool_calls.is_empty() {
-            facts.push(words::count(record.tool_calls.len(), "call"));
+            facts.push(count(record.tool_calls.len() as u64, "call"));
         }
         let failed = record.tool_calls.iter().filter(|call| call.meaning().is_failure()).count();
         if failed > 0 {

@@ -8,6 +8,7 @@ use super::story::{Step, Story, ToolCall, Turn, What};
 use super::words::{self, Fence};
 use crate::json::{Json, Metadata};
 use crate::record::{ToolCallRecord, TurnRecord};
+use crate::words::count;
 use std::borrow::Cow;
 use std::io::{self, Write};
 
@@ -19,7 +20,7 @@ pub(super) fn write(story: &Story, _: &ExportOptions, out: &mut dyn Write) -> io
         writeln!(out, "| {name} | {} |", plain(&value).replace('|', "\\|"))?;
     }
     if story.gaps > 0 {
-        let what = words::count(story.gaps, "place");
+        let what = count(story.gaps as u64, "place");
         writeln!(out, "\n> **Something is missing.** {what} in the journal could not be read; each is marked below.")?;
     }
     for step in &story.prelude {

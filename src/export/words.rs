@@ -55,11 +55,6 @@ pub(super) fn number(number: u64) -> String {
     out
 }
 
-/// `1 turn`, `2 turns`
-pub(super) fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
-}
-
 /// `1,200 in (800 cached), 90 out`; nothing if nothing is known.
 pub(super) fn tokens(usage: &Usage) -> Option<String> {
     let mut parts = Vec::new();

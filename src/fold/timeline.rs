@@ -14,6 +14,7 @@ use crate::record::TurnRecord;
 use crate::seq::Seq;
 use crate::status::{StatusMeaning, ToolCallStatus, TurnStatus};
 use crate::time::Timestamp;
+use crate::words::{count, with_reason};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -140,7 +141,7 @@ impl TimelineFold {
                 self.interrupt();
             }
             Event::EventsLost(lost) => {
-                let what = format!("{} lost", title::count(lost.count, "event"));
+                let what = format!("{} lost", count(lost.count, "event"));
                 self.note(entry, with_reason(&what, Some(&lost.reason)));
             }
             Event::TurnsRewound(rewound) => self.rewind(entry, &rewound.from_turn_id),
@@ -307,19 +308,12 @@ impl Reducer for TimelineFold {
     }
 }
 
-fn with_reason(what: &str, reason: Option<&str>) -> String {
-    match reason {
-        Some(reason) if !reason.is_empty() => format!("{what}: {reason}"),
-        _ => what.to_owned(),
-    }
-}
-
 fn recovery(recovered: &JournalRecovered) -> String {
     let mut words = format!("journal recovered after seq {}", recovered.after);
     for (number, what) in [(recovered.cuts.len(), "cut"), (recovered.holes.len(), "hole")] {
         if number > 0 {
             words.push_str(", ");
-            words.push_str(&title::count(number as u64, what));
+            words.push_str(&count(number as u64, what));
         }
     }
     words

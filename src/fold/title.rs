@@ -57,11 +57,3 @@ pub(super) fn transition(from: Option<&str>, to: &str, reason: Option<&str>) -> 
     }
     title
 }
-
-/// `2 cuts`, `1 cut`
-pub(super) fn count(number: u64, what: &str) -> String {
-    match number {
-        1 => format!("1 {what}"),
-        _ => format!("{number} {what}s"),
-    }
-}

@@ -13,6 +13,9 @@ use crate::seq::Seq;
 use crate::time::Timestamp;
 use std::collections::VecDeque;
 
+/// By how much the time of an entry may be ahead of the clock that a later segment was created by: a day.
+const CLOCK_SLACK_MICROS: i64 = 24 * 3600 * 1_000_000;
+
 /// What whoever reads knows already.
 struct Known {
     /// Everything up to this entry.
@@ -156,17 +159,21 @@ fn before_last(walk: &Walk, count: u64) -> Result<u64> {
 
 /// The number before the first entry of this time or later; the end, if there is none.
 fn before_time(walk: &Walk, time: Timestamp) -> Result<u64> {
-    // What stands before a segment was recorded before that was made.
-    let mut segments = VecDeque::new();
-    for listed in walk.listed().rev() {
-        segments.push_front(listed);
-        let Some(opened) = walk.peek(listed)?.filter(|opened| !opened.foreign) else { continue };
-        if opened.header.is_some_and(|header| header.created <= time) {
-            break;
+    // What precedes a segment was recorded before that was created. Clocks go back between two runs, so that the first
+    // segment with a late successor counts, and not the last.
+    let limit = Timestamp::from_micros(time.micros().saturating_sub(CLOCK_SLACK_MICROS));
+    let segments: Vec<Listed> = walk.listed().collect();
+    let mut first = 0;
+    for (at, listed) in segments.iter().enumerate().skip(1) {
+        let Some(opened) = walk.peek(*listed)?.filter(|opened| !opened.foreign) else { continue };
+        match opened.header {
+            Some(header) if header.created >= limit => break,
+            Some(_) => first = at,
+            None => {}
         }
     }
     let mut found = u64::MAX;
-    for listed in segments {
+    for listed in segments.into_iter().skip(first) {
         each_entry(walk, listed, &mut |seq, at| {
             if at >= time {
                 found = seq - 1;

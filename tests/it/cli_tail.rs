@@ -241,7 +241,7 @@ fn text_flows_and_rows_are_aligned() {
     assert_eq!(rows.len(), 4, "three pieces are one line of text: {out}");
     assert!(rows[1].ends_with("¶ piece 0 épiece 1 épiece 2 é"), "{out}");
     let symbols = rows.iter().map(|row| row.chars().position(|c| "▶¶✓".contains(c)));
-    assert!(symbols.clone().all(|at| at == Some(34)), "{:?}: {out}", symbols.collect::<Vec<_>>());
+    assert!(symbols.clone().all(|at| at == Some(35)), "{:?}: {out}", symbols.collect::<Vec<_>>());
     assert!(out.ends_with('\n'));
 }
 

@@ -77,7 +77,7 @@ impl Root {
         journal.close().wait().unwrap();
     }
 
-    /// A session that was recorded so many days ago: its events' times and its header's.
+    /// A session that was recorded so many days ago: its entries' times and its header's.
     fn aged(&self, id: &str, days: i64) {
         let time = Timestamp::from_micros(Timestamp::now().micros() - days * DAY);
         self.record_in(id, "w-1", time);
@@ -87,10 +87,12 @@ impl Root {
     fn backdate(&self, id: &str, time: Timestamp) {
         let path = self.path(id).join("00000001.jsonl");
         let text = fs::read_to_string(&path).unwrap();
-        let (header, rest) = text.split_once('\n').unwrap();
-        let at = header.find("\"created\":\"").unwrap() + 11;
-        let header = format!("{}{time}{}", &header[..at], &header[at + Timestamp::LEN..header.len() - 18]);
-        fs::write(&path, [seal(&header), rest.as_bytes().to_vec()].concat()).unwrap();
+        let backdated = text.lines().map(|line| {
+            let names = ["\"created\":\"", "\"time\":\""];
+            let at = names.iter().find_map(|name| Some(line.find(name)? + name.len())).unwrap();
+            seal(&format!("{}{time}{}", &line[..at], &line[at + Timestamp::LEN..line.len() - 18]))
+        });
+        fs::write(&path, backdated.collect::<Vec<_>>().concat()).unwrap();
     }
 
     /// Every name and every byte below the root.

@@ -25,6 +25,8 @@
 //! - `docs`: the documents say what is true, and their examples run
 //! - `cli_read`, `cli_tail`: the commands that read, and `tail -f`
 //! - `events`: what events mean, in every view
+//! - `cli_names`: which session a name on the command line stands for, and how old a session is
+//! - `cli_words`: times, counts and paths in what the commands print
 //! - `export`: sessions in other formats
 //! - `housekeeping`: throwing sessions away, and having them back
 //! - `stats`: sessions in numbers, against an independent count
@@ -52,8 +54,10 @@
 mod docs;
 mod doctor;
 mod events;
+mod cli_names;
 mod cli_read;
 mod cli_tail;
+mod cli_words;
 mod compaction;
 mod compaction_crash;
 mod compaction_laws;

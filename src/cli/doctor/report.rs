@@ -12,6 +12,7 @@ const MOST_SHOWN: u64 = 10;
 
 pub(crate) struct Report {
     file: String,
+    file_base64: Option<String>,
     format: Option<SourceFormat>,
     json: bool,
     kinds: BTreeMap<FindingKind, u64>,
@@ -19,12 +20,15 @@ pub(crate) struct Report {
     records: u64,
     bytes: u64,
     copy: Option<String>,
+    copy_base64: Option<String>,
     changes: u64,
 }
 
 #[derive(Serialize)]
 struct FindingLine<'a> {
     file: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_base64: Option<&'a str>,
     line: u64,
     byte: u64,
     bytes: u64,
@@ -38,10 +42,14 @@ struct FindingLine<'a> {
 #[derive(Serialize)]
 struct ChangeLine<'a> {
     file: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_base64: Option<&'a str>,
     line: u64,
     byte: u64,
     change: &'a str,
     output: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_base64: Option<&'a str>,
     output_line: u64,
     output_lines: u64,
 }
@@ -49,6 +57,8 @@ struct ChangeLine<'a> {
 #[derive(Serialize)]
 struct FileLine<'a> {
     file: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_base64: Option<&'a str>,
     format: Option<&'a str>,
     lines: u64,
     records: u64,
@@ -58,14 +68,27 @@ struct FileLine<'a> {
     classes: BTreeMap<&'a str, u64>,
     clean: bool,
     output: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_base64: Option<&'a str>,
     changes: u64,
 }
 
 impl Report {
     pub(crate) fn new(path: &Path, format: Option<SourceFormat>, json: bool) -> Report {
-        let file = path.display().to_string();
-        let (kinds, copy) = (BTreeMap::new(), None);
-        Report { file, format, json, kinds, lines: 0, records: 0, bytes: 0, copy, changes: 0 }
+        let (file, file_base64) = clean::path(path);
+        Report {
+            file,
+            file_base64,
+            format,
+            json,
+            kinds: BTreeMap::new(),
+            lines: 0,
+            records: 0,
+            bytes: 0,
+            copy: None,
+            copy_base64: None,
+            changes: 0,
+        }
     }
 
     pub(crate) fn finding(&mut self, finding: Finding, out: &mut Out) -> Result<(), Failure> {
@@ -75,6 +98,7 @@ impl Report {
         if self.json {
             let line = FindingLine {
                 file: &self.file,
+                file_base64: self.file_base64.as_deref(),
                 line: finding.line,
                 byte: finding.byte,
                 bytes: finding.bytes,
@@ -117,7 +141,8 @@ impl Report {
     }
 
     pub(crate) fn copied_to(&mut self, output: &Path) {
-        self.copy = Some(output.display().to_string());
+        let (copy, copy_base64) = clean::path(output);
+        (self.copy, self.copy_base64) = (Some(copy), copy_base64);
     }
 
     /// A line that is not in the copy as it is in the file.
@@ -130,8 +155,17 @@ impl Report {
             _ => "split",
         };
         if self.json {
-            let file = &self.file;
-            let line = ChangeLine { file, line, byte, change, output, output_line: at, output_lines: lines };
+            let line = ChangeLine {
+                file: &self.file,
+                file_base64: self.file_base64.as_deref(),
+                line,
+                byte,
+                change,
+                output,
+                output_base64: self.copy_base64.as_deref(),
+                output_line: at,
+                output_lines: lines,
+            };
             return out.json(&versioned(&line)?);
         }
         let place = match lines {
@@ -153,6 +187,7 @@ impl Report {
         if self.json {
             let line = FileLine {
                 file: &self.file,
+                file_base64: self.file_base64.as_deref(),
                 format,
                 lines: self.lines,
                 records: self.records,
@@ -162,6 +197,7 @@ impl Report {
                 classes: self.kinds.iter().map(|(kind, count)| (kind.as_str(), *count)).collect(),
                 clean: damage == 0,
                 output: self.copy.as_deref(),
+                output_base64: self.copy_base64.as_deref(),
                 changes: self.changes,
             };
             out.json(&versioned(&line)?)?;
@@ -176,10 +212,10 @@ impl Report {
                 clean::visible(&self.file),
                 format.unwrap_or("JSON lines"),
                 look::count(self.lines, "line"),
-                look::count(self.records, "whole record")
+                look::count(self.records, "good record")
             );
             if !kinds.is_empty() {
-                line.push_str(&format!(": {}", kinds.join(", ")));
+                line.push_str(&format!("; found: {}", kinds.join(", ")));
             }
             if let Some(copy) = &self.copy {
                 line.push_str(&format!(

@@ -15,6 +15,8 @@ const MOST_KINDS: usize = 12;
 #[derive(Serialize)]
 pub(crate) struct Report {
     file: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file_base64: Option<String>,
     format: &'static str,
     session_id: String,
     lines: u64,
@@ -34,8 +36,10 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn new(input: &Input, source: &Source) -> Report {
+        let (file, file_base64) = clean::path(&input.path);
         Report {
-            file: input.shown(),
+            file,
+            file_base64,
             format: source.format.name(),
             session_id: source.session_id.to_string(),
             lines: 0,
@@ -95,7 +99,7 @@ impl Report {
 
     fn print_words(&self, out: &mut Out) -> Result<(), Failure> {
         let mut line = format!(
-            "{}  {} → session {}: {}, {} mapped, {} kept as they are",
+            "{}  {} → session {}: {}, {} mapped, {} kept raw",
             clean::visible(&self.file),
             self.format,
             clean::visible(&self.session_id),

@@ -9,15 +9,14 @@ mod session;
 mod signals;
 mod words;
 
-use crate::cli::{Failure, Outcome, help, words as say};
+use crate::cli::{Failure, Outcome, help, select, words as say};
 use clap::{Args, ValueEnum};
-use foldlog::{Durability, JournalOptions, OnFull, SessionId, Store};
+use foldlog::{Durability, JournalOptions, OnFull, Store};
 use recorder::Recorder;
 use replies::Replies;
 use session::Common;
 use signals::{Signals, Space};
 use std::io::IsTerminal;
-use std::path::Path;
 use std::rc::Rc;
 use tokio::sync::Notify;
 use words::Words;
@@ -72,11 +71,11 @@ pub(crate) fn run(args: RecordArgs, store: Result<Store, foldlog::Error>) -> Out
 
 async fn record(args: RecordArgs, store: Result<Store, foldlog::Error>) -> Outcome {
     let (store, only) = match &args.session {
-        Some(name) if name.contains('/') => {
-            let (store, id) = by_path(Path::new(name))?;
-            (store, Some(id))
+        Some(name) => {
+            let (store, id) = select::in_full(store, name)?;
+            (store, Some(id.to_string()))
         }
-        name => (store?, name.clone()),
+        None => (store?, None),
     };
     let durability = match args.durability {
         Level::Synced => Durability::Synced,
@@ -107,15 +106,6 @@ async fn record(args: RecordArgs, store: Result<Store, foldlog::Error>) -> Outco
     tokio::task::spawn_local(signals.heed(tell, common));
     let end = recorder.read(chunks).await;
     recorder.finish(end).await
-}
-
-/// The store and the id of a session whose directory is given.
-pub(crate) fn by_path(path: &Path) -> Result<(Store, String), Failure> {
-    let id = path.file_name().and_then(|name| name.to_str()).and_then(SessionId::from_directory_name);
-    let (Some(id), Some(root)) = (id, path.parent()) else {
-        return Err(Failure::usage(format!("`{}` cannot be the directory of a session", path.display())));
-    };
-    Ok((Store::open(root)?, id.to_string()))
 }
 
 /// Every session takes two files.

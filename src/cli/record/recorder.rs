@@ -4,7 +4,7 @@ use super::input::{Chunk, END_PATIENCE, End, Line, Lines};
 use super::parse::Envelope;
 use super::replies::Body;
 use super::session::{Common, Session, Taken};
-use crate::cli::{Exit, Failure, Outcome, words as say};
+use crate::cli::{Exit, Failure, Outcome, look, words as say};
 use foldlog::{ErrorKind, MAX_LINE, Store};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -215,14 +215,15 @@ impl Recorder {
         }
         let sessions = match &self.only {
             Some(id) => format!("in session {id}"),
-            None => format!("in {count} sessions"),
+            None => format!("in {}", look::count(count as u64, "session")),
         };
         let not_understood = match self.bad_lines {
             0 => String::new(),
             1 => "; 1 line was not an event".to_owned(),
             count => format!("; {count} lines were not events"),
         };
-        say(&format!("recorded {recorded} events {sessions}, all synced{not_understood}"));
+        let events = look::count(recorded, "event");
+        say(&format!("recorded {events} {sessions}, all synced{not_understood}"));
         Ok(if self.bad_lines > 0 { Exit::No } else { Exit::Fine })
     }
 

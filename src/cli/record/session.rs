@@ -5,6 +5,7 @@ use super::parse::{self, Envelope, Parsed};
 use super::replies::{Body, Ready, Replies};
 use super::signals::Space;
 use super::words::Words;
+use crate::cli::look;
 use foldlog::{Draft, Error, ErrorKind, Journal, JournalOptions, SessionStarted, Store, Ticket};
 use std::rc::Rc;
 use tokio::sync::{Notify, mpsc};
@@ -92,8 +93,8 @@ impl Session {
         let found = self.journal.recovered();
         for cut in &found.cuts {
             words.say(format!(
-                "session {id}: the last run was cut short; {} bytes at byte {} of segment {:08} were not whole lines; they are kept",
-                cut.bytes, cut.offset, cut.segment
+                "session {id}: the last run was cut short; an incomplete end of {} at byte {} of segment {:08} was cut off and kept",
+                look::count(cut.bytes, "byte"), cut.offset, cut.segment
             ));
         }
         for gap in &found.gaps {

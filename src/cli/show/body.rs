@@ -104,7 +104,7 @@ impl<'a> Body<'a> {
         if let Some(agent) = record.and_then(|record| record.agent_id.as_deref()) {
             line.push_str(&format!(" · {}", look::summary(agent, 40)));
         }
-        line.push_str(&format!(" · {}", look::local_time(item.time)));
+        line.push_str(&format!(" · {}", look::time(item.time)));
         if let Some(duration) = item.duration_ms.and_then(look::millis) {
             line.push_str(&format!(" · {duration}"));
         }

@@ -19,7 +19,9 @@ pub(crate) struct Shown {
 /// How the entries end.
 #[derive(Default)]
 pub(crate) struct Ending {
-    /// The last entry that the recorder did not write itself.
+    /// The time of the first entry that the recorder did not write itself.
+    pub(crate) first_event: Option<Timestamp>,
+    /// The last such entry.
     pub(crate) last_event: Option<(Seq, Timestamp)>,
     /// How long nothing had come before it.
     pub(crate) silence: Option<Duration>,
@@ -134,6 +136,7 @@ impl Ending {
     fn entry(&mut self, entry: &Entry<'_>) {
         self.closed = None;
         if !entry.is_recorders_own() {
+            self.first_event.get_or_insert(entry.time());
             self.silence = self.last_event.map(|(_, before)| entry.time().since(before));
             self.last_event = Some((entry.seq(), entry.time()));
             self.reopened = None;

@@ -15,7 +15,7 @@ pub(crate) struct Verdict<'a> {
     workspace_id: Option<&'a WorkspaceId>,
     agent_id: Option<&'a str>,
     state: &'static str,
-    started: &'a str,
+    started: String,
     last_seq: Option<u64>,
     last_activity: Option<Timestamp>,
     /// How long nothing had come before the last event.
@@ -40,7 +40,7 @@ impl<'a> Verdict<'a> {
             workspace_id: record.workspace_id.as_ref(),
             agent_id: record.agent_id.as_deref(),
             state: state_word(state(shown, live)),
-            started: &record.created_at,
+            started: started(shown).map_or_else(|| record.created_at.clone(), |started| started.to_string()),
             last_seq: ending.last_event.map(|(seq, _)| seq.get()),
             last_activity: ending.last_event.map(|(_, time)| time),
             silence_ms: ending.silence.map(|silence| u64::try_from(silence.as_millis()).unwrap_or(u64::MAX)),
@@ -90,12 +90,9 @@ fn what_it_is(shown: &Shown, live: bool, out: &Out) -> String {
             parts.push(whose.join("/"));
         }
     }
-    // A session may be told of after its first turns: whatever came first began it.
-    let first = shown.timeline.items.iter().map(|item| item.time).min();
-    let started =
-        Timestamp::parse_rfc3339(&record.created_at).map(|created| first.map_or(created, |first| first.min(created)));
+    let started = started(shown);
     parts.push(match started {
-        Some(started) => format!("started {}", look::local_time(started)),
+        Some(started) => format!("started {}", look::time(started)),
         None => format!("started {}", look::summary(&record.created_at, 40)),
     });
     let last = if live { Some(Timestamp::now()) } else { shown.ending.last_event.map(|(_, time)| time) };
@@ -108,20 +105,28 @@ fn what_it_is(shown: &Shown, live: bool, out: &Out) -> String {
     parts.join(" · ")
 }
 
+/// When it began: a session may be named after its first turns, so that its first event counts too.
+fn started(shown: &Shown) -> Option<Timestamp> {
+    // Without any header that can be read, the record's start is 1970: unknown.
+    let created = Timestamp::parse_rfc3339(&shown.session.record.created_at).filter(|created| created.micros() != 0);
+    created.into_iter().chain(shown.ending.first_event).min()
+}
+
 fn how_it_ended(shown: &Shown, live: bool, out: &Out) -> String {
     let ending = &shown.ending;
-    let because = |reason: &str| match reason {
-        "" => String::new(),
+    // A reason that only repeats the word says nothing.
+    let because = |word: &str, reason: &str| match reason {
+        reason if reason.is_empty() || reason == word => String::new(),
         reason => format!(" ({})", look::summary(reason, 60)),
     };
     let state = state(shown, live);
     let (symbol, look, words) = match (state, &ending.ended, &ending.closed) {
         (SessionState::Live, _, _) => ("●", Look::Good, still_recorded(shown)),
         (_, Some((reason, time)), _) => {
-            ("✓", Look::Good, format!("ended{} at {}", because(reason), look::local_time(*time)))
+            ("✓", Look::Good, format!("ended{} at {}", because("ended", reason), look::time(*time)))
         }
         (_, None, Some((reason, time))) if ending.reopened.is_none() => {
-            let closed = format!("closed{} at {}", because(reason), look::local_time(*time));
+            let closed = format!("closed{} at {}", because("closed", reason), look::time(*time));
             match state {
                 SessionState::Interrupted => ("⊘", Look::Warn, format!("interrupted: {closed} with work left open")),
                 _ => ("✓", Look::Good, closed),
@@ -145,7 +150,7 @@ fn still_recorded(shown: &Shown) -> String {
     match shown.ending.last_event {
         Some((seq, time)) => {
             let ago = look::duration(Timestamp::now().since(time));
-            format!("still being recorded; last entry seq {seq} at {}, {ago} ago", look::local_time(time))
+            format!("still being recorded; last entry seq {seq} at {}, {ago} ago", look::time(time))
         }
         None => "still being recorded; no entry yet".to_owned(),
     }
@@ -157,7 +162,7 @@ fn died(shown: &Shown) -> String {
     let Some((seq, time)) = ending.last_event else {
         return "interrupted, no clean end; there is no entry".to_owned();
     };
-    let mut words = format!("interrupted, no clean end; last entry seq {seq} at {}", look::local_time(time));
+    let mut words = format!("interrupted, no clean end; last entry seq {seq} at {}", look::time(time));
     if let Some(silence) = ending.silence {
         words.push_str(&format!(", {} of silence before it", look::duration(silence)));
     }

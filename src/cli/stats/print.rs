@@ -29,10 +29,10 @@ pub(crate) fn several(all: &Totals, out: &mut Out) -> Result<(), Failure> {
 fn totals(all: &Totals, out: &mut Out) -> Result<(), Failure> {
     if let (Some(first), Some(last)) = (all.first_activity, all.last_activity) {
         let active = look::duration(Duration::from_micros(all.active_micros));
-        out.line(&format!("{} to {}, active {active}", look::local_time(first), look::local_time(last)))?;
+        out.line(&format!("{} to {}, active {active}", look::time(first), look::time(last)))?;
     }
     let bytes = all.types.values().map(|stats| stats.bytes).sum();
-    let mut line = format!("{} entries, {}", number(all.entries), look::size(bytes));
+    let mut line = format!("{} {}, {}", number(all.entries), look::plural(all.entries, "entry"), look::size(bytes));
     if all.recoveries > 0 {
         line.push_str(&format!(", {} after an unclean end", look::count(all.recoveries, "opening")));
     }
@@ -77,11 +77,9 @@ fn odd(all: &Totals, out: &mut Out) -> Result<(), Failure> {
         out.line(&out.paint(Look::Dim, &format!("{gaps} that the log itself explains")))?;
     }
     if all.unparsed > 0 {
+        let what = if all.unparsed == 1 { "that was not an event" } else { "that were not events" };
         let lines = look::count(all.unparsed, "line");
-        out.line(&out.paint(
-            Look::Warn,
-            &format!("{lines} of input that {} not events", if all.unparsed == 1 { "was" } else { "were" }),
-        ))?;
+        out.line(&out.paint(Look::Warn, &format!("{lines} of input {what}")))?;
     }
     let tools: u64 = all.tool_calls.values().map(|calls| calls.unknown_status).sum();
     let models: u64 = all.model_calls.values().map(|calls| calls.unknown_status).sum();

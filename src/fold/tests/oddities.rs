@@ -177,7 +177,7 @@ fn data_that_does_not_fit_is_an_anomaly_and_nothing_else() {
     let found = session(r#"turn_started {"turn":"t"}"#);
     assert_eq!(
         found.anomalies[0].to_string(),
-        "seq 1: not a `turn_started` event: missing field `turn_id` (byte 12 of its data)"
+        "seq 1: invalid `turn_started` event: missing field `turn_id` (byte 12 of its data)"
     );
     assert_eq!(found.record.updated_at, "2026-01-01T00:00:01.000000Z");
 }

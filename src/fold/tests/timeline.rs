@@ -172,7 +172,7 @@ fn stray_events_and_notes() {
         5 tool_call x [timeout]
         7 turn  [success]
         8 note rewound to before turn t
-        9 note not a `turn_started` event: missing field `turn_id` (byte 2 of its data)
+        9 note invalid `turn_started` event: missing field `turn_id` (byte 2 of its data)
         10 note session ended: bye
         "#,
     );

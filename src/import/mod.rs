@@ -9,6 +9,7 @@ mod brought;
 mod calute;
 mod claude_code;
 mod codex;
+mod conclude;
 mod copilot;
 mod foldlog;
 mod gemini;

@@ -1,6 +1,10 @@
 //! Transcripts to import, to examine and to spoil: small files of our own in the shapes of other recorders.
 
-use foldlog::{Doctor, Draft, Finding, ImportCounts, Importer, Mended, Source, SourceFormat, SourceName};
+use crate::support::Lab;
+use foldlog::{
+    Doctor, Draft, Finding, ImportCounts, Importer, Mended, SessionRecord, SessionSummary, Source, SourceFormat,
+    SourceName, SummaryFold,
+};
 
 /// The transcripts, with their names and formats.
 pub const ALL: [(&str, SourceFormat, &[u8]); 4] = [
@@ -61,6 +65,27 @@ pub fn import(file: &[u8], format: SourceFormat) -> Imported {
     }
     imported.counts = importer.counts().clone();
     imported
+}
+
+/// What a file folds into, and its session in numbers.
+pub fn folded(file: &str, format: SourceFormat) -> (SessionRecord, SessionSummary) {
+    let lab = Lab::new();
+    let id = source(file.as_bytes(), Some(format)).session_id;
+    let journal = lab.store.journal(id.clone()).unwrap();
+    let imported = import(file.as_bytes(), format);
+    assert!(imported.add_up(), "{:?}", imported.counts);
+    imported.drafts.into_iter().for_each(|draft| _ = journal.push(draft).unwrap());
+    journal.close().wait().unwrap();
+    let reader = lab.store.reader(id).unwrap();
+    (reader.fold().unwrap(), reader.reduce(SummaryFold::default()).unwrap().0)
+}
+
+/// Prompt, answer and status of each turn.
+pub fn turns(record: &SessionRecord) -> Vec<(&str, &str, &str)> {
+    let turns = record.turns.iter();
+    turns
+        .map(|turn| (&*turn.prompt, turn.response_content.as_deref().unwrap_or_default(), turn.status.as_str()))
+        .collect()
 }
 
 /// Examines a file.

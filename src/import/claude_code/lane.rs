@@ -1,8 +1,8 @@
 //! One conversation of a transcript: its turn, and the model's message that may go on.
 
-use crate::event::{ModelCallEnded, TurnEnded, TurnStarted};
+use crate::event::{ModelCallEnded, TurnEnded};
+use crate::import::conclude::Concluded;
 use crate::import::{Held, Out};
-use crate::status::TurnStatus;
 use crate::time::Timestamp;
 use std::collections::VecDeque;
 
@@ -18,8 +18,7 @@ pub(super) struct Lane {
     pub(super) nameless: VecDeque<String>,
     /// Call of the tool that starts sub-agents, while it runs.
     pub(super) delegated: Option<String>,
-    /// The turn whose end was concluded from the end of the file, and when that was.
-    concluded: Option<(String, Option<Timestamp>)>,
+    concluded: Concluded,
 }
 
 /// A message of the model, until a line shows that no more of it comes.
@@ -73,17 +72,14 @@ impl Lane {
     /// The file ends: a last message that is text without a call has answered its turn, whatever it says of its end.
     pub(super) fn conclude(&mut self, out: &mut Out) {
         let answered = self.message.as_ref().is_some_and(|message| message.answers && message.turn_ended.is_none());
-        if let Some(turn) = self.turn.clone().filter(|_| answered && self.concluded.is_none()) {
-            self.concluded = Some((turn.clone(), out.last_heard(&turn)));
-            out.imply_end_late(TurnEnded::success(turn));
+        if let Some(turn) = self.turn.as_ref().filter(|_| answered) {
+            self.concluded.conclude(turn, out);
         }
     }
 
     /// The file goes on: the turn has not ended.
     pub(super) fn go_on(&mut self, out: &mut Out) {
-        let Some((turn, time)) = self.concluded.take() else { return };
-        out.late(time, TurnEnded::new(turn.clone()).status(TurnStatus::Interrupted));
-        out.late(time, TurnStarted::new(turn, ""));
+        self.concluded.go_on(out);
     }
 
     /// No more of the message comes.

@@ -63,7 +63,7 @@ impl<R: BufRead> Importer<R> {
     /// Reads `input` from its beginning.
     pub fn new(input: R, source: &Source) -> Importer<R> {
         Importer {
-            lines: RawLines::new(input),
+            lines: if source.is_document { RawLines::document(input) } else { RawLines::new(input) },
             taker: Taker::new(source),
             opening: opening(source),
             before: Before::Nothing,

@@ -2,7 +2,7 @@
 //! silent.
 
 use crate::id::{MAX_DIRECTORY_NAME, SessionId};
-use crate::import::{FORMATS, Identity, SourceFormat, is_one_of};
+use crate::import::{FORMATS, Identity, SourceFormat, gemini, is_one_of};
 use crate::mend::{Ending, Judged, Object, Piece, judge};
 use crate::time::Timestamp;
 use std::borrow::Cow;
@@ -64,6 +64,8 @@ pub struct Source {
     pub fingerprint: String,
     /// Whether any of the records that were looked at is a part of a conversation.
     pub has_conversation: bool,
+    /// The file is one record, whatever line breaks are in it.
+    pub is_document: bool,
 }
 
 impl Source {
@@ -72,6 +74,7 @@ impl Source {
     /// `None` if the format is not known.
     pub fn identify(head: &[u8], name: &SourceName, format: Option<SourceFormat>) -> Option<Source> {
         let format = format.or_else(|| detect(head))?;
+        let document = gemini::document_header(head).filter(|_| format == SourceFormat::Gemini);
         let mut known = Identity { name: name.clone(), ..Identity::default() };
         // Documents and segments are whole sessions.
         let mut has_conversation = matches!(format, SourceFormat::Calute | SourceFormat::Foldlog);
@@ -86,8 +89,12 @@ impl Source {
                 break;
             }
         }
+        if let Some(header) = document.as_deref().and_then(Object::parse) {
+            (format.row().identify)(&header, &mut known);
+            has_conversation = true;
+        }
         let parent = known.parent.or_else(|| name.parent.clone());
-        let id = known.session_id.unwrap_or_else(|| name.telling().to_owned());
+        let id = known.session_id.unwrap_or_else(|| known.name.telling().to_owned());
         let first_line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
         Some(Source {
             format,
@@ -97,6 +104,7 @@ impl Source {
             began: known.time,
             fingerprint: format!("{:08x}", crc32fast::hash(first_line)),
             has_conversation,
+            is_document: document.is_some(),
         })
     }
 }
@@ -135,6 +143,7 @@ pub(super) fn detect(head: &[u8]) -> Option<SourceFormat> {
     eligible
         .max_by_key(|(_, (votes, _))| *votes)
         .map(|(row, _)| row.format)
+        .or_else(|| gemini::document_header(head).map(|_| SourceFormat::Gemini))
         .or_else(|| super::calute::looks_like_a_document(head).then_some(SourceFormat::Calute))
 }
 

@@ -38,11 +38,18 @@ pub(crate) struct RawLines<R> {
     /// How much of `held` has been given out.
     given: usize,
     in_line: bool,
+    /// The input is one document: its line breaks end nothing.
+    is_document: bool,
 }
 
 impl<R: BufRead> RawLines<R> {
     pub(crate) fn new(input: R) -> RawLines<R> {
-        RawLines { input, held: Vec::new(), offset: 0, number: 0, given: 0, in_line: false }
+        RawLines { input, held: Vec::new(), offset: 0, number: 0, given: 0, in_line: false, is_document: false }
+    }
+
+    /// The whole input as one line.
+    pub(crate) fn document(input: R) -> RawLines<R> {
+        RawLines { is_document: true, ..RawLines::new(input) }
     }
 
     /// The bytes of the line that was just given out.
@@ -67,7 +74,7 @@ impl<R: BufRead> RawLines<R> {
                 return Ok(rest.then(|| self.give(self.held.len(), self.held.len(), Ending::EndOfFile)));
             }
             let block = &block[..block.len().min(MAX_LINE + 1 - self.held.len())];
-            let found = memchr::memchr(b'\n', block);
+            let found = if self.is_document { None } else { memchr::memchr(b'\n', block) };
             let taken = found.map_or(block.len(), |at| at + 1);
             self.held.extend_from_slice(&block[..taken]);
             self.input.consume(taken);

@@ -34,6 +34,7 @@
 //! - `compaction_laws`: the same over random histories, with rewinds, retries, crashes and recoveries in them
 //! - `compaction_crash`: compactions that are killed or fail at any step, beside writers and readers; the command
 //! - `import`, `import_laws`: other recorders' logs as sessions; what holds for any file, however damaged
+//! - `import_codex`, `import_copilot`, `import_gemini`: what the versions of these agents write, each in its own way
 //! - `doctor`: a corpus of damaged files, one for each way in which files are damaged in the field
 //! - `tidy`: layers, sizes, and what must be in one place only
 //! - `field_failures`: one test for each class of failure seen in other recorders
@@ -80,6 +81,9 @@ mod housekeeping;
 mod live;
 mod import;
 mod import_identity;
+mod import_codex;
+mod import_copilot;
+mod import_gemini;
 mod import_laws;
 mod lock;
 mod memory;

@@ -127,8 +127,12 @@ fn attachment(part: &Object<'_>) -> Option<Attachment> {
 mod tests {
     use super::*;
 
+    fn asked(item: &str) -> Option<(String, Vec<Attachment>)> {
+        prompt_of(&Object::parse(item).expect("an object"))
+    }
+
     fn prompt(content: &str) -> Option<String> {
-        prompt_of(&Object::parse(&format!(r#"{{"content":{content}}}"#)).unwrap()).map(|(words, _)| words)
+        asked(&format!(r#"{{"content":{content}}}"#)).map(|(words, _)| words)
     }
 
     #[test]
@@ -159,12 +163,12 @@ mod tests {
             r#"[{{"type":"input_text","text":"<environment_context></environment_context>"}},{{"type":"input_text","text":"<image name=[Image #1]>"}},{image},{{"type":"input_text","text":"</image>"}},{{"type":"input_text","text":"Why?"}}]"#
         );
         let item = format!(r#"{{"content":{content}}}"#);
-        let (words, attachments) = prompt_of(&Object::parse(&item).unwrap()).unwrap();
+        let (words, attachments) = asked(&item).expect("a prompt");
         assert_eq!((words.as_str(), attachments.len(), attachments[0].bytes), ("Why?", 1, Some(3)));
         // What the recorder says about the parts holds.
         let kinds = r#""internal_chat_message_metadata_passthrough":{"content_item_kinds":["instructions.agents","user.text"]}"#;
         let parts = r#"[{"type":"input_text","text":"Be brief"},{"type":"input_text","text":"<skill>x</skill>"}]"#;
         let item = format!(r#"{{"content":{parts},{kinds}}}"#);
-        assert_eq!(prompt_of(&Object::parse(&item).unwrap()).unwrap().0, "<skill>x</skill>");
+        assert_eq!(asked(&item).map(|(words, _)| words).as_deref(), Some("<skill>x</skill>"));
     }
 }

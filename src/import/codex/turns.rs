@@ -169,7 +169,7 @@ impl Turns {
             answered: false,
             asked: Some(prompt.map(|prompt| prompt.text.clone()).unwrap_or_default()),
         });
-        let Some(id) = turn.as_ref().or(self.running.as_ref()).map(|turn| turn.id.clone()) else { return None };
+        let id = turn.as_ref().or(self.running.as_ref()).map(|turn| turn.id.clone())?;
         if self.told {
             return turn;
         }

@@ -32,14 +32,89 @@ pub(crate) enum Place {
     After(Position),
 }
 
-/// What a follower has seen last.
+/// How many epochs a cursor names at most: the newest. One that shares none of them with the journal starts again.
+const MAX_EPOCHS_SEEN: usize = 64;
+
+/// What a follower has delivered last.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredPosition")]
 pub(crate) struct Position {
     /// The journal's id, once a header was seen.
     pub(crate) journal: Option<String>,
-    /// The opening that wrote the last entry: a later one may have found less.
-    pub(crate) epoch: u64,
-    pub(crate) seq: u64,
+    /// Of each epoch, by its identity, the last number that was delivered; the newest epoch last.
+    pub(crate) seen: Vec<(String, u64)>,
+}
+
+/// A position as it may be stored: an old one has the number of its epoch and not its identity.
+#[derive(Deserialize)]
+struct StoredPosition {
+    journal: Option<String>,
+    #[serde(default)]
+    seen: Vec<(String, u64)>,
+    epoch: Option<u64>,
+    seq: Option<u64>,
+}
+
+impl From<StoredPosition> for Position {
+    fn from(StoredPosition { journal, mut seen, epoch, seq }: StoredPosition) -> Position {
+        if let (Some(epoch), Some(seq @ 1..)) = (epoch, seq) {
+            seen = vec![(format!("epoch-{epoch}"), seq)];
+        }
+        let mut position = Position { journal, seen };
+        position.forget_oldest();
+        position
+    }
+}
+
+impl Position {
+    /// The last number that was delivered.
+    pub(crate) fn seq(&self) -> u64 {
+        self.seen.last().map_or(0, |(_, seq)| *seq)
+    }
+
+    /// The identity of the newest epoch that was seen; empty if there is none.
+    pub(crate) fn newest(&self) -> &str {
+        self.seen.last().map_or("", |(id, _)| id)
+    }
+
+    /// The last number that was delivered of an epoch.
+    pub(crate) fn seq_of(&self, epoch_id: &str) -> Option<u64> {
+        self.seen.iter().rev().find(|(id, _)| id == epoch_id).map(|(_, seq)| *seq)
+    }
+
+    /// Notes that everything of this epoch up to a number was delivered.
+    pub(crate) fn note(&mut self, epoch_id: &str, seq: u64) {
+        // Behind an epoch that is read once more, later ones are known already: nothing of them is delivered twice.
+        match self.seen.iter().rposition(|(id, _)| id == epoch_id) {
+            Some(at) => self.seen[at..].iter_mut().for_each(|(_, last)| *last = seq),
+            None => {
+                self.seen.push((epoch_id.to_owned(), seq));
+                self.forget_oldest();
+            }
+        }
+    }
+
+    /// The same of entries whose epoch cannot be told: they count as the newest's that was seen.
+    pub(crate) fn note_newest(&mut self, seq: u64) {
+        match self.seen.last_mut() {
+            Some((_, last)) => *last = seq,
+            None => self.seen.push((String::new(), seq)),
+        }
+    }
+
+    /// Forgets what was delivered after a number, and the epochs after this one, in which reading goes on.
+    pub(crate) fn rewind_to(&mut self, epoch_id: &str, seq: u64) {
+        if let Some(at) = self.seen.iter().position(|(id, _)| id == epoch_id) {
+            self.seen.truncate(at + 1);
+        }
+        self.seen.iter_mut().for_each(|(_, last)| *last = (*last).min(seq));
+        self.note(epoch_id, seq);
+    }
+
+    fn forget_oldest(&mut self) {
+        let surplus = self.seen.len().saturating_sub(MAX_EPOCHS_SEEN);
+        self.seen.drain(..surplus);
+    }
 }
 
 impl Cursor {
@@ -71,7 +146,7 @@ impl Cursor {
     /// The number of the last entry that a follower had seen; `None` for a place given in words.
     pub fn seq(&self) -> Option<Seq> {
         match &self.0 {
-            Place::After(position) => Some(Seq::new(position.seq)),
+            Place::After(position) => Some(Seq::new(position.seq())),
             _ => None,
         }
     }
@@ -80,5 +155,43 @@ impl Cursor {
 impl Default for Cursor {
     fn default() -> Cursor {
         Cursor::start()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn position(stored: &str) -> Position {
+        match serde_json::from_str::<Cursor>(stored).expect("a cursor").0 {
+            Place::After(position) => position,
+            place => panic!("{place:?}"),
+        }
+    }
+
+    #[test]
+    fn an_old_cursor_names_the_epoch_by_its_number() {
+        let old = position(r#"{"after":{"journal":"j","epoch":3,"seq":17}}"#);
+        assert_eq!((old.journal.as_deref(), old.seen), (Some("j"), vec![("epoch-3".to_owned(), 17)]));
+        assert!(position(r#"{"after":{"journal":"j","epoch":0,"seq":0}}"#).seen.is_empty());
+    }
+
+    #[test]
+    fn a_cursor_keeps_the_newest_epochs() {
+        let mut seen = Position::default();
+        (1..=100).for_each(|epoch| seen.note(&format!("e{epoch}"), epoch * 10));
+        assert_eq!((seen.seen.len(), seen.seen[0].0.as_str(), seen.seq()), (MAX_EPOCHS_SEEN, "e37", 1_000));
+        seen.rewind_to("e99", 985);
+        assert_eq!((seen.seq(), seen.seq_of("e100"), seen.seq_of("e98")), (985, None, Some(980)));
+    }
+
+    /// Goal: an epoch that is read once more after a notice does not forget that a later one is known.
+    #[test]
+    fn an_older_epoch_read_again_keeps_its_place() {
+        let mut seen = Position::default();
+        seen.note("a", 20);
+        seen.rewind_to("b", 9);
+        seen.note("a", 12);
+        assert_eq!(seen.seen, [("a".to_owned(), 12), ("b".to_owned(), 12)]);
     }
 }

@@ -156,6 +156,15 @@ impl Header {
         }
     }
 
+    /// The identity of the epoch that an entry of the segment belongs to.
+    pub(crate) fn epoch_id_at(&self, seq: u64) -> Cow<'_, str> {
+        let epochs = self.epochs_inside();
+        match epochs.partition_point(|epoch| epoch.first_seq <= seq) {
+            0 => self.epoch_id(),
+            begun => Cow::Borrowed(&epochs[begun - 1].epoch_id),
+        }
+    }
+
     /// The epochs that begin inside a compacted segment, after the one that its header names.
     pub(crate) fn epochs_inside(&self) -> &[Epoch] {
         self.compacted.as_ref().map_or(&[], |compacted| &compacted.epochs)

@@ -32,6 +32,8 @@ enum State {
     Parked {
         cursor: Cursor,
         listed: Vec<Listed>,
+        /// The newest epoch: an older copy that was put back and recorded into may have files of the same sizes.
+        epoch_id: Option<String>,
     },
 }
 
@@ -132,8 +134,8 @@ impl Tail {
     }
 
     fn look_at_files(&mut self, hint: bool, poll: bool, thorough: bool) -> Result<()> {
-        if let State::Parked { cursor, listed } = &self.state {
-            if !hint && list(&self.files)? == *listed {
+        if let State::Parked { cursor, listed, epoch_id } = &self.state {
+            if !hint && list(&self.files)? == *listed && newest_epoch(&self.files, listed)? == *epoch_id {
                 return Ok(());
             }
             self.state = State::Open(Box::new(Items::growing(self.files.clone(), cursor)?));
@@ -175,7 +177,8 @@ impl Tail {
         // What was there at the last rest has been read since: if it is the same now, nothing is left to be read.
         let listed = list(&self.files)?;
         if self.listed.as_ref() == Some(&listed) && !listed.is_empty() {
-            self.state = State::Parked { cursor: items.cursor(), listed };
+            let epoch_id = newest_epoch(&self.files, &listed)?;
+            self.state = State::Parked { cursor: items.cursor(), listed, epoch_id };
             self.listed = None;
         } else {
             self.listed = Some(listed);
@@ -205,4 +208,8 @@ fn list(files: &Files) -> Result<Vec<Listed>> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
         listed => listed.map(|(segments, _)| segments),
     }
+}
+
+fn newest_epoch(files: &Files, listed: &[Listed]) -> Result<Option<String>> {
+    Ok(files.newest_header(listed)?.map(|header| header.last_epoch_id().into_owned()))
 }

@@ -37,14 +37,23 @@ impl Items {
         Ok(items)
     }
 
-    /// Where reading goes on.
+    /// Where a reader resumes that has what was delivered: before a notice that was not.
     pub(crate) fn cursor(&self) -> Cursor {
+        match &self.before_notices {
+            Some(cursor) if !self.notices.is_empty() => cursor.clone(),
+            _ => self.place(),
+        }
+    }
+
+    /// Where reading goes on.
+    pub(super) fn place(&self) -> Cursor {
         Cursor(match (self.exact, self.known) {
             (true, _) => {
                 let journal = self.walk.journal().map(str::to_owned);
-                Place::After(Position { journal, ..self.seen })
+                Place::After(Position { journal, ..self.seen.clone() })
             }
             (false, 0) => Place::Start,
+            (false, u64::MAX) => Place::End,
             (false, known) => Place::From(Seq::new(known.saturating_add(1))),
         })
     }
@@ -60,9 +69,10 @@ impl Items {
             return;
         }
         if self.exact {
-            self.rewind_to(self.passed);
+            let epoch_id = self.seen.newest().to_owned();
+            self.rewind_to(&epoch_id, self.passed);
         } else if self.known == u64::MAX {
-            (self.known, self.seen.seq, self.exact) = (self.passed, self.passed, true);
+            (self.known, self.exact) = (self.passed, true);
         }
     }
 
@@ -76,7 +86,7 @@ impl Items {
         if !self.ready.is_empty() || !self.notices.is_empty() {
             return Ok(Growth::Intact);
         }
-        if let Some(current) = self.current.as_ref().filter(|current| current.growing)
+        if let Some(current) = self.current.as_ref().filter(|current| current.growing || (thorough && current.done))
             && !current.is_intact(&self.files, thorough)?
         {
             return Ok(Growth::Changed);
@@ -142,11 +152,9 @@ impl Current {
     /// Whether the last line that was read still ends where it did; if `thorough`, also whether the file is still in its
     /// place.
     fn is_intact(&self, files: &Files, thorough: bool) -> Result<bool> {
-        let path = files.path(self.opened.segment);
         let file = self.scanner.file();
-        let io = |error| Error::io("look at", &path, error);
         let end = self.sifter.entry_end();
-        if thorough && !files.is_named(&segment::file_name(self.opened.segment), &**file).map_err(io)? {
+        if thorough && !self.is_in_place(files)? {
             return Ok(false);
         }
         let Some(crc) = self.sifter.entry_crc() else { return Ok(true) };
@@ -156,6 +164,13 @@ impl Current {
         let Ok(read) = file.read_at(&mut bytes, end.saturating_sub(WINDOW as u64)) else { return Ok(true) };
         let line = bytes[..read].strip_suffix(b"\n").unwrap_or(&bytes[..read]);
         Ok(line::stated_checksum(line) == Some(crc))
+    }
+
+    /// Whether its file still bears its name.
+    pub(super) fn is_in_place(&self, files: &Files) -> Result<bool> {
+        let name = segment::file_name(self.opened.segment);
+        let named = files.is_named(&name, &**self.scanner.file());
+        named.map_err(|error| Error::io("look at", &files.path(self.opened.segment), error))
     }
 
     /// Reads on: the file has grown, or may have.

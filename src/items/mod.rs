@@ -19,6 +19,7 @@ use crate::error::Result;
 use crate::event::Event;
 use crate::files::{Files, Opened};
 use crate::gap::{Gap, GapKind};
+use crate::segment::Header;
 use crate::seq::Seq;
 use crate::sift::{Flaw, Sifted};
 use crate::verdict::Damage;
@@ -70,7 +71,7 @@ pub struct Items {
     passed: u64,
     /// Reading waits at the end for more.
     growing: bool,
-    /// In growing: the last entry that the reader has seen, and the opening that wrote it.
+    /// In growing: what the reader has seen of each epoch.
     seen: Position,
     /// Whether `seen` is really known, and not only a place given in words.
     exact: bool,
@@ -79,6 +80,8 @@ pub struct Items {
     held: bool,
     /// What is to be said before anything else.
     notices: VecDeque<Item<'static>>,
+    /// Where the reader was before those.
+    before_notices: Option<Cursor>,
     /// A gap at the end, by segment and offset, that was told before more came behind it.
     told: Option<(u64, u64)>,
 }
@@ -182,8 +185,7 @@ impl Items {
                 Fate::Skip => {}
                 Fate::Rewind => self.ready.push_front(sifted),
                 Fate::StartAnew => {
-                    let (limit, notices) = (self.limit, std::mem::take(&mut self.notices));
-                    *self = Items { limit, notices, ..Items::growing(self.files.clone(), &self.cursor())? };
+                    self.start_anew()?;
                 }
                 Fate::Hold => {
                     self.ready.push_front(sifted);
@@ -212,33 +214,31 @@ impl Items {
         if seq > self.limit {
             return Fate::Hold;
         }
-        let mut epoch = self.current.as_ref().and_then(|current| current.opened.header.as_ref()).map_or(0, |h| h.epoch);
         if entry.type_name() == "journal_recovered"
             && let Ok(Event::JournalRecovered(recovered)) = entry.event()
         {
-            epoch = epoch.max(recovered.epoch);
-            let finds_less = self.exact && epoch > self.seen.epoch;
+            let epoch_id = self.header().map_or_else(String::new, |header| header.epoch_id_at(seq).into_owned());
+            let finds_less = self.exact && self.seen.seq_of(&epoch_id).is_none();
             // A power cut need not take the last of what was not synced: it may take what was written before that.
             let hole = recovered.holes.iter().map(|hole| hole.first_seq).min().filter(|first| *first <= self.known);
             if let Some(first) = hole.filter(|first| finds_less && self.growing && *first <= recovered.after) {
-                self.seen.epoch = epoch;
-                self.rewind_to(first.saturating_sub(1));
+                self.rewind_to(&epoch_id, first.saturating_sub(1));
                 return Fate::StartAnew;
             }
             if finds_less && recovered.after < self.known && seq > recovered.after {
-                self.seen.epoch = epoch;
-                self.rewind_to(recovered.after);
+                self.rewind_to(&epoch_id, recovered.after);
                 return Fate::Rewind;
             }
         }
         self.passed = seq;
         if seq <= self.known {
             if !self.exact {
-                self.seen.epoch = self.seen.epoch.max(epoch);
+                self.note_seen(seq);
             }
             return Fate::Skip;
         }
-        (self.seen.epoch, self.seen.seq, self.exact) = (epoch.max(self.seen.epoch), seq, true);
+        self.note_seen(seq);
+        self.exact = true;
         Fate::Give
     }
 
@@ -256,15 +256,45 @@ impl Items {
         if let Some(last) = gap.last_seq
             && !known
         {
-            self.seen.seq = self.seen.seq.max(last.get());
+            self.note_seen(last.get().max(self.seen.seq()));
         }
         Ok((!told && !known).then_some(gap))
     }
 
-    /// Whoever reads has seen more than there is.
-    fn rewind_to(&mut self, seq: u64) {
-        (self.known, self.passed, self.seen.seq) = (seq, seq, seq);
+    /// The header of the segment that is being read, if it is good.
+    fn header(&self) -> Option<&Header> {
+        self.current.as_ref().and_then(|current| current.opened.header.as_ref())
+    }
+
+    /// Notes that the reader has everything up to a number of the segment that is being read.
+    fn note_seen(&mut self, seq: u64) {
+        match self.current.as_ref().and_then(|current| current.opened.header.as_ref()) {
+            Some(header) => self.seen.note(&header.epoch_id_at(seq), seq),
+            None => self.seen.note_newest(seq),
+        }
+    }
+
+    /// The reader has seen more than there is; what follows is of this epoch, or of an older one.
+    fn rewind_to(&mut self, epoch_id: &str, seq: u64) {
+        if self.notices.is_empty() {
+            self.before_notices = Some(self.place());
+        }
+        (self.known, self.passed) = (seq, seq);
+        self.seen.rewind_to(epoch_id, seq);
         self.notices.push_back(Item::Rewound(Seq::new(seq)));
+    }
+
+    /// Reads once more from where the reader is.
+    fn start_anew(&mut self) -> Result<()> {
+        let mut fresh = Items::growing(self.files.clone(), &self.place())?;
+        fresh.limit = self.limit;
+        if !self.notices.is_empty() {
+            let later = std::mem::replace(&mut fresh.notices, std::mem::take(&mut self.notices));
+            fresh.notices.extend(later);
+            fresh.before_notices = self.before_notices.take();
+        }
+        *self = fresh;
+        Ok(())
     }
 
     /// Sifts one more line, or goes on to the next segment; `false` at the end.
@@ -277,6 +307,11 @@ impl Items {
                 return Ok(false);
             }
             if !current.done {
+                if self.growing && !current.is_in_place(&self.files)? {
+                    // What the next header says may be of another file than this one.
+                    self.start_anew()?;
+                    return Ok(true);
+                }
                 if current.read_past_seal() {
                     return Ok(true);
                 }
@@ -329,20 +364,22 @@ impl Items {
     fn meet(&mut self, opened: &Opened) {
         let Some(header) = &opened.header else { return };
         let before = header.first_seq.saturating_sub(1);
-        if before >= self.settled {
-            return;
-        }
+        // What a new opening says of the end before it, the reader may have seen more of.
+        let begins_epoch = self.exact && self.seen.seq_of(&header.epoch_id()).is_none();
+        let held = header.prev.filter(|_| begins_epoch).map_or(before, |prev| prev.last_seq.min(before));
         let replaces = self.before.is_some_and(|(before, _)| opened.segment <= before);
-        if header.compacted.is_some() && replaces {
+        if header.compacted.is_some() && replaces && before < self.settled {
             // It has swallowed segments that were read already.
             self.known = self.known.max(self.settled);
         } else if !self.growing {
             return;
-        } else if self.passed > before {
-            self.seen.epoch = self.seen.epoch.max(header.epoch);
-            self.rewind_to(before);
+        } else if self.passed > held {
+            let epoch_id = header.epoch_id().into_owned();
+            self.rewind_to(&epoch_id, held);
         }
-        (self.last, self.settled) = (before, before);
+        if before < self.settled {
+            (self.last, self.settled) = (before, before);
+        }
     }
 
     /// Segments that should stand before this one and do not.

@@ -16,57 +16,54 @@ use std::collections::VecDeque;
 /// By how much the time of an entry may be ahead of the clock that a later segment was created by: a day.
 const CLOCK_SLACK_MICROS: i64 = 24 * 3600 * 1_000_000;
 
-/// What whoever reads knows already.
+/// What the reader has already.
 struct Known {
-    /// Everything up to this entry.
+    /// Everything up to this number.
     seq: u64,
-    /// The opening that wrote it, if it has been seen: a later one may have found less.
-    epoch: Option<u64>,
+    /// What it has of each epoch; `None` for a place given in words.
+    seen: Option<Position>,
+    /// What it has to be told first.
+    notice: Option<Item<'static>>,
 }
 
 impl Known {
-    /// Whether an opening came after the one that has been seen.
-    fn is_older_than(&self, header: &Header) -> bool {
-        self.epoch.is_some_and(|epoch| header.epoch > epoch)
+    fn in_words(seq: u64) -> Known {
+        Known { seq, seen: None, notice: None }
     }
 
-    /// Whether a later opening begins with numbers that are known: it has found less than has been seen.
-    fn is_taken_back_by(&self, header: &Header) -> bool {
-        self.is_older_than(header) && header.first_seq <= self.seq
+    fn replaced() -> Known {
+        Known { seq: 0, seen: Some(Position::default()), notice: Some(Item::Replaced) }
     }
 }
 
 impl Items {
     pub(super) fn begin(files: Files, mut walk: Walk, live: bool, from: &Cursor) -> Result<Items> {
-        let mut notices = VecDeque::new();
         let known = match &from.0 {
-            Place::Start => Known { seq: 0, epoch: None },
-            Place::End => Known { seq: u64::MAX, epoch: None },
-            Place::From(seq) => Known { seq: seq.get().saturating_sub(1), epoch: None },
-            Place::Last(entries) => Known { seq: before_last(&walk, *entries)?, epoch: None },
-            Place::Since(time) => Known { seq: before_time(&walk, *time)?, epoch: None },
+            Place::Start => Known::in_words(0),
+            Place::End => Known::in_words(u64::MAX),
+            Place::From(seq) => Known::in_words(seq.get().saturating_sub(1)),
+            Place::Last(entries) => Known::in_words(before_last(&walk, *entries)?),
+            Place::Since(time) => Known::in_words(before_time(&walk, *time)?),
             Place::After(position) => match (&position.journal, walk.journal()) {
-                (Some(seen), Some(found)) if seen != found => {
-                    notices.push_back(Item::Replaced);
-                    Known { seq: 0, epoch: Some(0) }
-                }
-                _ => Known { seq: position.seq, epoch: Some(position.epoch) },
+                (Some(seen), Some(found)) if seen != found => Known::replaced(),
+                (_, None) => Known { seq: position.seq(), seen: Some(position.clone()), notice: None },
+                _ => resume(&walk, position)?,
             },
         };
-        let first = first_segment(&walk, &known)?;
-        let (mut settled, mut passed, mut before, mut begins_anew) = (0, 0, None, false);
+        let first = first_segment(&walk, known.seq)?;
+        let exact = known.seen.is_some();
+        let mut seen = known.seen.unwrap_or_default();
+        let (mut settled, mut passed, mut before) = (0, 0, None);
         if let Some(header) = first.and_then(|opened| opened.header) {
             walk.start_at(header.segment);
             settled = header.first_seq.saturating_sub(1);
             before = header.prev.map(|prev| (prev.segment, prev.bytes));
-            // A later opening says what it found: of numbers that it left out the reader may have seen the entries.
-            let found = header.prev.filter(|_| known.is_older_than(&header));
-            passed = settled.min(known.seq).min(found.map_or(settled, |prev| prev.last_seq));
-            // If it found all to be well, as where a whole segment is gone, there is no report: its own entries are news.
-            begins_anew = known.is_taken_back_by(&header);
+            passed = settled.min(known.seq);
+            if !exact {
+                seen.note(&header.epoch_id(), passed);
+            }
         }
-        let seen = Position { journal: None, epoch: known.epoch.unwrap_or(0), seq: known.seq };
-        let mut items = Items {
+        Ok(Items {
             files,
             walk,
             current: None,
@@ -82,53 +79,108 @@ impl Items {
             passed,
             growing: false,
             seen,
-            exact: known.epoch.is_some(),
+            exact,
             limit: Seq::MAX.get(),
             held: false,
-            notices,
+            before_notices: known.notice.is_some().then(|| from.clone()),
+            notices: known.notice.into_iter().collect(),
             told: None,
-        };
-        if begins_anew {
-            items.rewind_to(passed);
-        }
-        Ok(items)
+        })
     }
+}
+
+/// An epoch of the journal, while the headers are looked through from the newest to the oldest.
+struct LaterEpoch {
+    id: String,
+    /// The last number before it, if its first header was found and no segment with a bad header may belong to it.
+    before: Option<u64>,
+}
+
+/// Where a reader goes on that has seen `position`: after the newest epoch that it shares with the journal, unless the
+/// journal has less of that than the reader, or the reader has seen later ones that are gone.
+fn resume(walk: &Walk, position: &Position) -> Result<Known> {
+    let Some((newest_seen, _)) = position.seen.last() else {
+        return Ok(Known { seq: 0, seen: Some(position.clone()), notice: None });
+    };
+    let mut later: Option<LaterEpoch> = None;
+    // Entries under a bad header may have been written by any opening between its neighbours'.
+    let mut unknown_after = false;
+    let mut found_any = false;
+    for listed in walk.listed().rev() {
+        let Some(opened) = walk.peek(listed)?.filter(|opened| !opened.foreign) else { continue };
+        let Some(header) = &opened.header else {
+            unknown_after |= opened.has_lines;
+            continue;
+        };
+        found_any = true;
+        let is_first = header.epoch == header.segment;
+        let own = header.first_epoch();
+        for (epoch, is_first) in
+            header.epochs_inside().iter().rev().map(|epoch| (epoch, true)).chain([(&own, is_first)])
+        {
+            let continues = later.as_ref().is_some_and(|later| later.id == epoch.epoch_id);
+            if !continues && let Some(delivered) = position.seq_of(&epoch.epoch_id) {
+                let held = match &later {
+                    Some(LaterEpoch { before: Some(before), .. }) if !unknown_after => *before,
+                    None if !unknown_after && *newest_seen == epoch.epoch_id => u64::MAX, // its end is found by reading on
+                    _ => last_held(walk, listed, header)?,
+                };
+                let seq = delivered.min(held);
+                let mut seen = position.clone();
+                let is_rewound = *newest_seen != epoch.epoch_id || held < delivered;
+                if is_rewound {
+                    seen.rewind_to(&epoch.epoch_id, seq);
+                }
+                let notice = is_rewound.then(|| Item::Rewound(Seq::new(seq)));
+                return Ok(Known { seq, seen: Some(seen), notice });
+            }
+            match &mut later {
+                Some(later) if continues => later.before = is_first.then_some(epoch.prev_last_seq),
+                _ => {
+                    let before = is_first.then_some(epoch.prev_last_seq);
+                    later = Some(LaterEpoch { id: epoch.epoch_id.clone(), before });
+                }
+            }
+            unknown_after = false;
+        }
+    }
+    Ok(match found_any {
+        true => Known::replaced(),
+        false => Known { seq: position.seq(), seen: Some(position.clone()), notice: None },
+    })
+}
+
+/// The last number that a segment holds; what a compaction dropped counts as held.
+fn last_held(walk: &Walk, listed: Listed, header: &Header) -> Result<u64> {
+    if let Some(compacted) = &header.compacted {
+        return Ok(compacted.last_seq);
+    }
+    let mut last = header.prev.map_or(0, |prev| prev.last_seq);
+    each_entry(walk, listed, &mut |seq, _| {
+        last = last.max(seq);
+        true
+    })?;
+    Ok(last)
 }
 
 /// The segment to open first; `None` to read all. What was merged into another one is never the first, though its removal
 /// was lost.
-fn first_segment(walk: &Walk, known: &Known) -> Result<Option<Opened>> {
-    let Some(first) = first_behind(walk, known)? else { return Ok(None) };
-    let listed: Vec<Listed> = walk.listed().collect();
-    match walk.merged(&listed, first.segment)? {
-        Some(merged) => walk.peek(merged),
-        None => Ok(Some(first)),
-    }
-}
-
-/// The segment with the first entry that is not known. One whose header is bad is never the first.
-fn first_behind(walk: &Walk, known: &Known) -> Result<Option<Opened>> {
-    if known.seq == 0 {
+fn first_segment(walk: &Walk, known: u64) -> Result<Option<Opened>> {
+    if known == 0 {
         return Ok(None);
     }
-    let mut first: Option<Opened> = None;
-    for listed in walk.listed().rev() {
-        let Some(opened) = walk.peek(listed)?.filter(|opened| !opened.foreign) else { continue };
-        let Some(header) = &opened.header else { continue };
-        let starts_behind = header.first_seq <= known.seq.saturating_add(1);
-        let older_epoch = !known.is_older_than(header);
-        if first.is_some() && older_epoch && starts_behind && opened.is_compacted() {
-            // Merged: the openings behind the one that its header names may have found less, and their reports say so.
-            return Ok(Some(opened));
-        }
-        if known.is_taken_back_by(header) || (starts_behind && first.is_none()) {
-            first = Some(opened);
-        }
-        if first.is_some() && older_epoch {
-            return Ok(first);
+    let listed: Vec<Listed> = walk.listed().collect();
+    for newest in listed.iter().rev() {
+        // One whose header is bad is never the first.
+        let Some(opened) = walk.peek(*newest)?.filter(|opened| !opened.foreign) else { continue };
+        if opened.header.as_ref().is_some_and(|header| header.first_seq <= known.saturating_add(1)) {
+            return match walk.merged(&listed, opened.segment)? {
+                Some(merged) => walk.peek(merged),
+                None => Ok(Some(opened)),
+            };
         }
     }
-    Ok(first)
+    Ok(None)
 }
 
 /// The number before the last `count` entries.

@@ -52,6 +52,7 @@
     reason = "tests stop at the first surprise, and print what they measured or skipped"
 )]
 
+mod cursor_laws;
 mod docs;
 mod doctor;
 mod events;

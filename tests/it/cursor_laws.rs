@@ -1,0 +1,211 @@
+//! Laws of stored cursors over random histories: what was recorded, killed, merged and put back from an older copy. All
+//! on a disk in memory, so that ten thousand of each take a minute: `FOLDLOG_CURSOR_HISTORIES=10000`.
+
+use crate::support::{Dice, Files, ID, Lab, segments};
+use foldlog::{CompactOptions, Cursor, Custom, Item, JournalOptions, Json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+fn histories() -> u64 {
+    std::env::var("FOLDLOG_CURSOR_HISTORIES").ok().and_then(|count| count.parse().ok()).unwrap_or(1_000)
+}
+
+/// A session, and a consumer that stores its cursor.
+struct History {
+    lab: Lab,
+    dice: Dice,
+    cursor: Cursor,
+    /// Every event has a name of its own.
+    events: u64,
+    /// What the consumer holds to be in the journal: its deliveries, less what it was told to be gone.
+    held: BTreeMap<u64, String>,
+    /// All that it ever got.
+    delivered: BTreeSet<String>,
+    notices: Vec<String>,
+    copies: Vec<Files>,
+}
+
+impl History {
+    fn new(seed: u64) -> History {
+        History {
+            lab: Lab::new(),
+            dice: Dice::seeded(seed),
+            cursor: Cursor::start(),
+            events: 0,
+            held: BTreeMap::new(),
+            delivered: BTreeSet::new(),
+            notices: Vec::new(),
+            copies: Vec::new(),
+        }
+    }
+
+    /// Opens, appends, and closes or is killed; sometimes the directory is copied in between.
+    fn record(&mut self) {
+        let options = JournalOptions::default().segment_bytes([1, 600, 1 << 20][self.dice.below(3)]);
+        let journal = self.lab.store.journal_with(ID, options).unwrap();
+        for _ in 0..self.dice.below(5) {
+            self.events += 1;
+            let name = format!("\"event {}\"", self.events);
+            journal.append(Custom::new("x.event", Json::parse(&name).unwrap())).unwrap().wait().unwrap();
+            if self.dice.below(8) == 0 {
+                self.copies.push(self.lab.files());
+            }
+        }
+        let killed = (self.dice.below(2) == 0).then(|| self.lab.files());
+        journal.close().wait().unwrap();
+        drop(journal);
+        if let Some(files) = killed {
+            self.lab.put(&files);
+        }
+        if self.dice.below(4) == 0 {
+            self.copies.push(self.lab.files());
+        }
+    }
+
+    fn exists(&self) -> bool {
+        !segments(&self.lab.files()).is_empty()
+    }
+
+    fn compact(&mut self) {
+        if !self.exists() {
+            return;
+        }
+        let options = CompactOptions::default();
+        self.lab.store.compact_with(ID, &options, &mut |_| {}).unwrap();
+    }
+
+    /// Puts an older copy back, after removing what is there or over it.
+    fn restore(&mut self, remove: bool) {
+        if self.copies.is_empty() {
+            return;
+        }
+        let copy = self.copies[self.dice.below(self.copies.len())].clone();
+        let mut files = if remove { Files::new() } else { self.lab.files() };
+        files.extend(copy);
+        self.lab.put(&files);
+    }
+
+    /// Resumes from the stored cursor and takes some items, or all there are.
+    fn consume(&mut self, all: bool) {
+        if !self.exists() {
+            return;
+        }
+        let stored = serde_json::to_string(&self.cursor).unwrap();
+        let cursor: Cursor = serde_json::from_str(&stored).unwrap();
+        let mut follower = self.lab.store.reader(ID).unwrap().follow(cursor).unwrap();
+        let mut left = if all { usize::MAX } else { self.dice.below(8) };
+        while left > 0 {
+            left -= 1;
+            match follower.next_timeout(Duration::from_secs(10)).expect("an item").unwrap() {
+                Item::Entry(entry) => {
+                    let name = entry.data().to_owned();
+                    if entry.type_name() == "custom" {
+                        self.delivered.insert(name.clone());
+                    }
+                    let known = self.held.insert(entry.seq().get(), name);
+                    assert_eq!(known, None, "delivered twice without a notice: {}", entry.seq());
+                }
+                Item::Rewound(seq) => {
+                    self.held.retain(|number, _| *number <= seq.get());
+                    self.notices.push(format!("rewound to {seq}"));
+                }
+                Item::Replaced => {
+                    self.held.clear();
+                    self.notices.push("replaced".to_owned());
+                }
+                Item::WriterGone => break,
+                _ => {}
+            }
+        }
+        self.cursor = follower.cursor();
+    }
+
+    /// What a reader finds now.
+    fn there(&self) -> BTreeMap<u64, String> {
+        let reader = self.lab.store.reader(ID).unwrap();
+        let mut items = reader.items().unwrap();
+        let mut there = BTreeMap::new();
+        while let Some(item) = items.next().unwrap() {
+            if let Item::Entry(entry) = item {
+                there.insert(entry.seq().get(), entry.data().to_owned());
+            }
+        }
+        there
+    }
+}
+
+fn run(law: &str, step: fn(&mut History), check: fn(&mut History)) {
+    for seed in 1..=histories() {
+        let mut history = History::new(seed);
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            for _ in 0..3 + history.dice.below(8) {
+                step(&mut history);
+            }
+            history.record();
+            history.consume(true);
+            if history.exists() {
+                check(&mut history);
+            }
+        }));
+        assert!(caught.is_ok(), "{law}: seed {seed}, notices {:?}", history.notices);
+    }
+}
+
+/// Goal: a stored cursor resumes without a notice, and every entry comes once, whatever runs, ends, dies or is merged.
+#[test]
+fn a_stored_cursor_resumes_in_silence() {
+    let step = |history: &mut History| match history.dice.below(6) {
+        0..=2 => history.record(),
+        3 => history.compact(),
+        _ => history.consume(false),
+    };
+    run("silent resumption", step, |history| {
+        assert!(history.notices.is_empty());
+        assert_eq!(history.held, history.there());
+    });
+}
+
+/// Goal: where an older copy was put in the place of what was there, nothing recorded since is skipped, and the consumer
+/// is told of everything that is gone.
+#[test]
+fn a_restored_copy_is_noticed() {
+    let step = |history: &mut History| match history.dice.below(8) {
+        0..=2 => history.record(),
+        3 => history.compact(),
+        4 => history.restore(true),
+        _ => {
+            let all = history.dice.below(2) == 0;
+            history.consume(all);
+        }
+    };
+    run("restored copy", step, |history| assert_eq!(history.held, history.there()));
+}
+
+/// Goal: the same where newer files stay beside the older copy: what a reader finds was delivered, and what is gone was
+/// told by a notice or is a gap of the journal's own.
+#[test]
+fn a_copy_restored_over_newer_files_hides_nothing() {
+    let step = |history: &mut History| match history.dice.below(8) {
+        0..=2 => history.record(),
+        3 => history.restore(false),
+        _ => {
+            let all = history.dice.below(2) == 0;
+            history.consume(all);
+        }
+    };
+    run("copy over newer files", step, |history| {
+        let there = history.there();
+        for (seq, name) in there.iter().filter(|(_, name)| name.contains("event ")) {
+            assert!(history.delivered.contains(name), "{seq}: {name} was never delivered");
+        }
+        let gone: Vec<u64> = history.held.keys().copied().filter(|seq| !there.contains_key(seq)).collect();
+        let report = history.lab.store.reader(ID).unwrap().verify().unwrap();
+        for seq in gone {
+            let covers = |gap: &foldlog::Gap| match (gap.first_seq, gap.last_seq) {
+                (Some(first), Some(last)) => (first.get()..=last.get()).contains(&seq),
+                _ => false,
+            };
+            assert!(report.gaps.iter().any(covers), "{seq} is gone, and nothing says so: {:?}", report.gaps);
+        }
+    });
+}

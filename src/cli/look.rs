@@ -104,6 +104,11 @@ pub(crate) fn summary(text: &str, width: usize) -> String {
     cut
 }
 
+/// The last line of a text that is not blank: of a trace, what went wrong.
+pub(crate) fn last_line(text: &str) -> &str {
+    text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or(text)
+}
+
 /// Fills up a cell of a table.
 pub(crate) fn pad(text: &str, width: usize) -> String {
     let missing = width.saturating_sub(columns(text));
@@ -181,6 +186,12 @@ mod tests {
         assert_eq!(summary("one two\nthree", 20), "one two three");
         assert_eq!(summary("one two three", 8), "one two…");
         assert_eq!(columns(&summary("日本語日本語", 6)), 5);
+    }
+
+    #[test]
+    fn the_last_line_of_a_trace_is_what_went_wrong() {
+        assert_eq!(last_line("Traceback:\n  in x\nValueError: no\r\n\n "), "ValueError: no");
+        assert_eq!([last_line("one"), last_line("\n"), last_line("")], ["one", "\n", ""]);
     }
 
     #[test]

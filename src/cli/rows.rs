@@ -238,6 +238,24 @@ fn describe_plain(entry: &Entry<'_>, event: &Event<'_>) -> (&'static str, Look, 
             let from = transition.from_agent.as_deref().unwrap_or("?");
             ("⇄", Look::Plain, said(&format!("{from} to {}", transition.to_agent), transition.reason.as_deref()))
         }
+        Event::UserMessage(message) => (">", Look::Bold, said("user", Some(&message.text))),
+        Event::ApprovalRequested(asked) => {
+            let (symbol, look) = approval_symbol(None);
+            let question = asked.message.as_deref().or(asked.kind.as_deref());
+            (symbol, look, said(&format!("approval {} requested", asked.approval_id), question))
+        }
+        Event::ApprovalResolved(resolved) => {
+            let (symbol, look) = approval_symbol(Some(&resolved.outcome));
+            let by = resolved.by.as_deref().map(|by| format!(" by {by}")).unwrap_or_default();
+            (symbol, look, format!("approval {}: {}{by}", resolved.approval_id, resolved.outcome))
+        }
+        Event::ContextCompacted(compacted) => {
+            let tokens = match (compacted.tokens_before, compacted.tokens_after) {
+                (Some(before), Some(after)) => format!(" from {before} to {after} tokens"),
+                _ => String::new(),
+            };
+            ("≡", Look::Plain, said(&format!("context compacted{tokens}"), compacted.summary.as_deref()))
+        }
         Event::TurnsRewound(rewound) => ("↶", Look::Warn, format!("rewound to before turn {}", rewound.from_turn_id)),
         Event::Custom(custom) => ("·", Look::Plain, format!("{} {}", custom.name, custom.value.as_str())),
         Event::Unparsed(unparsed) => {
@@ -267,6 +285,16 @@ fn said(what: &str, detail: Option<&str>) -> String {
 /// Why something ended, unless that only repeats the word for it.
 fn reason<'a>(reason: &'a str, word: &str) -> Option<&'a str> {
     Some(reason).filter(|reason| *reason != word)
+}
+
+/// How an approval stands: pending, given, denied, or decided in another word.
+pub(crate) fn approval_symbol(outcome: Option<&str>) -> (&'static str, Look) {
+    match outcome {
+        None => ("☐", Look::Warn),
+        Some("denied" | "cancelled") => ("☒", Look::Warn),
+        Some("approved") => ("☑", Look::Good),
+        Some(_) => ("☑", Look::Plain),
+    }
 }
 
 /// How a turn or call ended.

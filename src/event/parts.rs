@@ -119,22 +119,31 @@ pub struct Attachment {
     pub bytes: Option<u64>,
 }
 
-/// Tokens of a model call.
+/// Tokens of a model call. What is not known is absent, never 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
-    /// Tokens that went in.
+    /// All tokens that went in, those read from the cache and written to it included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_tokens: Option<u64>,
     /// Tokens that came out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_tokens: Option<u64>,
-    /// Tokens read from the provider's cache.
+    /// How many of `input_tokens` were read from the provider's cache.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_read_input_tokens: Option<u64>,
-    /// Tokens written to the provider's cache.
+    /// How many of `input_tokens` were written to the provider's cache.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_write_input_tokens: Option<u64>,
-    /// Tokens of reasoning, a part of those that came out.
+    /// How many of `output_tokens` were reasoning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning_output_tokens: Option<u64>,
+}
+
+impl Usage {
+    /// All tokens that went in: `input_tokens`, or the sum of the parts where a recorder left them out of it, so that no part
+    /// is larger than the whole.
+    pub fn total_input(&self) -> Option<u64> {
+        let parts = [self.cache_read_input_tokens, self.cache_write_input_tokens].into_iter().flatten();
+        self.input_tokens.max(parts.reduce(u64::saturating_add))
+    }
 }

@@ -5,7 +5,7 @@
 //! stands in `extra`.
 
 use super::story::{ModelCall, Step as Told, Story, Turn, What};
-use super::{ExportOptions, write_json};
+use super::{ExportOptions, words, write_json};
 use crate::event::Usage;
 use crate::json::{Json, Metadata};
 use crate::record::{ToolCallRecord, TurnRecord};
@@ -194,8 +194,9 @@ impl<'a> Steps<'a> {
                 if let Some(error) = &record.error {
                     put(&mut step.extra, "turn_error", error);
                 }
-                if !record.metadata.is_empty() {
-                    put(&mut step.extra, "turn_metadata", &record.metadata);
+                let metadata = words::own_metadata(&record.metadata);
+                if !metadata.is_empty() {
+                    put(&mut step.extra, "turn_metadata", &*metadata);
                 }
             }
         }
@@ -226,6 +227,24 @@ impl<'a> Steps<'a> {
             What::Gap(gap) => {
                 self.system(told.time, format!("Something is missing here: {gap}"), extra("gap"));
             }
+            What::User(message) => {
+                self.close();
+                let mut step = new_step(told.time, "user", message.text.clone());
+                if !message.attachments.is_empty() {
+                    put(&mut step.extra, "attachments", &message.attachments);
+                }
+                if !message.metadata.is_empty() {
+                    put(&mut step.extra, "metadata", &message.metadata);
+                }
+                self.push(step);
+            }
+            What::Approval(approval) => {
+                let mut extra = extra("approval");
+                put(&mut extra, "approval_id", &approval.id);
+                put(&mut extra, "outcome", &approval.outcome);
+                self.system(told.time, words::approval(approval), extra);
+            }
+            What::Compaction(what) => self.system(told.time, what.clone(), extra("context_compacted")),
             What::Note(_) => {}
         }
     }
@@ -360,7 +379,7 @@ fn metrics(call: &ModelCall) -> Option<Metrics> {
         put(&mut extra, "reasoning_tokens", tokens);
     }
     Some(Metrics {
-        prompt_tokens: usage.input_tokens,
+        prompt_tokens: usage.total_input(),
         completion_tokens: usage.output_tokens,
         cached_tokens: usage.cache_read_input_tokens,
         cost_usd: call.cost_usd_micros.map(dollars),

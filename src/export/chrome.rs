@@ -124,6 +124,23 @@ impl<'a> Page<'a> {
                     .with("seq", step.seq);
                 self.instant("transition", &transition.to_agent, step, args);
             }
+            What::User(message) => {
+                let args =
+                    Args::default().with_some("text", self.content.then_some(&message.text)).with("seq", step.seq);
+                self.instant("user_message", "user message", step, args);
+            }
+            What::Approval(approval) => {
+                let args = Args::default()
+                    .with("id", &approval.id)
+                    .with_some("question", Some(&approval.question).filter(|text| self.content && !text.is_empty()))
+                    .with_some("outcome", approval.outcome.as_ref())
+                    .with("seq", step.seq);
+                self.instant("approval", "approval", step, args);
+            }
+            What::Compaction(what) => {
+                let args = Args::default().with_some("what", self.content.then_some(what)).with("seq", step.seq);
+                self.instant("context_compacted", "context compacted", step, args);
+            }
             What::Note(note) => self.instant("note", note, step, Args::default().with("seq", step.seq)),
             What::Gap(gap) => {
                 self.instant("gap", "something is missing here", step, Args::default().with("what", gap.to_string()));

@@ -95,7 +95,7 @@ fn write_turn(turn: &Turn, record: &TurnRecord, out: &mut dyn Write) -> io::Resu
     if let Some(error) = &record.error {
         writeln!(out, "<p class=\"bad\">The turn failed:</p>\n<pre dir=\"auto\">{}</pre>", escaped(error))?;
     }
-    write_metadata(&record.metadata, out)?;
+    write_metadata(&words::own_metadata(&record.metadata), out)?;
     if !turn.span.finished {
         writeln!(out, "<p class=\"warn\">The turn has no end: it is {}.</p>", escaped(&turn.status))?;
     }
@@ -164,6 +164,20 @@ fn write_step(step: &Step, of: Option<(&Turn, &TurnRecord)>, out: &mut dyn Write
             let reason = transition.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
             let words = format!("⇄ {from} → {}{reason}", transition.to_agent);
             writeln!(out, "<div class=\"step\">{}</div>", escaped(&words))
+        }
+        What::User(message) => {
+            writeln!(out, "<div class=\"said prompt\" dir=\"auto\">{}</div>", escaped(&message.text))?;
+            if let Some(names) = words::attachments(message) {
+                writeln!(out, "<div class=\"step dim\">Attachments: {}</div>", escaped(&names))?;
+            }
+            write_metadata(&message.metadata, out)
+        }
+        What::Approval(approval) => {
+            let what = words::summary(&words::approval(approval), 400);
+            writeln!(out, "<div class=\"step\">Approval: {}</div>", escaped(&what))
+        }
+        What::Compaction(what) => {
+            writeln!(out, "<div class=\"step dim\">≡ {}</div>", escaped(&words::summary(what, 400)))
         }
         What::Note(note) => writeln!(out, "<div class=\"step dim\">· {}</div>", escaped(&words::summary(note, 400))),
         What::Gap(gap) => {

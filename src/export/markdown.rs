@@ -58,7 +58,7 @@ fn write_turn(turn: &Turn, record: &TurnRecord, out: &mut dyn Write) -> io::Resu
         writeln!(out, "\n**The turn failed:**\n")?;
         write_block("", error, out)?;
     }
-    write_metadata(&record.metadata, out)?;
+    write_metadata(&words::own_metadata(&record.metadata), out)?;
     if !turn.span.finished {
         writeln!(out, "\n*The turn has no end: it is {}.*", plain(&turn.status))?;
     }
@@ -98,6 +98,18 @@ fn write_step(step: &Step, record: Option<&TurnRecord>, out: &mut dyn Write) -> 
                 None => writeln!(out, "*"),
             }
         }
+        What::User(message) => {
+            writeln!(out, "**User**\n")?;
+            write_quotation(&message.text, out)?;
+            if let Some(names) = words::attachments(message) {
+                writeln!(out, "\nAttachments: {}", plain(&names))?;
+            }
+            write_metadata(&message.metadata, out)
+        }
+        What::Approval(approval) => {
+            writeln!(out, "*Approval: {}*", plain(&words::summary(&words::approval(approval), 400)))
+        }
+        What::Compaction(what) => writeln!(out, "*{}*", plain(&words::summary(what, 400))),
         What::Note(note) => writeln!(out, "*{}*", plain(&words::summary(note, 400))),
         What::Gap(gap) => writeln!(out, "> **Something is missing here:** {}", plain(&gap.to_string())),
     }

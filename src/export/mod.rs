@@ -10,6 +10,7 @@ mod html;
 mod jsonl;
 mod markdown;
 mod otlp;
+mod otlp_wire;
 mod select;
 mod story;
 mod story_fold;

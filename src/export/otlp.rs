@@ -1,198 +1,25 @@
 //! OpenTelemetry traces as OTLP/JSON: one trace a session; spans for the session, its turns, model calls and tool calls.
 //!
-//! The names of attributes are in [`names`] and nowhere else. Trace and span ids come from the journal's id and the numbers
+//! The names of attributes are in `otlp_wire` and nowhere else. Trace and span ids come from the journal's id and the numbers
 //! of the entries, so that exporting again gives the same spans. Content only where it is asked for.
 
+use super::otlp_wire::{
+    Attributes, Event, Resource, ResourceSpans, Scope, ScopeSpans, Span, Status, TracesData, Value, Values, names,
+};
 use super::story::{ModelCall, Span as Time, Story, ToolCall, Turn, What};
 use super::{ExportOptions, write_json};
 use crate::json::Json;
 use crate::record::TurnRecord;
 use crate::seq::Seq;
 use crate::status::StatusMeaning;
-use serde::Serialize;
 use std::collections::HashMap;
 use std::io::{self, Write};
-
-/// Names of attributes: those of the semantic conventions for generative AI (v1.41), and our own.
-mod names {
-    pub(super) const SERVICE_NAME: &str = "service.name";
-    pub(super) const SESSION_ID: &str = "session.id";
-    pub(super) const ERROR_TYPE: &str = "error.type";
-    pub(super) const OPERATION: &str = "gen_ai.operation.name";
-    pub(super) const CONVERSATION_ID: &str = "gen_ai.conversation.id";
-    pub(super) const AGENT_NAME: &str = "gen_ai.agent.name";
-    pub(super) const PROVIDER: &str = "gen_ai.provider.name";
-    pub(super) const REQUEST_MODEL: &str = "gen_ai.request.model";
-    pub(super) const RESPONSE_MODEL: &str = "gen_ai.response.model";
-    pub(super) const FINISH_REASONS: &str = "gen_ai.response.finish_reasons";
-    pub(super) const INPUT_TOKENS: &str = "gen_ai.usage.input_tokens";
-    pub(super) const OUTPUT_TOKENS: &str = "gen_ai.usage.output_tokens";
-    pub(super) const CACHE_READ_TOKENS: &str = "gen_ai.usage.cache_read.input_tokens";
-    pub(super) const CACHE_WRITE_TOKENS: &str = "gen_ai.usage.cache_creation.input_tokens";
-    pub(super) const REASONING_TOKENS: &str = "gen_ai.usage.reasoning.output_tokens";
-    pub(super) const INPUT_MESSAGES: &str = "gen_ai.input.messages";
-    pub(super) const OUTPUT_MESSAGES: &str = "gen_ai.output.messages";
-    pub(super) const TOOL_NAME: &str = "gen_ai.tool.name";
-    pub(super) const TOOL_TYPE: &str = "gen_ai.tool.type";
-    pub(super) const TOOL_CALL_ID: &str = "gen_ai.tool.call.id";
-    pub(super) const TOOL_ARGUMENTS: &str = "gen_ai.tool.call.arguments";
-    pub(super) const TOOL_RESULT: &str = "gen_ai.tool.call.result";
-    pub(super) const WORKSPACE_ID: &str = "foldlog.workspace.id";
-    pub(super) const TURN_ID: &str = "foldlog.turn.id";
-    pub(super) const MODEL_CALL_ID: &str = "foldlog.model_call.id";
-    pub(super) const SEQ: &str = "foldlog.seq";
-    pub(super) const STATUS: &str = "foldlog.status";
-    pub(super) const INCOMPLETE: &str = "foldlog.incomplete";
-    pub(super) const COST_USD_MICROS: &str = "foldlog.cost_usd_micros";
-    pub(super) const DURATION_MS: &str = "foldlog.duration_ms";
-    pub(super) const GAPS: &str = "foldlog.gaps";
-    pub(super) const GAP: &str = "foldlog.gap";
-    pub(super) const NOTE: &str = "foldlog.note";
-    pub(super) const TRANSITION: &str = "foldlog.transition";
-    pub(super) const TRANSITION_FROM: &str = "foldlog.transition.from";
-    pub(super) const TRANSITION_TO: &str = "foldlog.transition.to";
-    pub(super) const TRANSITION_REASON: &str = "foldlog.transition.reason";
-}
 
 /// `SpanKind`
 const INTERNAL: u8 = 1;
 const CLIENT: u8 = 3;
 /// `StatusCode`
 const ERROR: u8 = 2;
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct TracesData {
-    resource_spans: [ResourceSpans; 1],
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ResourceSpans {
-    resource: Resource,
-    scope_spans: [ScopeSpans; 1],
-}
-
-#[derive(Serialize)]
-struct Resource {
-    attributes: Attributes,
-}
-
-#[derive(Serialize)]
-struct ScopeSpans {
-    scope: Scope,
-    spans: Vec<Span>,
-}
-
-#[derive(Serialize)]
-struct Scope {
-    name: &'static str,
-    version: &'static str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Span {
-    trace_id: String,
-    span_id: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    parent_span_id: String,
-    name: String,
-    kind: u8,
-    start_time_unix_nano: String,
-    end_time_unix_nano: String,
-    attributes: Attributes,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    events: Vec<Event>,
-    status: Status,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Event {
-    time_unix_nano: String,
-    name: &'static str,
-    attributes: Attributes,
-}
-
-#[derive(Default, Serialize)]
-struct Status {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<u8>,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    message: String,
-}
-
-/// Attributes with a value; those without one are left out.
-#[derive(Default, Serialize)]
-#[serde(transparent)]
-struct Attributes(Vec<Attribute>);
-
-#[derive(Serialize)]
-struct Attribute {
-    key: &'static str,
-    value: Value,
-}
-
-#[derive(Serialize)]
-enum Value {
-    #[serde(rename = "stringValue")]
-    String(String),
-    #[serde(rename = "boolValue")]
-    Bool(bool),
-    /// 64 bits, which JSON numbers do not hold everywhere.
-    #[serde(rename = "intValue")]
-    Int(String),
-    #[serde(rename = "doubleValue")]
-    Double(f64),
-    #[serde(rename = "arrayValue")]
-    Array(Values),
-}
-
-#[derive(Serialize)]
-struct Values {
-    values: Vec<Value>,
-}
-
-impl Attributes {
-    fn value(mut self, key: &'static str, value: Value) -> Attributes {
-        self.0.push(Attribute { key, value });
-        self
-    }
-
-    fn text(self, key: &'static str, text: Option<impl Into<String>>) -> Attributes {
-        match text {
-            Some(text) => self.value(key, Value::String(text.into())),
-            None => self,
-        }
-    }
-
-    fn int(self, key: &'static str, number: Option<impl ToString>) -> Attributes {
-        match number {
-            Some(number) => self.value(key, Value::Int(number.to_string())),
-            None => self,
-        }
-    }
-
-    fn double(self, key: &'static str, number: Option<f64>) -> Attributes {
-        match number.filter(|number| number.is_finite()) {
-            Some(number) => self.value(key, Value::Double(number)),
-            None => self,
-        }
-    }
-
-    /// How something stands, where that is not plain success.
-    fn status(self, status: &str, meaning: StatusMeaning, time: Time) -> Attributes {
-        let with = self.text(names::STATUS, Some(status));
-        match (time.finished, meaning.is_failure()) {
-            (false, _) => with
-                .value(names::INCOMPLETE, Value::Bool(true))
-                .text(names::ERROR_TYPE, (meaning == StatusMeaning::Interrupted).then_some("incomplete")),
-            (true, true) => with.text(names::ERROR_TYPE, Some(status)),
-            (true, false) => with,
-        }
-    }
-}
 
 /// Writes the trace.
 pub(super) fn write(story: &Story, options: &ExportOptions, out: &mut dyn Write) -> io::Result<()> {
@@ -240,7 +67,7 @@ impl<'s> Trace<'s> {
             .text(names::WORKSPACE_ID, record.workspace_id.as_ref().map(|id| id.as_str()))
             .int(names::GAPS, Some(story.gaps).filter(|gaps| *gaps > 0));
         let time = Time { begin: story.began, end: story.last, finished: true };
-        let events = events(&story.prelude);
+        let events = events(&story.prelude, self.content);
         self.span(Seq::ZERO, "", "session".to_owned(), INTERNAL, time, attributes, events, Status::default());
     }
 
@@ -248,8 +75,14 @@ impl<'s> Trace<'s> {
         let parent = self.spans.first().map(|session| session.span_id.clone()).unwrap_or_default();
         let agent = record.agent_id.as_deref().or(self.story.record.agent_id.as_deref());
         let content = self.content;
-        let prompt = (content && !record.prompt.is_empty()).then(|| message("user", &record.prompt));
-        let answer = record.response_content.as_ref().filter(|_| content).map(|text| message("assistant", text));
+        let asked = Some(record.prompt.as_str()).filter(|prompt| !prompt.is_empty());
+        let said = turn.steps.iter().filter_map(|step| match &step.what {
+            What::User(message) => Some(message.text.as_str()),
+            _ => None,
+        });
+        let input: Vec<&str> = asked.into_iter().chain(said).collect();
+        let input = (content && !input.is_empty()).then(|| messages("user", &input));
+        let answer = record.response_content.as_ref().filter(|_| content).map(|text| messages("assistant", &[text]));
         let attributes = self
             .of_session()
             .text(names::OPERATION, Some("invoke_agent"))
@@ -257,11 +90,12 @@ impl<'s> Trace<'s> {
             .text(names::TURN_ID, Some(&record.turn_id))
             .int(names::SEQ, Some(turn.seq))
             .status(&turn.status, turn.meaning, turn.span)
-            .text(names::INPUT_MESSAGES, prompt)
+            .text(names::INPUT_MESSAGES, input)
             .text(names::OUTPUT_MESSAGES, answer);
         let name = titled("invoke_agent", agent);
         let status = status(turn.meaning, record.error.as_deref());
-        let span = self.span(turn.seq, &parent, name, INTERNAL, turn.span, attributes, events(&turn.steps), status);
+        let events = events(&turn.steps, content);
+        let span = self.span(turn.seq, &parent, name, INTERNAL, turn.span, attributes, events, status);
         for step in &turn.steps {
             match &step.what {
                 What::ModelCall(call) => self.model_call(step.seq, &span, call, turn),
@@ -281,7 +115,7 @@ impl<'s> Trace<'s> {
             .text(names::PROVIDER, call.provider.as_deref())
             .text(names::REQUEST_MODEL, call.requested.as_deref())
             .text(names::RESPONSE_MODEL, call.answered.as_deref())
-            .int(names::INPUT_TOKENS, usage.input_tokens)
+            .int(names::INPUT_TOKENS, usage.total_input())
             .int(names::OUTPUT_TOKENS, usage.output_tokens)
             .int(names::CACHE_READ_TOKENS, usage.cache_read_input_tokens)
             .int(names::CACHE_WRITE_TOKENS, usage.cache_write_input_tokens)
@@ -291,7 +125,7 @@ impl<'s> Trace<'s> {
             .text(names::MODEL_CALL_ID, Some(&call.id))
             .int(names::SEQ, Some(seq))
             .status(&call.status, call.meaning, call.span)
-            .text(names::OUTPUT_MESSAGES, text.map(|text| message("assistant", &text)));
+            .text(names::OUTPUT_MESSAGES, text.map(|text| messages("assistant", &[&text])));
         if let Some(reason) = reason {
             let values = Values { values: vec![Value::String(reason)] };
             attributes = attributes.value(names::FINISH_REASONS, Value::Array(values));
@@ -361,7 +195,7 @@ impl<'s> Trace<'s> {
 }
 
 /// What happened at a moment: hand-offs, notes, and places where something is missing.
-fn events(steps: &[super::story::Step]) -> Vec<Event> {
+fn events(steps: &[super::story::Step], content: bool) -> Vec<Event> {
     let event = |step: &super::story::Step| {
         let (name, attributes) = match &step.what {
             What::Transition(transition) => {
@@ -370,6 +204,18 @@ fn events(steps: &[super::story::Step]) -> Vec<Event> {
                     .text(names::TRANSITION_TO, Some(&transition.to_agent))
                     .text(names::TRANSITION_REASON, transition.reason.as_deref());
                 (names::TRANSITION, attributes)
+            }
+            What::User(_) => (names::USER_MESSAGE, Attributes::default().int(names::SEQ, Some(step.seq))),
+            What::Approval(approval) => {
+                let question = Some(approval.question.as_str()).filter(|question| content && !question.is_empty());
+                let attributes = Attributes::default()
+                    .text(names::APPROVAL_ID, Some(approval.id.as_str()))
+                    .text(names::APPROVAL, question)
+                    .text(names::APPROVAL_OUTCOME, approval.outcome.as_deref());
+                (names::APPROVAL, attributes)
+            }
+            What::Compaction(what) => {
+                (names::COMPACTION, Attributes::default().text(names::COMPACTION, content.then_some(what)))
             }
             What::Note(note) => (names::NOTE, Attributes::default().text(names::NOTE, Some(note))),
             What::Gap(gap) => (names::GAP, Attributes::default().text(names::GAP, Some(gap.to_string()))),
@@ -405,10 +251,14 @@ fn titled(operation: &str, what: Option<&str>) -> String {
     }
 }
 
-/// One message in the form of the conventions, as JSON in a string.
-fn message(role: &str, text: &str) -> String {
-    let (role, text) = (Json::string(role), Json::string(text));
-    format!(r#"[{{"role":{},"parts":[{{"type":"text","content":{}}}]}}]"#, role.as_str(), text.as_str())
+/// Messages of one role in the form of the conventions, as JSON in a string.
+fn messages(role: &str, texts: &[&str]) -> String {
+    let role = Json::string(role);
+    let message = |text: &&str| {
+        let text = Json::string(text);
+        format!(r#"{{"role":{},"parts":[{{"type":"text","content":{}}}]}}"#, role.as_str(), text.as_str())
+    };
+    format!("[{}]", texts.iter().map(message).collect::<Vec<_>>().join(","))
 }
 
 /// Nanoseconds since 1970; a time before that is taken for none.

@@ -6,6 +6,7 @@ use crate::fold::OutlineTurn;
 use crate::json::Text;
 use crate::seq::Seq;
 use serde::Deserialize;
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
@@ -75,19 +76,23 @@ pub(super) struct Selection {
     wanted: Range<usize>,
     /// The newest turn at the last entry.
     newest: Option<usize>,
+    /// Whether the approvals that were asked for are wanted, by id: their outcomes name no turn.
+    approvals: HashMap<String, bool>,
 }
 
-/// The one member of an event's data that says to which turn it belongs.
+/// The members of an event's data that say to which turn it belongs.
 #[derive(Deserialize)]
 struct OfTurn<'a> {
     #[serde(borrow)]
     turn_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    approval_id: Option<Text<'a>>,
 }
 
 impl Selection {
     pub(super) fn new(range: TurnRange, turns: Vec<OutlineTurn>) -> Selection {
         let wanted = range.positions(turns.len());
-        Selection { turns, wanted, newest: None }
+        Selection { turns, wanted, newest: None, approvals: HashMap::new() }
     }
 
     /// How many turns are wanted.
@@ -120,10 +125,19 @@ impl Selection {
         if type_name == "turns_rewound" {
             return false;
         }
-        let of_turn = serde_json::from_str::<OfTurn<'_>>(entry.data()).ok().and_then(|data| data.turn_id);
-        match of_turn {
+        let data = serde_json::from_str::<OfTurn<'_>>(entry.data()).ok();
+        let (turn_id, approval_id) = data.map_or((None, None), |data| (data.turn_id, data.approval_id));
+        let takes = match turn_id {
             Some(turn_id) => self.find(&turn_id, entry.seq()).is_some_and(|at| self.wanted.contains(&at)),
             None => self.is_inside(),
+        };
+        match (type_name, approval_id) {
+            ("approval_requested", Some(id)) => {
+                self.approvals.insert(id.into_string(), takes);
+                takes
+            }
+            ("approval_resolved", Some(id)) => self.approvals.get(id.as_str()).copied().unwrap_or(takes),
+            _ => takes,
         }
     }
 

@@ -3,9 +3,10 @@
 //! Everything that the record has is told once; what the record does not keep (text as it came, model calls, calls that
 //! were tried again) stands between. Unfinished things are what they are.
 
-use crate::event::Usage;
+use crate::event::{Attachment, Usage};
 use crate::fold::{Anomaly, Origin};
 use crate::gap::Gap;
+use crate::json::Metadata;
 use crate::record::{AgentTransitionRecord, SessionRecord, ToolCallRecord, TurnRecord};
 use crate::seq::Seq;
 use crate::status::StatusMeaning;
@@ -70,9 +71,31 @@ pub(super) enum What {
     ModelCall(Box<ModelCall>),
     ToolCall(Box<ToolCall>),
     Transition(AgentTransitionRecord),
+    User(Box<UserMessage>),
+    Approval(Box<Approval>),
+    /// The model's context became shorter: in words.
+    Compaction(String),
     Note(String),
     /// Something is missing here.
     Gap(Gap),
+}
+
+/// What the user said while a turn ran.
+#[derive(Debug)]
+pub(super) struct UserMessage {
+    pub(super) text: String,
+    pub(super) attachments: Vec<Attachment>,
+    pub(super) metadata: Metadata,
+}
+
+/// Somebody had to decide.
+#[derive(Debug)]
+pub(super) struct Approval {
+    pub(super) id: String,
+    /// What was asked; empty if nothing was.
+    pub(super) question: String,
+    /// None while nobody has decided.
+    pub(super) outcome: Option<String>,
 }
 
 #[derive(Debug)]
@@ -136,7 +159,7 @@ impl Story {
         };
         let (mut usage, mut cost) = (Usage::default(), None);
         for call in self.model_calls() {
-            add(&mut usage.input_tokens, call.usage.input_tokens);
+            add(&mut usage.input_tokens, call.usage.total_input());
             add(&mut usage.output_tokens, call.usage.output_tokens);
             add(&mut usage.cache_read_input_tokens, call.usage.cache_read_input_tokens);
             add(&mut usage.cache_write_input_tokens, call.usage.cache_write_input_tokens);

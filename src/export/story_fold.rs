@@ -1,11 +1,11 @@
 //! The fold from entries to a [`Story`]: the record, the timeline and the outline, put together.
 
-use super::story::{ModelCall, Span, Step, Story, ToolCall, Turn, What};
+use super::story::{Approval, ModelCall, Span, Step, Story, ToolCall, Turn, UserMessage, What};
 use crate::entry::Entry;
-use crate::event::{Event, ModelCallEnded, ModelCallStarted, Usage};
+use crate::event::{Attachment, Event, ModelCallEnded, ModelCallStarted, Usage};
 use crate::fold::{Origin, OutlineFold, OutlineTurn, Reducer, SessionFold, TimelineFold, TimelineItem, TimelineKind};
 use crate::gap::Gap;
-use crate::json::Text;
+use crate::json::{Metadata, Text};
 use crate::record::{AgentTransitionRecord, ToolCallRecord, TurnRecord};
 use crate::seq::Seq;
 use crate::status::StatusMeaning;
@@ -36,6 +36,8 @@ struct Models {
     /// By turn and call, in order.
     ends: HashMap<(String, String), Vec<(Seq, End)>>,
     transitions: HashMap<Seq, AgentTransitionRecord>,
+    /// What came with the words of a user.
+    user_messages: HashMap<Seq, (Vec<Attachment>, Metadata)>,
 }
 
 /// How a model call ended.
@@ -137,12 +139,15 @@ impl Story {
 impl Models {
     fn entry(&mut self, entry: &Entry<'_>) {
         match entry.type_name() {
-            "model_call_started" | "model_call_ended" | "agent_transition" => {}
+            "model_call_started" | "model_call_ended" | "agent_transition" | "user_message" => {}
             _ => return,
         }
         match entry.event() {
             Ok(Event::ModelCallStarted(started)) => self.started(entry.seq(), started),
             Ok(Event::ModelCallEnded(ended)) => self.ended(entry.seq(), ended),
+            Ok(Event::UserMessage(message)) => {
+                self.user_messages.insert(entry.seq(), (message.attachments, message.metadata));
+            }
             Ok(Event::AgentTransition(transition)) => {
                 let owned = |text: Option<Text<'_>>| text.map(Text::into_string);
                 let record = AgentTransitionRecord {
@@ -201,7 +206,8 @@ impl Parts {
         if item.status.as_deref() == Some("running") && !self.live {
             item.status = Some("interrupted".to_owned());
         }
-        let turn_id = item.turn_id.as_deref().filter(|id| !id.is_empty() || item.kind != TimelineKind::Transition);
+        let may_be_loose = is_of_the_session(item.kind);
+        let turn_id = item.turn_id.as_deref().filter(|id| !id.is_empty() || !may_be_loose);
         let Some(turn_id) = turn_id else {
             self.loose.extend(self.loose_step(item));
             return;
@@ -218,8 +224,8 @@ impl Parts {
             // Another turn of the same id that was rewound.
             Some(_) if item.kind == TimelineKind::Turn => {}
             Some(at) => self.items[at].push(item),
-            // A hand-off may come before its turn, or name one that never came. All else was rewound.
-            None if item.kind == TimelineKind::Transition && !self.known.contains_key(turn_id) => {
+            // Such things may come before their turn, or name one that never came. All else was rewound.
+            None if may_be_loose && !self.known.contains_key(turn_id) => {
                 self.loose.extend(self.loose_step(item));
             }
             None => {}
@@ -227,11 +233,27 @@ impl Parts {
     }
 
     fn loose_step(&self, item: TimelineItem) -> Option<Step> {
-        let what = match item.kind {
+        let (seq, time) = (item.seq, item.time);
+        let what = self.moment(&item)?;
+        Some(Step { seq, time, what })
+    }
+
+    /// What took no time.
+    fn moment(&self, item: &TimelineItem) -> Option<What> {
+        Some(match item.kind {
             TimelineKind::Transition => What::Transition(self.models.transitions.get(&item.seq)?.clone()),
-            _ => What::Note(item.title),
-        };
-        Some(Step { seq: item.seq, time: item.time, what })
+            TimelineKind::User => {
+                let (attachments, metadata) = self.models.user_messages.get(&item.seq).cloned().unwrap_or_default();
+                What::User(Box::new(UserMessage { text: item.title.clone(), attachments, metadata }))
+            }
+            TimelineKind::Approval => What::Approval(Box::new(Approval {
+                id: item.id.clone().unwrap_or_default(),
+                question: item.title.clone(),
+                outcome: item.ended_at.and_then(|_| item.status.clone()),
+            })),
+            TimelineKind::Compaction => What::Compaction(item.title.clone()),
+            _ => What::Note(item.title.clone()),
+        })
     }
 
     /// The turn at a position of the record.
@@ -278,7 +300,6 @@ impl Parts {
         Some(match item.kind {
             TimelineKind::Text => What::Text(item.title.clone(), item.id.clone()),
             TimelineKind::Reasoning => What::Reasoning(item.title.clone(), item.id.clone()),
-            TimelineKind::Transition => What::Transition(self.models.transitions.get(&item.seq)?.clone()),
             TimelineKind::ToolCall => {
                 let recorded = call.and_then(|at| record.tool_calls.get(at));
                 // A call of a turn that came whole has no times of its own, but it was within the turn.
@@ -287,19 +308,16 @@ impl Parts {
                     Some((recorded, at)) if came_whole => {
                         What::ToolCall(Box::new(ToolCall { status, meaning, ..untimed_call(recorded, at, span) }))
                     }
-                    _ => {
-                        let first_word = || item.title.split(' ').next().unwrap_or_default().to_owned();
-                        What::ToolCall(Box::new(ToolCall {
-                            id: item.id.clone().unwrap_or_default(),
-                            name: recorded.map_or_else(first_word, |call| call.tool_name.clone()),
-                            title: item.title.clone(),
-                            status,
-                            meaning,
-                            span: own_span,
-                            duration_ms: item.duration_ms,
-                            at: call,
-                        }))
-                    }
+                    _ => What::ToolCall(Box::new(ToolCall {
+                        id: item.id.clone().unwrap_or_default(),
+                        name: item.tool_name.clone().unwrap_or_default(),
+                        title: item.title.clone(),
+                        status,
+                        meaning,
+                        span: own_span,
+                        duration_ms: item.duration_ms,
+                        at: call,
+                    })),
                 }
             }
             TimelineKind::ModelCall => {
@@ -325,9 +343,14 @@ impl Parts {
                     error: end.error,
                 }))
             }
-            _ => What::Note(item.title.clone()),
+            _ => self.moment(item)?,
         })
     }
+}
+
+/// Whether items of this kind belong to the session, also if they name a turn: that may come later, or never.
+fn is_of_the_session(kind: TimelineKind) -> bool {
+    matches!(kind, TimelineKind::Transition | TimelineKind::Approval | TimelineKind::Compaction)
 }
 
 /// A call of which no time is known but that of its turn.

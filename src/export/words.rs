@@ -1,7 +1,8 @@
 //! What the pages for people share: durations, sizes, and recorded text made visible.
 
-use super::story::{ModelCall, Story};
+use super::story::{Approval, ModelCall, Story, UserMessage};
 use crate::event::Usage;
+use crate::fold::USER_MESSAGES;
 use crate::json::{Json, Metadata};
 use crate::status::StatusMeaning;
 use std::borrow::Cow;
@@ -55,10 +56,10 @@ pub(super) fn number(number: u64) -> String {
     out
 }
 
-/// `1,200 in (800 cached), 90 out`; nothing if nothing is known.
+/// `1,200 tokens in (800 cached), 90 out`; nothing if nothing is known.
 pub(super) fn tokens(usage: &Usage) -> Option<String> {
     let mut parts = Vec::new();
-    if let Some(tokens) = usage.input_tokens {
+    if let Some(tokens) = usage.total_input() {
         let cached = usage.cache_read_input_tokens.filter(|cached| *cached > 0);
         let cached = cached.map(|cached| format!(" ({} cached)", number(cached))).unwrap_or_default();
         parts.push(format!("{} tokens in{cached}", number(tokens)));
@@ -120,6 +121,37 @@ fn turns(story: &Story) -> String {
         (Some(count), [first, .., last]) => format!("{} to {} of {count}", first.number, last.number),
         _ => number(story.turns.len() as u64),
     }
+}
+
+/// What there is to say about an approval: the question and the outcome.
+pub(super) fn approval(approval: &Approval) -> String {
+    let question = if approval.question.is_empty() { &approval.id } else { &approval.question };
+    format!("{question}: {}", approval.outcome.as_deref().unwrap_or("pending"))
+}
+
+/// The names of what came with the words of a user; none if nothing did.
+pub(super) fn attachments(message: &UserMessage) -> Option<String> {
+    let name = |one: &crate::event::Attachment| {
+        let name = one.name.as_deref().or(one.uri.as_deref()).or(one.media_type.as_deref()).unwrap_or("unnamed");
+        match one.bytes {
+            Some(bytes) => format!("{name} ({} bytes)", number(bytes)),
+            None => name.to_owned(),
+        }
+    };
+    let names: Vec<String> = message.attachments.iter().map(name).collect();
+    (!names.is_empty()).then(|| names.join(", "))
+}
+
+/// A turn's metadata without what is written elsewhere: the words of the user stand in their place.
+pub(super) fn own_metadata(metadata: &Metadata) -> Cow<'_, Metadata> {
+    match metadata.contains_key(USER_MESSAGES) {
+        true => Cow::Owned(metadata.iter().filter(|(key, _)| *key != USER_MESSAGES).map(owned).collect()),
+        false => Cow::Borrowed(metadata),
+    }
+}
+
+fn owned((key, value): (&String, &Json)) -> (String, Json) {
+    (key.clone(), value.clone())
 }
 
 /// Metadata as one JSON object.

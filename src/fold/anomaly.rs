@@ -39,6 +39,10 @@ pub enum AnomalyKind {
     CallEndedTwice,
     /// A rewind to a turn that is not there; nothing left the record.
     UnknownRewind,
+    /// A user's message for a turn that is not there; the record has no place for it.
+    UserMessageWithoutTurn,
+    /// Metadata of a turn under a key that only the fold writes; the value is not in the record.
+    ReservedMetadata,
 }
 
 impl AnomalyKind {
@@ -58,6 +62,8 @@ impl AnomalyKind {
             AnomalyKind::TurnEndedTwice | AnomalyKind::CallEndedTwice => "ended twice; the later end holds",
             AnomalyKind::UnknownCall => "is not there; it was made from this event",
             AnomalyKind::UnknownRewind => "is not there; nothing was rewound",
+            AnomalyKind::UserMessageWithoutTurn => "is not there; what the user said is only in the log",
+            AnomalyKind::ReservedMetadata => "has metadata under a key that only the fold writes; it was ignored",
         }
     }
 }

@@ -16,6 +16,7 @@ mod summary_fold;
 mod summary_part;
 mod text;
 mod timeline;
+mod timeline_approvals;
 mod timeline_calls;
 mod timeline_turn;
 mod title;
@@ -33,6 +34,8 @@ pub use summary::{SessionState, SessionSummary};
 pub use summary_fold::SummaryFold;
 pub use timeline::{Timeline, TimelineFold, TimelineItem, TimelineKind};
 pub use totals::{Day, DayStats, GapStats, ModelCallStats, Spent, ToolCallStats, Totals, TurnStats, TypeStats};
+
+pub(crate) use turn::USER_MESSAGES;
 
 use crate::entry::Entry;
 use crate::gap::Gap;

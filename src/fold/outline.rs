@@ -47,7 +47,13 @@ impl OutlineFold {
         let Some(turn_id) = turn_of(event) else { return };
         let found = self.turns.find(turn_id);
         let at = match (found, event) {
-            (None, Event::AgentTransition(_)) => return,
+            (
+                None,
+                Event::AgentTransition(_)
+                | Event::UserMessage(_)
+                | Event::ApprovalRequested(_)
+                | Event::ContextCompacted(_),
+            ) => return,
             (None, _) => self.begin(turn_id, entry),
             (Some(at), Event::TurnStarted(_)) => {
                 let turn = &self.turns[at];
@@ -117,7 +123,10 @@ fn turn_of<'e>(event: &'e Event<'_>) -> Option<&'e str> {
         Event::ToolCallEnded(event) => &event.turn_id,
         Event::ToolCallRecorded(event) => &event.turn_id,
         Event::TurnRecorded(event) => &event.turn.turn_id,
+        Event::UserMessage(event) => &event.turn_id,
         Event::AgentTransition(event) => event.turn_id.as_deref()?,
+        Event::ApprovalRequested(event) => event.turn_id.as_deref()?,
+        Event::ContextCompacted(event) => event.turn_id.as_deref()?,
         _ => return None,
     })
 }

@@ -5,11 +5,11 @@
 
 use crate::entry::Entry;
 use crate::error::Result;
-use crate::event::{AgentTransition, Event, SessionStarted, TurnEnded, TurnStarted};
+use crate::event::{AgentTransition, Event, SessionStarted, TurnEnded, TurnStarted, UserMessage};
 use crate::fold::anomaly::{Anomaly, AnomalyKind};
 use crate::fold::ledger::Ledger;
 use crate::fold::rules::{self, Start};
-use crate::fold::turn::{Turn, set_parent};
+use crate::fold::turn::{Turn, USER_MESSAGES, set_parent};
 use crate::fold::{Origin, Reducer};
 use crate::id::{SessionId, WorkspaceId};
 use crate::json::{Metadata, Text, merge_metadata};
@@ -92,7 +92,8 @@ impl SessionFold {
         self.turns.find(turn_id).is_some_and(|at| self.turns[at].record.response_content.is_some())
     }
 
-    fn apply(&mut self, entry: &Entry<'_>, event: Event<'_>) {
+    fn apply(&mut self, entry: &Entry<'_>, mut event: Event<'_>) {
+        self.check_metadata(entry, &mut event);
         match event {
             Event::SessionStarted(started) => self.session_started(entry, started),
             Event::SessionUpdated(updated) => {
@@ -104,12 +105,49 @@ impl SessionFold {
             }
             Event::AgentTransition(transition) => self.transition(entry, transition),
             Event::TurnsRewound(rewound) => self.rewind(entry, &rewound.from_turn_id),
+            Event::UserMessage(message) => self.user_message(entry, message),
+            // No member of the record; but they show that their turn goes on.
+            Event::ApprovalRequested(asked) => self.wake(asked.turn_id.as_deref()),
+            Event::ContextCompacted(compacted) => self.wake(compacted.turn_id.as_deref()),
+            Event::ApprovalResolved(_) => {}
             Event::JournalRecovered(_) | Event::JournalClosed(_) => self.interrupt(),
             Event::Custom(_) | Event::Unparsed(_) | Event::EventsLost(_) | Event::Unknown(_) => {}
             Event::TurnStarted(started) => self.turn_started(entry, started),
             Event::TurnEnded(ended) => self.turn_ended(entry, ended),
             Event::TurnRecorded(recorded) => self.turn_recorded(entry, recorded.turn),
             within_a_turn => self.within_turn(entry, within_a_turn),
+        }
+    }
+
+    /// Takes out of a turn's metadata what only the fold writes there.
+    fn check_metadata(&mut self, entry: &Entry<'_>, event: &mut Event<'_>) {
+        let (turn_id, metadata) = match event {
+            Event::TurnStarted(event) => (event.turn_id.as_str(), &mut event.metadata),
+            Event::TurnUpdated(event) => (event.turn_id.as_str(), &mut event.metadata),
+            Event::TurnEnded(event) => (event.turn_id.as_str(), &mut event.metadata),
+            Event::TurnRecorded(event) => (event.turn.turn_id.as_str(), &mut event.turn.metadata),
+            _ => return,
+        };
+        if metadata.shift_remove(USER_MESSAGES).is_some() {
+            self.odd(entry, AnomalyKind::ReservedMetadata, turn_id, None);
+        }
+    }
+
+    fn user_message(&mut self, entry: &Entry<'_>, message: UserMessage<'_>) {
+        let Some(at) = self.turns.find(&message.turn_id) else {
+            self.odd(entry, AnomalyKind::UserMessageWithoutTurn, &message.turn_id, None);
+            return;
+        };
+        self.turns[at].wake();
+        self.turns[at].user_said(message, entry.seq(), entry.time());
+        self.settle(at);
+    }
+
+    /// Something happened during a turn, if that is there.
+    fn wake(&mut self, turn_id: Option<&str>) {
+        if let Some(at) = turn_id.and_then(|turn_id| self.turns.find(turn_id)) {
+            self.turns[at].wake();
+            self.settle(at);
         }
     }
 
@@ -237,8 +275,7 @@ impl SessionFold {
         let turn_id = record.turn_id.clone();
         let at = match self.turns.find(&turn_id) {
             Some(at) => {
-                let began = self.turns[at].began;
-                self.turns[at] = Turn::whole(record, began);
+                self.turns[at] = self.turns[at].replaced_by(record);
                 at
             }
             None => self.turns.push(&turn_id, Turn::whole(record, entry.seq())),
@@ -249,10 +286,7 @@ impl SessionFold {
     /// A transition belongs to the session: one during a turn that is not there makes none, since a turn that is
     /// recorded whole comes after the transitions during it.
     fn transition(&mut self, entry: &Entry<'_>, transition: AgentTransition<'_>) {
-        if let Some(at) = transition.turn_id.as_deref().and_then(|turn_id| self.turns.find(turn_id)) {
-            self.turns[at].wake();
-            self.settle(at);
-        }
+        self.wake(transition.turn_id.as_deref());
         let owned = |text: Option<Text<'_>>| text.map(Text::into_string);
         let record = AgentTransitionRecord {
             from_agent: owned(transition.from_agent),

@@ -10,8 +10,8 @@ use crate::fold::rules::{self, Start};
 use crate::fold::summary::SessionSummary;
 use crate::fold::summary_calls::Calls;
 use crate::fold::summary_part::{
-    DeltaPart, OutputPart, RewindPart, SessionIdPart, SessionPart, TransitionPart, TurnCallEndPart, TurnEndPart,
-    TurnPart, WholeTurnPart,
+    DeltaPart, MetadataPart, OutputPart, RewindPart, SessionIdPart, SessionPart, TransitionPart, TurnCallEndPart,
+    TurnEndPart, TurnMetadataPart, TurnPart, WholeTurnPart,
 };
 use crate::fold::totals::{Day, DayStats, Totals, TurnStats};
 use crate::fold::{Origin, Reducer};
@@ -32,8 +32,8 @@ pub struct SummaryFold {
     agent_id: Option<String>,
     first_seq: Seq,
     last_seq: Seq,
-    /// The time of the last event.
-    last_time: Option<Timestamp>,
+    /// The latest time of an event so far.
+    latest: Option<Timestamp>,
     turns: Ledger<Turn>,
     /// How many of them are running.
     running: u64,
@@ -76,9 +76,15 @@ impl SummaryFold {
             }
             "unparsed" => self.totals.unparsed += 1,
             "turn_started" => self.turn_started(&serde_json::from_str(data)?, time),
-            "turn_updated" | "reasoning_delta" => {
+            "reasoning_delta" => {
                 self.turn(&TurnPart::decode(data)?.turn_id);
             }
+            "turn_updated" => {
+                let part: TurnMetadataPart<'_> = serde_json::from_str(data)?;
+                self.check_metadata(part.metadata.as_ref());
+                self.turn(&part.turn_id);
+            }
+            "user_message" => self.user_message(&TurnPart::decode(data)?),
             "turn_ended" => self.turn_ended(&serde_json::from_str(data)?),
             "turn_recorded" => self.turn_recorded(serde_json::from_str(data)?, time),
             "turns_rewound" => {
@@ -99,11 +105,9 @@ impl SummaryFold {
                 self.turn(&turn_id);
                 self.call_recorded(&turn_id, part, time);
             }
-            "agent_transition" => {
+            "agent_transition" | "approval_requested" | "context_compacted" => {
                 let part: TransitionPart<'_> = serde_json::from_str(data)?;
-                if let Some(turn_id) = part.turn_id.as_deref().filter(|id| self.turns.find(id).is_some()) {
-                    self.turn(turn_id);
-                }
+                self.wake_known(part.turn_id.as_deref());
             }
             _ => {}
         }
@@ -151,6 +155,27 @@ impl SummaryFold {
         self.wake(at)
     }
 
+    /// Something happened during a turn. `false` if that is not there.
+    fn wake_known(&mut self, turn_id: Option<&str>) -> bool {
+        let known = turn_id.and_then(|turn_id| self.turns.find(turn_id));
+        known.is_some_and(|at| {
+            self.wake(at);
+            true
+        })
+    }
+
+    fn user_message(&mut self, part: &TurnPart<'_>) {
+        if !self.wake_known(Some(&part.turn_id)) {
+            self.odd(AnomalyKind::UserMessageWithoutTurn);
+        }
+    }
+
+    fn check_metadata(&mut self, metadata: Option<&MetadataPart>) {
+        if metadata.is_some_and(|metadata| metadata.has_reserved) {
+            self.odd(AnomalyKind::ReservedMetadata);
+        }
+    }
+
     fn add(&mut self, turn_id: &str) -> usize {
         self.running += 1;
         let turn =
@@ -176,7 +201,8 @@ impl SummaryFold {
         self.running = self.running + u64::from(turn.runs(self.interruptions)) - u64::from(ran);
     }
 
-    fn turn_started(&mut self, part: &TurnPart<'_>, time: Timestamp) {
+    fn turn_started(&mut self, part: &TurnMetadataPart<'_>, time: Timestamp) {
+        self.check_metadata(part.metadata.as_ref());
         let start = self.turns.find(&part.turn_id).map(|at| {
             let turn = &self.turns[at];
             // An interruption shows in the record at once, here when the turn is looked at.
@@ -198,6 +224,7 @@ impl SummaryFold {
     }
 
     fn turn_ended(&mut self, part: &TurnEndPart<'_>) {
+        self.check_metadata(part.metadata.as_ref());
         let at = match self.turns.find(&part.turn_id) {
             Some(at) => {
                 if self.turns[at].status.is_over() {
@@ -215,6 +242,7 @@ impl SummaryFold {
     }
 
     fn turn_recorded(&mut self, part: WholeTurnPart<'_>, time: Timestamp) {
+        self.check_metadata(part.metadata.as_ref());
         let at = self.turns.find(&part.turn_id).unwrap_or_else(|| self.add(&part.turn_id));
         let known: Vec<String> = part.tool_calls.iter().map(|call| call.call_id.to_string()).collect();
         for call in part.tool_calls {
@@ -269,12 +297,13 @@ impl SummaryFold {
         self.day(time).events += 1;
         self.ended = entry.type_name() == "session_ended";
         self.totals.active_at(time);
-        // Zero where the clock went back.
-        if let Some(last) = self.last_time.filter(|_| self.running > 0) {
-            let micros = u64::try_from(time.since(last).as_micros()).unwrap_or(u64::MAX);
+        // Where times go back nothing is counted until they pass the latest again: no moment counts twice, so that a
+        // session was active for no longer than it lasted.
+        if let Some(latest) = self.latest.filter(|_| self.running > 0) {
+            let micros = u64::try_from(time.since(latest).as_micros()).unwrap_or(u64::MAX);
             self.totals.active_micros = self.totals.active_micros.saturating_add(micros);
         }
-        self.last_time = Some(time);
+        self.latest = self.latest.max(Some(time));
     }
 }
 

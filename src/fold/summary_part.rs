@@ -4,7 +4,8 @@ use crate::event::Usage;
 use crate::json::Text;
 use crate::plain;
 use crate::status::{StatusMeaning, ToolCallStatus, TurnStatus};
-use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 
 macro_rules! parts {
     ($($(#[$doc:meta])* $name:ident { $($text:ident,)* } [$($optional:ident),*] { $($field:ident: $ty:ty,)* })+) => {$(
@@ -25,12 +26,14 @@ parts! {
     SessionPart { } [workspace_id, agent_id] {}
     /// Of every event of a turn that only shows that the turn goes on.
     TurnPart { turn_id, } [] {}
-    /// Of `agent_transition`.
+    /// Of `turn_started` and `turn_updated`.
+    TurnMetadataPart { turn_id, } [] { metadata: MetadataPart, }
+    /// Of `agent_transition`, `approval_requested` and `context_compacted`.
     TransitionPart { } [turn_id] {}
     /// Of `turns_rewound`.
     RewindPart { from_turn_id, } [] {}
     /// Of `turn_ended`.
-    TurnEndPart { turn_id, } [error] { status: TurnStatus, }
+    TurnEndPart { turn_id, } [error] { status: TurnStatus, metadata: MetadataPart, }
     /// Of `tool_call_output`.
     OutputPart { turn_id, call_id, } [] {}
     /// Of `text_delta`.
@@ -62,8 +65,20 @@ pub(super) struct WholeTurnPart<'a> {
     pub(super) status: Option<TurnStatus>,
     #[serde(borrow)]
     pub(super) error: Option<Text<'a>>,
+    pub(super) metadata: Option<MetadataPart>,
     #[serde(borrow, default)]
     pub(super) tool_calls: Vec<CallEndPart<'a>>,
+}
+
+/// Of a turn's metadata.
+#[derive(Deserialize)]
+pub(super) struct MetadataPart {
+    #[serde(default, rename = "foldlog.user_messages", deserialize_with = "is_there")]
+    pub(super) has_reserved: bool,
+}
+
+fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
 /// Of `text_delta`.

@@ -4,7 +4,7 @@
 //! record it keeps what was rewound, since it happened.
 
 use crate::entry::Entry;
-use crate::event::{Event, JournalRecovered, TurnEnded, TurnStarted};
+use crate::event::{Event, JournalRecovered, TurnEnded, TurnStarted, UserMessage};
 use crate::fold::Reducer;
 use crate::fold::ledger::Ledger;
 use crate::fold::rules::{self, Start};
@@ -16,7 +16,7 @@ use crate::status::{StatusMeaning, ToolCallStatus, TurnStatus};
 use crate::time::Timestamp;
 use crate::words::{count, with_reason};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 /// What happened in a session, in sequence order.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -42,6 +42,12 @@ pub enum TimelineKind {
     ToolCall,
     /// A hand-off between agents.
     Transition,
+    /// What a user said while the turn ran; its title is all of it.
+    User,
+    /// Somebody had to decide; its title is the question. Its `status` is `pending`, then the outcome.
+    Approval,
+    /// The model's context became shorter.
+    Compaction,
     /// Anything else: the session's own events, the recorder's, the user's.
     Note,
 }
@@ -63,9 +69,12 @@ pub struct TimelineItem {
     /// During which turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn_id: Option<String>,
-    /// A tool call's id, or a model call's id; on a text, that of the model call it came from.
+    /// The id of a tool call, model call or approval; on a text, that of the model call it came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
+    /// The tool, on a tool call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_name: Option<String>,
     /// What to show: see [`TimelineKind`].
     pub title: String,
     /// How a turn, tool call or model call stands: the word of its [`StatusMeaning`], or the one that came where this
@@ -96,6 +105,7 @@ impl TimelineItem {
             kind,
             turn_id: None,
             id: None,
+            tool_name: None,
             title,
             status: None,
             duration_ms: None,
@@ -110,12 +120,14 @@ impl TimelineItem {
 #[derive(Clone, Debug, Default)]
 pub struct TimelineFold {
     last_seq: Seq,
-    items: Vec<TimelineItem>,
+    pub(super) items: Vec<TimelineItem>,
     turns: Ledger<Turn>,
     /// The turns that are running, or in which something is, exactly.
     live: BTreeSet<usize>,
     /// How often everything was interrupted so far: no text goes on across an interruption.
     interruptions: u64,
+    /// The item of each approval, by its id.
+    pub(super) approvals: HashMap<String, usize>,
 }
 
 impl TimelineFold {
@@ -137,7 +149,8 @@ impl TimelineFold {
                 self.interrupt();
             }
             Event::JournalClosed(closed) => {
-                self.note(entry, with_reason("journal closed", Some(&closed.reason)));
+                let reason = Some(closed.reason.as_str()).filter(|reason| *reason != "closed");
+                self.note(entry, with_reason("journal closed", reason));
                 self.interrupt();
             }
             Event::EventsLost(lost) => {
@@ -154,12 +167,14 @@ impl TimelineFold {
                 let mut item = TimelineItem::new(entry, TimelineKind::Transition, title);
                 let own_time = transition.timestamp.as_deref().and_then(Timestamp::parse_rfc3339);
                 item.time = own_time.unwrap_or(item.time);
-                if let Some(at) = transition.turn_id.as_deref().and_then(|turn_id| self.turns.find(turn_id)) {
-                    self.within(at, |turn, items| turn.wake(items));
-                    self.turns[at].end_run();
-                }
-                item.turn_id = transition.turn_id.map(|turn_id| turn_id.into_string());
-                self.items.push(item);
+                self.beside(item, transition.turn_id.as_deref());
+            }
+            Event::UserMessage(message) => self.user_message(entry, message),
+            Event::ApprovalRequested(asked) => self.approval_requested(entry, &asked),
+            Event::ApprovalResolved(resolved) => self.approval_resolved(entry, &resolved),
+            Event::ContextCompacted(compacted) => {
+                let item = TimelineItem::new(entry, TimelineKind::Compaction, title::compaction(&compacted));
+                self.beside(item, compacted.turn_id.as_deref());
             }
             Event::TurnStarted(started) => self.turn_started(entry, started),
             Event::TurnEnded(ended) => self.turn_ended(entry, ended),
@@ -247,6 +262,35 @@ impl TimelineFold {
             }
         };
         self.within(at, |turn, items| turn.recorded(items, entry, record));
+    }
+
+    fn user_message(&mut self, entry: &Entry<'_>, message: UserMessage<'_>) {
+        match self.turns.find(&message.turn_id) {
+            Some(at) => self.within(at, |turn, items| {
+                turn.wake(items);
+                turn.push(items, entry, TimelineKind::User, None, message.text.into_string());
+            }),
+            None => {
+                let title = format!("user message for turn {}, which is not there: {}", message.turn_id, message.text);
+                self.note(entry, title);
+            }
+        }
+    }
+
+    /// Adds an item that belongs to the session and happened during a turn, if it did. Returns where it is.
+    pub(super) fn beside(&mut self, mut item: TimelineItem, turn_id: Option<&str>) -> usize {
+        self.wake(turn_id);
+        item.turn_id = turn_id.map(str::to_owned);
+        self.items.push(item);
+        self.items.len() - 1
+    }
+
+    /// Something happened during a turn, if that is there.
+    pub(super) fn wake(&mut self, turn_id: Option<&str>) {
+        if let Some(at) = turn_id.and_then(|turn_id| self.turns.find(turn_id)) {
+            self.within(at, |turn, items| turn.wake(items));
+            self.turns[at].end_run();
+        }
     }
 
     fn rewind(&mut self, entry: &Entry<'_>, from_turn_id: &str) {

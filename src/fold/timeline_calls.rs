@@ -85,11 +85,13 @@ impl Turn {
                 // All that a call without a start can have is the name of its tool.
                 if title.starts_with(&item.title) {
                     item.title = title;
+                    item.tool_name = Some(started.tool_name.to_string());
                 }
             }
             // A retry replaces what the record has of the call; in the timeline it is something that happened.
             None | Some((_, Start::Resume | Start::Anew)) => {
-                self.push_call(items, entry, &started.call_id, title, false);
+                let call = self.push_call(items, entry, &started.call_id, title, false);
+                items[call.item].tool_name = Some(started.tool_name.to_string());
             }
         }
     }
@@ -115,7 +117,8 @@ impl Turn {
         if let Some(name) = ended.tool_name
             && item.title.is_empty()
         {
-            item.title = name.into_string();
+            item.title = name.to_string();
+            item.tool_name = Some(name.into_string());
         }
         item.ended_at = Some(entry.time());
         let from_times = (!call.implicit).then(|| millis(item.time, entry.time()));
@@ -141,6 +144,7 @@ impl Turn {
         };
         let item = &mut items[call.item];
         item.title = title::tool_call(&record.tool_name, Some(&record.arguments));
+        item.tool_name = Some(record.tool_name.clone());
         item.duration_ms = record.duration_ms;
         if record.meaning().is_over() {
             item.ended_at = item.ended_at.or(ended_at);

@@ -1,5 +1,6 @@
 //! One-line titles for what happened: a tool call, a model call, a note.
 
+use crate::event::ContextCompacted;
 use crate::json::Json;
 use indexmap::IndexMap;
 
@@ -54,6 +55,28 @@ pub(super) fn transition(from: Option<&str>, to: &str, reason: Option<&str>) -> 
     if let Some(reason) = reason {
         title.push_str(": ");
         title.push_str(reason);
+    }
+    title
+}
+
+/// A question: `command: rm -rf build`.
+pub(super) fn approval(kind: Option<&str>, message: Option<&str>) -> String {
+    let parts = [kind, message].into_iter().flatten().filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join(": ")
+}
+
+/// `context compacted from 180000 to 20000 tokens: what is left of it`
+pub(super) fn compaction(compacted: &ContextCompacted<'_>) -> String {
+    let mut title = "context compacted".to_owned();
+    for (word, tokens) in [("from", compacted.tokens_before), ("to", compacted.tokens_after)] {
+        title.extend(tokens.map(|tokens| format!(" {word} {tokens}")));
+    }
+    if compacted.tokens_before.or(compacted.tokens_after).is_some() {
+        title.push_str(" tokens");
+    }
+    if let Some(summary) = compacted.summary.as_deref().filter(|summary| !summary.is_empty()) {
+        title.push_str(": ");
+        title.push_str(summary);
     }
     title
 }

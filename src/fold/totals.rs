@@ -109,15 +109,15 @@ pub struct ModelCallStats {
 /// What model calls used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spent {
-    /// Tokens that went in.
+    /// All tokens that went in, those read from the cache and written to it included.
     pub input_tokens: u64,
     /// Tokens that came out.
     pub output_tokens: u64,
-    /// Tokens read from the provider's cache.
+    /// How many of them were read from the provider's cache.
     pub cache_read_input_tokens: u64,
-    /// Tokens written to the provider's cache.
+    /// How many of them were written to the provider's cache.
     pub cache_write_input_tokens: u64,
-    /// Tokens of reasoning, a part of those that came out.
+    /// How many of those that came out were reasoning.
     pub reasoning_output_tokens: u64,
     /// Cost in millionths of a US dollar.
     pub cost_usd_micros: i64,

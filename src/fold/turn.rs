@@ -2,7 +2,7 @@
 //!
 //! Its methods apply one event each and say what was odd about it; naming the entry is up to `session`.
 
-use crate::event::{Parent, ToolCallEnded, ToolCallStarted, TurnEnded, TurnStarted};
+use crate::event::{Attachment, Parent, ToolCallEnded, ToolCallStarted, TurnEnded, TurnStarted, UserMessage};
 use crate::fold::anomaly::AnomalyKind;
 use crate::fold::call::Call;
 use crate::fold::ledger::Ledger;
@@ -13,6 +13,7 @@ use crate::record::{ToolCallRecord, TurnRecord};
 use crate::seq::Seq;
 use crate::status::{StatusMeaning, ToolCallStatus, TurnStatus};
 use crate::time::Timestamp;
+use serde::Serialize;
 use std::collections::BTreeSet;
 
 /// A turn so far.
@@ -25,6 +26,8 @@ pub(super) struct Turn {
     /// No start of it has been seen.
     pub(super) implicit: bool,
     pub(super) text: TurnText,
+    /// What the user said while it ran.
+    said: Vec<Said>,
     calls: Ledger<Call>,
     /// The calls whose status is `running`, exactly.
     running: BTreeSet<usize>,
@@ -41,12 +44,18 @@ impl Turn {
             began,
             implicit: true,
             text: TurnText::default(),
+            said: Vec::new(),
             calls: Ledger::default(),
             running: BTreeSet::new(),
         }
     }
 
-    /// A turn that came whole: its record stays as it is.
+    /// The turn came whole: its record stays as it is. What the user said in between is no part of that.
+    pub(super) fn replaced_by(&self, record: TurnRecord) -> Turn {
+        Turn { said: self.said.clone(), ..Turn::whole(record, self.began) }
+    }
+
+    /// A turn that came whole.
     pub(super) fn whole(mut record: TurnRecord, began: Seq) -> Turn {
         let calls = std::mem::take(&mut record.tool_calls);
         let mut turn = Turn {
@@ -54,6 +63,7 @@ impl Turn {
             began,
             implicit: false,
             text: TurnText::default(),
+            said: Vec::new(),
             calls: Ledger::default(),
             running: BTreeSet::new(),
         };
@@ -123,6 +133,17 @@ impl Turn {
         merge_metadata(&mut record.metadata, ended.metadata);
     }
 
+    /// The user said something.
+    pub(super) fn user_said(&mut self, message: UserMessage<'_>, seq: Seq, time: Timestamp) {
+        self.said.push(Said {
+            seq,
+            time,
+            text: message.text.into_string(),
+            attachments: message.attachments,
+            metadata: message.metadata,
+        });
+    }
+
     /// The start of a call.
     pub(super) fn start_call(&mut self, started: ToolCallStarted<'_>) -> Option<AnomalyKind> {
         let start = self.calls.find(&started.call_id).map(|at| {
@@ -186,6 +207,11 @@ impl Turn {
         if record.response_content.is_none() {
             record.response_content = self.text.finish();
         }
+        if !self.said.is_empty()
+            && let Ok(said) = Json::new(&self.said)
+        {
+            record.metadata.insert(USER_MESSAGES.to_owned(), said);
+        }
         record
     }
 
@@ -218,6 +244,21 @@ impl Turn {
         }
     }
 }
+
+/// What a user said while a turn ran, as the turn's metadata has it.
+#[derive(Clone, Debug, Serialize)]
+struct Said {
+    seq: Seq,
+    time: Timestamp,
+    text: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    attachments: Vec<Attachment>,
+    #[serde(skip_serializing_if = "Metadata::is_empty")]
+    metadata: Metadata,
+}
+
+/// The key under which a turn's metadata has what the user said while it ran. Only the fold writes it.
+pub(crate) const USER_MESSAGES: &str = "foldlog.user_messages";
 
 /// The key under which a parent stands in the metadata.
 const PARENT: &str = "parent";

@@ -145,3 +145,215 @@ fn a_recorder_can_learn_which_statuses_are_unknown() {
         assert!(unknown("tool_call_ended", &format!(r#"{{"turn_id":"t","call_id":"c",{data}}}"#)).is_empty(), "{data}");
     }
 }
+
+const SPOKEN: &str = r#"
+    turn_started {"turn_id":"t","prompt":"Sort the list"}
+    text_delta {"turn_id":"t","text":"Sorting."}
+    user_message {"turn_id":"t","text":"Descending, please","attachments":[{"name":"list.txt"}],"metadata":{"k":1}}
+    approval_requested {"approval_id":"p","turn_id":"t","kind":"command","message":"Run sort -r?","choices":["yes","no"]}
+    approval_resolved {"approval_id":"p","outcome":"approved","by":"me"}
+    context_compacted {"turn_id":"t","summary":"A list was sorted","tokens_before":900,"tokens_after":90}
+    turn_ended {"turn_id":"t","status":"success"}
+"#;
+
+/// Goal: what a user said in between, and what had to be approved, is in every view. Method: each view of one session.
+#[test]
+fn what_users_say_and_approve_is_in_every_view() {
+    let session = Session::new(SPOKEN);
+    let content = ExportOptions::default().content(true);
+    for format in ["markdown", "html", "jsonl", "calute", "otlp", "atif", "chrome"] {
+        let text = session.export(format, content.clone());
+        assert_eq!(text.matches("Descending, please").count(), 1, "{format}: {text}");
+        if format != "calute" {
+            assert!(text.contains("Run sort -r?") && text.contains("A list was sorted"), "{format}: {text}");
+        }
+    }
+    for format in ["otlp", "chrome"] {
+        let text = session.export(format, ExportOptions::default());
+        for word in ["Descending", "sort -r", "was sorted"] {
+            assert!(!text.contains(word), "{format} has {word} without being asked for content");
+        }
+        assert!(text.contains("approved") && text.contains("user_message"), "{format}: {text}");
+    }
+    let atif: Value = serde_json::from_str(&session.export("atif", content.clone())).unwrap();
+    let sources: Vec<&str> =
+        atif["steps"].as_array().unwrap().iter().map(|step| step["source"].as_str().unwrap()).collect();
+    assert_eq!(sources, ["user", "agent", "user", "system", "system"]);
+    let otlp: Value = serde_json::from_str(&session.export("otlp", content)).unwrap();
+    let turn = &otlp["resourceSpans"][0]["scopeSpans"][0]["spans"][1];
+    let input =
+        turn["attributes"].as_array().unwrap().iter().find(|one| one["key"] == "gen_ai.input.messages").unwrap();
+    let input: Value = serde_json::from_str(input["value"]["stringValue"].as_str().unwrap()).unwrap();
+    assert_eq!(input[1]["parts"][0]["content"], "Descending, please");
+    let show = session.run(&["show", "s"]);
+    assert!(show.contains("    > Descending, please\n"), "{show}");
+    assert!(
+        show.contains("☑ command: Run sort -r?") && show.contains("≡ context compacted from 900 to 90 tokens"),
+        "{show}"
+    );
+    let tail = session.run(&["tail", "s"]);
+    assert!(
+        tail.contains("> user: Descending, please") && tail.contains("☐ approval p requested: Run sort -r?"),
+        "{tail}"
+    );
+    assert!(tail.contains("☑ approval p: approved by me"), "{tail}");
+}
+
+#[test]
+fn what_a_user_said_is_in_the_metadata_of_the_turn() {
+    let session = Session::new(SPOKEN);
+    let record = session.store.get("s").unwrap();
+    let said: Value = record.turns[0].metadata["foldlog.user_messages"].decode().unwrap();
+    let time = said[0]["time"].clone();
+    assert!(time.as_str().unwrap().ends_with('Z'));
+    let expected = serde_json::json!([{
+        "seq": 3, "time": time, "text": "Descending, please", "attachments": [{"name": "list.txt"}], "metadata": {"k": 1}
+    }]);
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn an_approval_that_nobody_gave_is_named_with_its_turn() {
+    let open = Session::new(
+        r#"
+        turn_started {"turn_id":"t"}
+        approval_requested {"approval_id":"p-1","turn_id":"t","message":"Delete it?"}
+        approval_requested {"approval_id":"p-2","turn_id":"t"}
+        approval_resolved {"approval_id":"p-2","outcome":"denied"}
+        approval_requested {"approval_id":"p-3"}
+        "#,
+    );
+    let show = open.run(&["show", "s"]);
+    assert_eq!(show.lines().nth(2), Some("left open: turn t, waiting for approval p-1 (Delete it?)"));
+    assert!(show.contains("☐ Delete it?  pending") && show.contains("☒"), "{show}");
+    let verdict = &open.json(&["show", "s", "--json"])[0];
+    assert_eq!(verdict["open"][0]["approvals"][0]["approval_id"], "p-1");
+}
+
+#[test]
+fn an_outcome_goes_with_the_turn_of_its_question() {
+    let session = Session::new(
+        r#"
+        turn_started {"turn_id":"t"}
+        approval_requested {"approval_id":"p","turn_id":"t","message":"Delete it?"}
+        turn_started {"turn_id":"u"}
+        approval_resolved {"approval_id":"p","outcome":"denied"}
+        "#,
+    );
+    let part = |turns: &str| session.export("markdown", ExportOptions::default().turns(turns.parse().ok()));
+    assert!(part("1").contains("Approval: Delete it?: denied"), "{}", part("1"));
+    assert!(!part("2").contains("Approval"), "{}", part("2"));
+}
+
+/// Goal: what agents do side by side is written under the agent that did it. Method: two turns whose texts alternate.
+#[test]
+fn turns_that_alternate_are_named_whenever_they_change() {
+    let session = Session::new(
+        r#"
+        turn_started {"turn_id":"main","prompt":"Look both ways"}
+        turn_started {"turn_id":"left","agent_id":"scout-l"}
+        turn_started {"turn_id":"right","agent_id":"scout-r"}
+        text_delta {"turn_id":"left","text":"Nothing left."}
+        text_delta {"turn_id":"right","text":"Nothing right."}
+        tool_call_recorded {"turn_id":"right","call_id":"c","tool_name":"look"}
+        text_delta {"turn_id":"main","text":"Go."}
+        "#,
+    );
+    let show = session.run(&["show", "s"]);
+    let body: Vec<&str> = show.lines().skip(3).filter(|line| !line.is_empty() && !line.starts_with('⊘')).collect();
+    let expected = [
+        "  > Look both ways",
+        "▷ turn left · scout-l goes on",
+        "    Nothing left.",
+        "▷ turn right · scout-r goes on",
+        "    Nothing right.",
+        "    ✓ look",
+        "▷ turn main goes on",
+        "    Go.",
+        "· journal closed",
+    ];
+    assert_eq!(body, expected);
+}
+
+/// Goal: why something failed can be read. Method: a trace of many lines, of a tool, of a model call and of a retry.
+#[test]
+fn the_reason_of_a_failure_is_there_in_a_line_and_in_full() {
+    let session = Session::new(
+        r#"
+        turn_started {"turn_id":"t"}
+        tool_call_started {"turn_id":"t","call_id":"c","tool_name":"run it"}
+        tool_call_ended {"turn_id":"t","call_id":"c","error":"Traceback\n  in first.py\nFirstError: no\n"}
+        tool_call_started {"turn_id":"t","call_id":"c","tool_name":"run it"}
+        tool_call_ended {"turn_id":"t","call_id":"c","error":"Traceback\n  in second.py\nSecondError: no"}
+        model_call_ended {"turn_id":"t","model_call_id":"m","error":"HTTP 529\noverloaded"}
+        turn_ended {"turn_id":"t"}
+        "#,
+    );
+    let show = session.run(&["show", "s"]);
+    assert!(show.lines().nth(1).unwrap().ends_with("last error at seq 6 in model call m: overloaded"), "{show}");
+    for line in ["      FirstError: no", "      SecondError: no", "      overloaded"] {
+        assert!(show.lines().any(|shown| shown == line), "{line}: {show}");
+    }
+    assert!(!show.contains("Traceback"));
+    for args in [&["show", "s", "--failed"][..], &["show", "s", "--turn", "t"]] {
+        let whole = session.run(args);
+        for line in ["Traceback", "in first.py", "in second.py", "HTTP 529", "overloaded"] {
+            assert!(whole.contains(line), "{args:?} {line}: {whole}");
+        }
+    }
+    let markdown = session.export("markdown", ExportOptions::default());
+    assert_eq!(markdown.matches("<code>run it</code>").count(), 2, "{markdown}");
+    let otlp = session.export("otlp", ExportOptions::default());
+    assert_eq!(otlp.matches("execute_tool run it").count(), 2, "a name with a blank is whole in the try that failed");
+}
+
+/// Goal: no part of the tokens is larger than the whole. Method: a call as the format says, and one of a recorder that
+/// leaves the cached tokens out.
+#[test]
+fn input_counts_the_cached_tokens_too() {
+    for (usage, input) in [
+        (r#"{"input_tokens":100,"cache_read_input_tokens":80,"cache_write_input_tokens":10}"#, 100),
+        (r#"{"input_tokens":10,"cache_read_input_tokens":80,"cache_write_input_tokens":10}"#, 90),
+        (r#"{"cache_read_input_tokens":80}"#, 80),
+    ] {
+        let data = format!(r#"{{"turn_id":"t","model_call_id":"m","usage":{usage}}}"#);
+        let session = Session::new(&format!("turn_started {{\"turn_id\":\"t\"}}\nmodel_call_ended {data}"));
+        let atif: Value = serde_json::from_str(&session.export("atif", ExportOptions::default())).unwrap();
+        assert_eq!(atif["final_metrics"]["total_prompt_tokens"], input, "{usage}");
+        let metrics = atif["steps"].as_array().unwrap().iter().find_map(|step| step.get("metrics")).unwrap();
+        assert_eq!((&metrics["prompt_tokens"], &metrics["cached_tokens"]), (&input.into(), &80.into()), "{usage}");
+        let otlp = session.export("otlp", ExportOptions::default());
+        let attribute = format!(r#"{{"key":"gen_ai.usage.input_tokens","value":{{"intValue":"{input}"}}}}"#);
+        assert!(otlp.contains(&attribute), "{otlp}");
+        let markdown = session.export("markdown", ExportOptions::default());
+        assert!(markdown.contains(&format!("{input} tokens in (80 cached)")), "{markdown}");
+    }
+}
+
+#[test]
+fn a_session_begins_with_its_first_event_for_every_command() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let journal = store.journal("s").unwrap();
+    let at = |second: i64| foldlog::Timestamp::from_micros(1_700_000_000_000_000 + second * 1_000_000);
+    let events = [
+        ("turn_started", r#"{"turn_id":"t"}"#, 0),
+        ("session_started", r#"{"session_id":"s"}"#, 60),
+        ("text_delta", r#"{"turn_id":"t","text":"x"}"#, 30),
+        ("text_delta", r#"{"turn_id":"t","text":"y"}"#, 70),
+        ("text_delta", r#"{"turn_id":"t","text":"z"}"#, 20),
+        ("turn_ended", r#"{"turn_id":"t"}"#, 71),
+    ];
+    for (type_name, data, second) in events {
+        journal.push(Draft::from_json(type_name, data).unwrap().time(at(second))).unwrap();
+    }
+    journal.close().wait().unwrap();
+    let session = Session { dir, store };
+    assert_eq!(session.json(&["ls", "--json"])[0]["started"], "2023-11-14T22:13:20.000000Z");
+    assert_eq!(session.json(&["show", "s", "--json"])[0]["started"], "2023-11-14T22:13:20.000000Z");
+    let show = session.run(&["show", "s"]);
+    assert!(show.contains("lasted 1m 11s"), "{show}");
+    assert!(show.lines().nth(1).unwrap().contains("✓ closed; last event at 2023-11-14 22:14:31Z"), "{show}");
+    // Times went back twice; no moment counts more than once.
+    assert_eq!(session.json(&["stats", "s", "--json"])[0]["active_micros"], 71_000_000);
+}

@@ -1,11 +1,12 @@
 //! What happened, item by item, in its true order.
 
-use super::fold::Shown;
+use super::fold::{Shown, key};
 use crate::cli::out::{Look, Out};
+use crate::cli::rows::approval_symbol;
 use crate::cli::verify::gap_line;
 use crate::cli::{Failure, clean, look};
-use foldlog::{Gap, StatusMeaning, TimelineItem, TimelineKind, ToolCallRecord, TurnRecord};
-use std::collections::HashMap;
+use foldlog::{Gap, StatusMeaning, TimelineItem, TimelineKind};
+use std::collections::{HashMap, HashSet};
 
 /// How far what belongs to a turn stands in.
 const INDENT: &str = "    ";
@@ -40,29 +41,54 @@ impl Filter<'_> {
 
 /// Writes items for people.
 pub(crate) struct Body<'a> {
-    turns: HashMap<&'a str, &'a TurnRecord>,
-    calls: HashMap<(&'a str, &'a str), &'a ToolCallRecord>,
+    shown: &'a Shown,
+    /// The agent of each turn, where one is known.
+    agents: HashMap<&'a str, &'a str>,
+    /// Errors are written in full.
+    in_full: bool,
+    /// The turns that have been named.
+    named: HashSet<&'a str>,
+    /// The turn of the last item that belongs to one.
+    current: Option<&'a str>,
 }
 
 impl<'a> Body<'a> {
-    pub(crate) fn new(shown: &'a Shown) -> Body<'a> {
-        let turns = &shown.session.record.turns;
-        let calls = turns.iter().flat_map(|turn| turn.tool_calls.iter().map(move |call| (turn, call)));
-        Body {
-            turns: turns.iter().map(|turn| (turn.turn_id.as_str(), turn)).collect(),
-            calls: calls.map(|(turn, call)| ((turn.turn_id.as_str(), call.call_id.as_str()), call)).collect(),
-        }
+    /// `in_full`: errors are written in full, else their last line.
+    pub(crate) fn new(shown: &'a Shown, in_full: bool) -> Body<'a> {
+        let turns = shown.session.record.turns.iter();
+        let agents = turns.filter_map(|turn| Some((turn.turn_id.as_str(), turn.agent_id.as_deref()?)));
+        Body { shown, agents: agents.collect(), in_full, named: HashSet::new(), current: None }
     }
 
-    /// Writes one item.
-    pub(crate) fn item(&self, item: &TimelineItem, out: &mut Out) -> Result<(), Failure> {
+    /// Writes one item, below the name of its turn.
+    pub(crate) fn item(&mut self, item: &'a TimelineItem, out: &mut Out) -> Result<(), Failure> {
+        if let Some(turn_id) = item.turn_id.as_deref() {
+            if item.kind == TimelineKind::Turn {
+                self.named.insert(turn_id);
+                self.current = Some(turn_id);
+            } else if self.current != Some(turn_id) && self.named.contains(turn_id) {
+                // Agents work side by side: what follows belongs to another turn than what was last written.
+                self.current = Some(turn_id);
+                let line = format!("▷ turn {}{} goes on", look::summary(turn_id, 60), self.agent(turn_id));
+                out.line(&out.paint(Look::Dim, &line))?;
+            }
+        }
+        self.in_its_turn(item, out)
+    }
+
+    fn in_its_turn(&self, item: &TimelineItem, out: &mut Out) -> Result<(), Failure> {
         match item.kind {
             TimelineKind::Turn => self.turn(item, out),
-            TimelineKind::Text => {
-                for line in look::wrap(&item.title, INDENT, out.width()) {
-                    out.line(&line)?;
-                }
-                Ok(())
+            TimelineKind::Text => write_lines(&look::wrap(&item.title, INDENT, out.width()), out),
+            TimelineKind::User => write_lines(&look::wrap(&item.title, "    > ", out.width()), out),
+            TimelineKind::Approval => {
+                let (symbol, look) = approval_symbol(item.ended_at.and(item.status.as_deref()));
+                let line = self.one_line(item, symbol, look, out);
+                out.line(&line)
+            }
+            TimelineKind::Compaction => {
+                let line = self.one_line(item, "≡", Look::Plain, out);
+                out.line(&line)
             }
             TimelineKind::Reasoning => {
                 let line = self.one_line(item, "∴", Look::Plain, out);
@@ -72,13 +98,14 @@ impl<'a> Body<'a> {
                 let (symbol, look) = symbol(item.meaning(), "→");
                 let line = self.one_line(item, symbol, look, out);
                 out.line(&line)?;
-                self.call_error(item, out)
+                self.error(item, out)
             }
             TimelineKind::ModelCall => {
                 let (symbol, look) = symbol(item.meaning(), "◇");
                 let symbol = if look == Look::Good { "◇" } else { symbol };
                 let line = self.one_line(item, symbol, if look == Look::Good { Look::Plain } else { look }, out);
-                out.line(&line)
+                out.line(&line)?;
+                self.error(item, out)
             }
             TimelineKind::Transition => {
                 let line = self.one_line(item, "⇄", Look::Plain, out);
@@ -93,7 +120,6 @@ impl<'a> Body<'a> {
 
     fn turn(&self, item: &TimelineItem, out: &mut Out) -> Result<(), Failure> {
         let turn_id = item.turn_id.as_deref().unwrap_or_default();
-        let record = self.turns.get(turn_id);
         let status = item.status.as_deref().unwrap_or_default();
         let (symbol, look) = symbol(item.meaning(), "▶");
         let mut line = format!(
@@ -101,9 +127,7 @@ impl<'a> Body<'a> {
             out.paint(look, symbol),
             out.paint(Look::Bold, &format!("turn {}", look::summary(turn_id, 60)))
         );
-        if let Some(agent) = record.and_then(|record| record.agent_id.as_deref()) {
-            line.push_str(&format!(" · {}", look::summary(agent, 40)));
-        }
+        line.push_str(&self.agent(turn_id));
         line.push_str(&format!(" · {}", look::time(item.time)));
         if let Some(duration) = item.duration_ms.and_then(look::millis) {
             line.push_str(&format!(" · {duration}"));
@@ -113,31 +137,31 @@ impl<'a> Body<'a> {
         }
         out.line("")?;
         out.line(&line)?;
-        for line in look::wrap(&item.title, "  > ", out.width()) {
-            out.line(&line)?;
+        if !item.title.is_empty() {
+            write_lines(&look::wrap(&item.title, "  > ", out.width()), out)?;
         }
-        if let Some(error) = record.and_then(|record| record.error.as_deref()) {
-            for line in look::wrap(error, "  ✗ ", out.width()) {
-                out.line(&out.paint(Look::Bad, &line))?;
-            }
+        match self.shown.errors.get(&key(item)) {
+            Some(error) => write_error(error, "  ✗ ", out),
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    /// The agent of a turn, behind its id.
+    fn agent(&self, turn_id: &str) -> String {
+        let agent = self.agents.get(turn_id);
+        agent.map(|agent| format!(" · {}", look::summary(agent, 40))).unwrap_or_default()
     }
 
     /// Why a call failed, under its line.
-    fn call_error(&self, item: &TimelineItem, out: &mut Out) -> Result<(), Failure> {
-        let (Some(turn_id), Some(id)) = (item.turn_id.as_deref(), item.id.as_deref()) else { return Ok(()) };
-        let Some(call) = self.calls.get(&(turn_id, id)).filter(|_| has_failed(item)) else { return Ok(()) };
-        // A retry is an item of its own, and the record keeps only what came of the last.
-        if item.meaning() != Some(call.meaning()) {
-            return Ok(());
-        }
+    fn error(&self, item: &TimelineItem, out: &mut Out) -> Result<(), Failure> {
+        let Some(error) = self.shown.errors.get(&key(item)) else { return Ok(()) };
         let indent = format!("{INDENT}  ");
-        let room = out.summary_width().saturating_sub(indent.len()).max(20);
-        match &call.error {
-            Some(error) => out.line(&format!("{indent}{}", out.paint(Look::Bad, &look::summary(error, room)))),
-            None => Ok(()),
+        if self.in_full {
+            return write_error(error, &indent, out);
         }
+        let room = out.summary_width().saturating_sub(indent.len()).max(20);
+        let line = look::summary(look::last_line(error), room);
+        out.line(&format!("{indent}{}", out.paint(Look::Bad, &line)))
     }
 
     /// An item on one line, cut to the width.
@@ -155,6 +179,18 @@ impl<'a> Body<'a> {
         let title = look::summary(&item.title, out.summary_width().saturating_sub(used).max(20));
         format!("{indent}{} {title}{}", out.paint(look, symbol), out.paint(Look::Dim, &after)).trim_end().to_owned()
     }
+}
+
+fn write_lines(lines: &[String], out: &mut Out) -> Result<(), Failure> {
+    lines.iter().try_for_each(|line| out.line(line))
+}
+
+/// An error in full.
+fn write_error(error: &str, indent: &str, out: &mut Out) -> Result<(), Failure> {
+    for line in look::wrap(error, indent, out.width()) {
+        out.line(&out.paint(Look::Bad, &line))?;
+    }
+    Ok(())
 }
 
 fn symbol(meaning: Option<StatusMeaning>, running: &'static str) -> (&'static str, Look) {

@@ -1,8 +1,8 @@
 //! Everything that `show` needs, from one pass over the entries.
 
 use foldlog::{
-    Entry, Event, Gap, Origin, Reducer, Seq, Session, SessionFold, SessionSummary, SummaryFold, Timeline, TimelineFold,
-    TimelineKind, Timestamp, ToolCallStatus, TurnRecord,
+    Entry, Event, Gap, Origin, Reducer, Seq, Session, SessionFold, SessionSummary, StatusMeaning, SummaryFold,
+    Timeline, TimelineFold, TimelineItem, TimelineKind, Timestamp, ToolCallStatus, TurnRecord,
 };
 use serde::Serialize;
 use std::collections::HashMap;
@@ -14,6 +14,15 @@ pub(crate) struct Shown {
     pub(crate) summary: SessionSummary,
     pub(crate) timeline: Timeline,
     pub(crate) ending: Ending,
+    /// Why each item failed, by the item.
+    pub(crate) errors: HashMap<ItemKey, String>,
+}
+
+/// What tells an item of the timeline from the others.
+pub(crate) type ItemKey = (Seq, TimelineKind, Option<String>);
+
+pub(crate) fn key(item: &TimelineItem) -> ItemKey {
+    (item.seq, item.kind, item.id.clone())
 }
 
 /// How the entries end.
@@ -23,6 +32,8 @@ pub(crate) struct Ending {
     pub(crate) first_event: Option<Timestamp>,
     /// The last such entry.
     pub(crate) last_event: Option<(Seq, Timestamp)>,
+    /// The last event came with a time of its own: the recorder's clock says nothing about the run.
+    pub(crate) has_own_time: bool,
     /// How long nothing had come before it.
     pub(crate) silence: Option<Duration>,
     /// The recording was taken up again after an unclean end at this time, and no event has come since.
@@ -34,6 +45,17 @@ pub(crate) struct Ending {
     /// The last end of the session, if it went on or not.
     ended_at: Seq,
     pub(crate) last_error: Option<LastError>,
+    /// Everything that went wrong, in order.
+    failures: Vec<Failure>,
+}
+
+/// An end that went wrong.
+struct Failure {
+    seq: Seq,
+    kind: TimelineKind,
+    turn_id: String,
+    id: Option<String>,
+    message: String,
 }
 
 /// The last thing that went wrong.
@@ -54,6 +76,16 @@ pub(crate) struct LastError {
 pub(crate) struct LeftOpen {
     pub(crate) turn_id: String,
     pub(crate) calls: Vec<LeftOpenCall>,
+    /// The approvals that nobody has given or denied.
+    pub(crate) approvals: Vec<LeftOpenApproval>,
+}
+
+/// An approval that was asked for and not resolved.
+#[derive(Serialize)]
+pub(crate) struct LeftOpenApproval {
+    pub(crate) approval_id: String,
+    /// What was asked.
+    pub(crate) title: String,
 }
 
 /// A tool call that has started and not ended.
@@ -72,7 +104,27 @@ impl Shown {
         let open = self.session.record.turns.iter().filter(|turn| {
             !turn.meaning().is_over() && began.get(turn.turn_id.as_str()).is_none_or(|seq| *seq > self.ending.ended_at)
         });
-        open.map(|turn| LeftOpen { turn_id: turn.turn_id.clone(), calls: open_calls(turn) }).collect()
+        let open = open.map(|turn| LeftOpen {
+            turn_id: turn.turn_id.clone(),
+            calls: open_calls(turn),
+            approvals: self.open_approvals(&turn.turn_id, began.get(turn.turn_id.as_str()).copied()),
+        });
+        open.collect()
+    }
+
+    fn open_approvals(&self, turn_id: &str, began: Option<Seq>) -> Vec<LeftOpenApproval> {
+        let is_open = |item: &&TimelineItem| {
+            item.kind == TimelineKind::Approval
+                && item.ended_at.is_none()
+                && item.turn_id.as_deref() == Some(turn_id)
+                && began.is_none_or(|began| item.seq > began)
+        };
+        let open = self.timeline.items.iter().filter(is_open);
+        let named = open.map(|item| LeftOpenApproval {
+            approval_id: item.id.clone().unwrap_or_default(),
+            title: item.title.clone(),
+        });
+        named.collect()
     }
 }
 
@@ -117,8 +169,28 @@ impl Reducer for ShowFold {
         if let Some(error) = &mut self.ending.last_error {
             error.name_tool(&session);
         }
-        Shown { session, summary: self.summary.finish(), timeline: self.timeline.finish(), ending: self.ending }
+        let timeline = self.timeline.finish();
+        let errors = errors_of(&timeline.items, std::mem::take(&mut self.ending.failures));
+        Shown { session, summary: self.summary.finish(), timeline, ending: self.ending, errors }
     }
+}
+
+/// Why each item failed: the newest of its kind, turn and id that had begun by then. A retry is an item of its own.
+fn errors_of(items: &[TimelineItem], failures: Vec<Failure>) -> HashMap<ItemKey, String> {
+    let mut named: HashMap<(TimelineKind, &str, Option<&str>), Vec<&TimelineItem>> = HashMap::new();
+    for item in items {
+        let turn_id = item.turn_id.as_deref().unwrap_or_default();
+        named.entry((item.kind, turn_id, item.id.as_deref())).or_default().push(item);
+    }
+    let mut errors = HashMap::new();
+    for failure in failures {
+        let its = named.get(&(failure.kind, failure.turn_id.as_str(), failure.id.as_deref()));
+        let begun = its.and_then(|its| its[..its.partition_point(|item| item.seq <= failure.seq)].last());
+        if let Some(item) = begun {
+            errors.insert(key(item), failure.message);
+        }
+    }
+    errors
 }
 
 impl LastError {
@@ -137,6 +209,7 @@ impl Ending {
         self.closed = None;
         if !entry.is_recorders_own() {
             self.first_event.get_or_insert(entry.time());
+            self.has_own_time = entry.observed().is_some();
             self.silence = self.last_event.map(|(_, before)| entry.time().since(before));
             self.last_event = Some((entry.seq(), entry.time()));
             self.reopened = None;
@@ -160,45 +233,67 @@ impl Ending {
 
     /// Keeps what went wrong, if something did.
     fn error(&mut self, entry: &Entry<'_>, event: &Event<'_>) {
-        let (turn_id, id, what, status, message) = match event {
+        let (kind, turn_id, id, what, status, message) = match event {
             Event::TurnEnded(turn) => {
-                let what = format!("turn {}", turn.turn_id);
                 let error = turn.error.as_deref();
-                (&*turn.turn_id, None, what, turn.status.clone().unwrap_or_default().meaning(error), error)
+                let status = turn.status.clone().unwrap_or_default().meaning(error);
+                (TimelineKind::Turn, &*turn.turn_id, None, format!("turn {}", turn.turn_id), status, error)
             }
             Event::TurnRecorded(recorded) => {
                 let turn = &recorded.turn;
-                (&*turn.turn_id, None, format!("turn {}", turn.turn_id), turn.meaning(), turn.error.as_deref())
+                for call in &turn.tool_calls {
+                    let what = format!("{} {}", call.tool_name, call.call_id);
+                    let id = Some(&*call.call_id);
+                    let error = call.error.as_deref();
+                    self.failed(entry, TimelineKind::ToolCall, &turn.turn_id, id, what, call.meaning(), error);
+                }
+                let what = format!("turn {}", turn.turn_id);
+                (TimelineKind::Turn, &*turn.turn_id, None, what, turn.meaning(), turn.error.as_deref())
             }
             Event::ToolCallEnded(call) => {
                 let what = format!("{} {}", call.tool_name.as_deref().unwrap_or("call"), call.call_id);
                 let error = call.error.as_deref();
                 let status = call.status.clone().unwrap_or_default().meaning(error);
-                (&*call.turn_id, Some(&*call.call_id), what, status, error)
+                (TimelineKind::ToolCall, &*call.turn_id, Some(&*call.call_id), what, status, error)
             }
             Event::ToolCallRecorded(recorded) => {
                 let call = &recorded.call;
                 let what = format!("{} {}", call.tool_name, call.call_id);
-                (&*recorded.turn_id, Some(&*call.call_id), what, call.meaning(), call.error.as_deref())
+                let (turn_id, id) = (&*recorded.turn_id, Some(&*call.call_id));
+                (TimelineKind::ToolCall, turn_id, id, what, call.meaning(), call.error.as_deref())
             }
             Event::ModelCallEnded(call) => {
                 let what = format!("model call {}", call.model_call_id);
                 let error = call.error.as_deref();
                 let status = ToolCallStatus::from(call.status.as_deref().unwrap_or("success")).meaning(error);
-                (&*call.turn_id, Some(&*call.model_call_id), what, status, error)
+                (TimelineKind::ModelCall, &*call.turn_id, Some(&*call.model_call_id), what, status, error)
             }
             _ => return,
         };
+        self.failed(entry, kind, turn_id, id, what, status, message);
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "an end is told by that many things, and this is where they meet")]
+    fn failed(
+        &mut self,
+        entry: &Entry<'_>,
+        kind: TimelineKind,
+        turn_id: &str,
+        id: Option<&str>,
+        what: String,
+        status: StatusMeaning,
+        message: Option<&str>,
+    ) {
         if !status.is_failure() {
             return;
         }
-        self.last_error = Some(LastError {
-            seq: entry.seq(),
-            time: entry.time(),
-            turn_id: turn_id.to_owned(),
-            id: id.map(str::to_owned),
-            what,
-            message: message.filter(|message| !message.is_empty()).unwrap_or(status.as_str()).to_owned(),
-        });
+        let (turn_id, id) = (turn_id.to_owned(), id.map(str::to_owned));
+        let message = message.filter(|message| !message.is_empty());
+        if let Some(message) = message {
+            let (turn_id, id) = (turn_id.clone(), id.clone());
+            self.failures.push(Failure { seq: entry.seq(), kind, turn_id, id, message: message.to_owned() });
+        }
+        let message = message.unwrap_or(status.as_str()).to_owned();
+        self.last_error = Some(LastError { seq: entry.seq(), time: entry.time(), turn_id, id, what, message });
     }
 }

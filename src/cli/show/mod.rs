@@ -30,8 +30,8 @@ pub(crate) fn run(args: &ShowArgs, store: &Store, out: &mut Out) -> Outcome {
         }
     } else {
         verdict::print(&shown, live, out)?;
-        let body = Body::new(&shown);
-        for item in &items {
+        let mut body = Body::new(&shown, args.failed || args.turn.is_some());
+        for item in items.iter().copied() {
             body.item(item, out)?;
         }
         body::foot(&shown, &gaps, out)?;

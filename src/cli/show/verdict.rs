@@ -126,7 +126,11 @@ fn how_it_ended(shown: &Shown, live: bool, out: &Out) -> String {
             ("✓", Look::Good, format!("ended{} at {}", because("ended", reason), look::time(*time)))
         }
         (_, None, Some((reason, time))) if ending.reopened.is_none() => {
-            let closed = format!("closed{} at {}", because("closed", reason), look::time(*time));
+            // The recorder's clock says when an import closed it, and nothing about the run.
+            let closed = match ending.last_event.filter(|_| ending.has_own_time) {
+                Some((_, last)) => format!("closed{}; last event at {}", because("closed", reason), look::time(last)),
+                None => format!("closed{} at {}", because("closed", reason), look::time(*time)),
+            };
             match state {
                 SessionState::Interrupted => ("⊘", Look::Warn, format!("interrupted: {closed} with work left open")),
                 _ => ("✓", Look::Good, closed),
@@ -139,9 +143,10 @@ fn how_it_ended(shown: &Shown, live: bool, out: &Out) -> String {
         let place = format!("; last error at seq {} in {}: ", error.seq, look::summary(&error.what, 60));
         let used = look::columns(&words) + 2 + look::columns(&place);
         line.push_str(&place);
-        line.push_str(
-            &out.paint(Look::Bad, &look::summary(&error.message, out.summary_width().saturating_sub(used).max(40))),
-        );
+        line.push_str(&out.paint(
+            Look::Bad,
+            &look::summary(look::last_line(&error.message), out.summary_width().saturating_sub(used).max(40)),
+        ));
     }
     line
 }
@@ -186,9 +191,18 @@ fn what_is_open(shown: &Shown, live: bool, out: &Out) -> String {
 }
 
 fn open_turn(turn: &LeftOpen) -> String {
+    let mut words = format!("turn {}", turn.turn_id);
     let calls: Vec<String> = turn.calls.iter().map(|call| format!("{} {}", call.tool_name, call.call_id)).collect();
-    match calls.is_empty() {
-        true => format!("turn {}", turn.turn_id),
-        false => format!("turn {} with {}", turn.turn_id, calls.join(", ")),
+    if !calls.is_empty() {
+        words.push_str(&format!(" with {}", calls.join(", ")));
     }
+    let approvals = turn.approvals.iter().map(|approval| match approval.title.is_empty() {
+        true => approval.approval_id.clone(),
+        false => format!("{} ({})", approval.approval_id, look::summary(&approval.title, 60)),
+    });
+    let approvals: Vec<String> = approvals.collect();
+    if !approvals.is_empty() {
+        words.push_str(&format!(", waiting for approval {}", approvals.join(", ")));
+    }
+    words
 }

@@ -31,6 +31,7 @@ fn sensible() -> impl Strategy<Value = Input> {
         r#","arguments":{"n":1},"agent_id":"g""#,
         r#","tool_calls":[{"call_id":"a","tool_name":"w","status":"running"},{"call_id":"a","tool_name":"w"}]"#,
         r#","metadata":{"k":1,"l":null}"#,
+        r#","metadata":{"foldlog.user_messages":[],"k":2}"#,
         r#","duration_ms":2.5,"parent":{}"#,
         r#","usage":{"input_tokens":3},"model":"m","reasoning":"r""#,
     ]);

@@ -1,6 +1,7 @@
 //! The record where events come in an odd order: what becomes of the data, and which anomaly says so.
 
-use super::{check, record, session};
+use super::{check, check_timeline, record, session};
+use crate::fold::AnomalyKind;
 use serde_json::Value;
 
 #[test]
@@ -194,4 +195,83 @@ fn an_anomaly_says_what_happened() {
         ]
     );
     assert_eq!((found.anomalies[1].turn_id.as_deref(), found.anomalies[1].call_id.as_deref()), (Some("t"), Some("c")));
+}
+
+#[test]
+fn a_user_message_for_no_turn_is_a_note_and_an_anomaly() {
+    check(
+        r#"
+        user_message {"turn_id":"t","text":"Hello?"}
+        turn_started {"turn_id":"t"}
+        "#,
+        r#"
+        turn t running "" -> null
+        ! 1 user_message_without_turn
+        "#,
+    );
+    check_timeline(
+        r#"user_message {"turn_id":"t","text":"Hello?"}"#,
+        "1 note user message for turn t, which is not there: Hello?",
+    );
+}
+
+#[test]
+fn nobody_but_the_fold_writes_what_users_said() {
+    let key = "foldlog.user_messages";
+    let found = session(&format!(
+        r#"
+        turn_started {{"turn_id":"t","metadata":{{"{key}":["no"],"k":1}}}}
+        user_message {{"turn_id":"t","text":"yes"}}
+        turn_updated {{"turn_id":"t","metadata":{{"{key}":null}}}}
+        turn_recorded {{"turn_id":"t","metadata":{{"{key}":"no"}}}}
+        turn_ended {{"turn_id":"t","metadata":{{"{key}":1}}}}
+        turn_started {{"turn_id":"t"}}
+        user_message {{"turn_id":"t","text":"later"}}
+        "#
+    ));
+    let kinds: Vec<AnomalyKind> = found.anomalies.iter().map(|anomaly| anomaly.kind).collect();
+    let reserved = AnomalyKind::ReservedMetadata;
+    assert_eq!(
+        kinds,
+        [reserved, reserved, reserved, reserved, AnomalyKind::TurnEndedTwice, AnomalyKind::TurnStartedAfterEnd]
+    );
+    let said = |turn: usize| -> Value { found.record.turns[turn].metadata[key].decode().expect("an array") };
+    assert_eq!((&said(0)[0]["seq"], &said(0)[0]["text"], said(0)[1].is_null()), (&2.into(), &"yes".into(), true));
+    assert_eq!(said(1)[0]["text"], "later");
+}
+
+#[test]
+fn an_approval_is_one_item_from_the_question_to_the_outcome() {
+    check_timeline(
+        r#"
+        turn_started {"turn_id":"t"}
+        approval_requested {"approval_id":"a","turn_id":"t","message":"May I?"}
+        text_delta {"turn_id":"t","text":"x"}
+        approval_requested {"approval_id":"a","turn_id":"t","message":"May I now?"}
+        approval_resolved {"approval_id":"a","outcome":"approved"}
+        approval_resolved {"approval_id":"a","outcome":"taken back"}
+        approval_requested {"approval_id":"a","kind":"again"}
+        approval_resolved {"approval_id":"b","outcome":"denied"}
+        "#,
+        r#"
+        1 turn  [running]
+        2 approval May I? [taken back] 4000 ms
+        3 text x
+        7 approval again [pending]
+        8 approval  [denied]
+        "#,
+    );
+}
+
+#[test]
+fn what_happens_in_an_interrupted_turn_shows_that_it_goes_on() {
+    for event in [
+        r#"user_message {"turn_id":"t","text":"Go on"}"#,
+        r#"approval_requested {"approval_id":"a","turn_id":"t"}"#,
+        r#"context_compacted {"turn_id":"t"}"#,
+    ] {
+        let found =
+            session(&format!("turn_started {{\"turn_id\":\"t\"}}\njournal_closed {{\"reason\":\"eof\"}}\n{event}"));
+        assert_eq!((found.record.turns[0].status.as_str(), found.anomalies.len()), ("running", 0), "{event}");
+    }
 }

@@ -9,7 +9,7 @@ use crate::activity::{Activity, Change};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::Files;
 use crate::fit::ENTRY_START;
-use crate::lock::Lock;
+use crate::lock::{Lock, removed};
 use crate::options::JournalOptions;
 use crate::segment::{self, FORMAT_VERSION, Header, Seal};
 use crate::storage::{is_named, write_all};
@@ -197,8 +197,8 @@ impl Committer {
 
     /// Looks at the paths of the directory, its lock and the segment. What cannot be looked at may be there.
     fn find_gone(&self, is_gone: bool) -> Result<()> {
-        if matches!(self.lock.is_in_place(&self.files), Ok(false)) {
-            return Err(self.lock.removed(&self.files));
+        if let Ok(Some(path)) = self.lock.missing(&self.files) {
+            return Err(removed(&path));
         }
         let Some(open) = &self.current else { return Ok(()) };
         let named = || is_named(self.lock.folder(), &segment::file_name(open.segment), &*open.file);
@@ -316,8 +316,9 @@ impl Committer {
             return Err(stop);
         }
         open.has_header(header.len());
-        let synced = open.file.sync_data().and_then(|()| self.lock.folder().sync());
-        synced.map_err(|error| Stop::Failed(Error::io("sync the header of", &open.path, error)))?;
+        let synced = open.file.sync_data().map_err(|error| Error::io("sync the header of", &open.path, error));
+        let synced = synced.and_then(|()| self.lock.sync_folder(&self.files, self.promises_writes));
+        synced.map_err(Stop::Failed)?;
         self.current = Some(open);
         Ok(())
     }
@@ -359,11 +360,6 @@ impl Committer {
             compacted: None,
         }
     }
-}
-
-fn removed(path: &std::path::Path) -> Error {
-    let message = format!("`{}` was removed, replaced or moved away while it was being written", path.display());
-    Error::new(ErrorKind::Removed, message)
 }
 
 fn fenced(path: &std::path::Path, why: &str) -> Error {

@@ -8,7 +8,7 @@ use crate::event::{OpenTurn, SessionEnded, SessionStarted, ToolCallRecorded, Tur
 use crate::files::Files;
 use crate::follow::{Follower, Gate};
 use crate::id::SessionId;
-use crate::opening::{self, Opened, Resumed};
+use crate::opening::{self, Caveat, Opened, Resumed};
 use crate::options::JournalOptions;
 use crate::pool::Pool;
 use crate::record::{AgentTransitionRecord, ToolCallRecord, TurnRecord};
@@ -215,6 +215,11 @@ impl Journal {
     /// What opening found of the last run: whether it ended cleanly, what was cut, what could not be read.
     pub fn recovered(&self) -> &Recovery {
         &self.handle.opened.recovery
+    }
+
+    /// What the file system of the session does not do, as far as the opening found out. Say it to who runs the program.
+    pub fn caveats(&self) -> &[Caveat] {
+        &self.handle.opened.caveats
     }
 
     /// The turns, with their calls, that the last run started and did not end.

@@ -126,6 +126,7 @@ pub use crate::items::{Item, Items};
 pub use crate::journal::{Journal, Refused, Room};
 pub use crate::json::{Json, Metadata, Text};
 pub use crate::line::{MAX_ID, MAX_LINE};
+pub use crate::opening::Caveat;
 pub use crate::options::{JournalOptions, OnFull};
 pub use crate::reader::{Reader, VerifyReport};
 pub use crate::record::*;

@@ -6,6 +6,7 @@ use crate::files::Files;
 use crate::storage::{self, Access, StorageDir, StorageFile};
 use crate::time::Timestamp;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -35,25 +36,52 @@ impl Lock {
 
     /// Fails if the directory or the lock's file is no longer what is at its path: nothing keeps others out any more.
     pub(crate) fn must_be_in_place(&self, files: &Files) -> Result<()> {
-        match self.is_in_place(files) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(self.removed(files)),
-            Err(error) => Err(Error::io("check", &files.dir.join(self.name), error)),
+        match self.missing(files) {
+            Ok(None) => Ok(()),
+            Ok(Some(path)) => Err(removed(&path)),
+            Err(error) => Err(Error::io("look at", &files.dir.join(self.name), error)),
         }
     }
 
-    /// What is wrong if it is not in place.
-    pub(crate) fn removed(&self, files: &Files) -> Error {
-        let path = files.dir.join(self.name);
-        let message = format!("`{}` was removed or replaced while we held the lock on it", path.display());
-        Error::new(ErrorKind::Removed, message)
+    /// The path of the directory or of the lock's file, if that is no longer the one that is locked.
+    pub(crate) fn missing(&self, files: &Files) -> io::Result<Option<PathBuf>> {
+        if !storage::is_at(&*files.storage, &files.dir, &*self.folder)? {
+            return Ok(Some(files.dir.clone()));
+        }
+        let is_named = storage::is_named(&*self.folder, self.name, &*self.file)?;
+        Ok((!is_named).then(|| files.dir.join(self.name)))
     }
 
-    /// Whether the directory and the lock's file are still what is at their paths.
-    pub(crate) fn is_in_place(&self, files: &Files) -> io::Result<bool> {
-        Ok(storage::is_at(&*files.storage, &files.dir, &*self.folder)?
-            && storage::is_named(&*self.folder, self.name, &*self.file)?)
+    /// Makes the names in the directory durable. Where the system cannot do that, `may_lack` says whether to go on; returns
+    /// whether it was done.
+    pub(crate) fn sync_folder(&self, files: &Files, may_lack: bool) -> Result<bool> {
+        match self.folder.sync() {
+            Ok(()) => Ok(true),
+            Err(error) if may_lack && error.kind() == io::ErrorKind::Unsupported => Ok(false),
+            Err(error) => Err(sync_failed(&files.dir, error)),
+        }
     }
+}
+
+/// What is at a path is not what is being written any more.
+pub(crate) fn removed(path: &Path) -> Error {
+    let message = format!(
+        "`{}` was removed, replaced or moved away while it was in use: open the session again to go on",
+        path.display()
+    );
+    Error::new(ErrorKind::Removed, message)
+}
+
+/// The names in a directory cannot be made durable.
+pub(crate) fn sync_failed(dir: &Path, error: io::Error) -> Error {
+    if error.kind() != io::ErrorKind::Unsupported {
+        return Error::io("sync the directory", dir, error);
+    }
+    let message = format!(
+        "cannot sync the directory `{}`: {error}. A power cut could take new files away: use another file system, or record with durability `written`, which does not promise more",
+        dir.display()
+    );
+    Error::io_as(message, dir, error)
 }
 
 /// How a try to take a lock ends.
@@ -124,7 +152,7 @@ fn take_file(files: &Files, folder: Arc<dyn StorageDir>, name: &'static str, pur
         Err(error) => return Err(no_locks(files, error)),
     }
     let lock = Lock { folder, file, name };
-    if !lock.is_in_place(files).map_err(io)? {
+    if lock.missing(files).map_err(io)?.is_some() {
         return Ok(Try::Moved);
     }
     let note = format!("pid {} on {} since {}{purpose}\n", std::process::id(), host(), Timestamp::now());

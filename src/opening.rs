@@ -9,6 +9,8 @@ use crate::lock::{self, Lock};
 use crate::options::JournalOptions;
 use crate::recovery::{self, Recovery};
 use crate::seq::Seq;
+use crate::watermark::Durability;
+use std::fmt;
 use std::sync::Arc;
 
 /// What the opening found.
@@ -21,6 +23,32 @@ pub(crate) struct Opened {
     pub(crate) is_new: bool,
     /// How many bytes each segment has that was there.
     pub(crate) sizes: Vec<u64>,
+    /// What the file system does not do.
+    pub(crate) caveats: Vec<Caveat>,
+}
+
+/// Something that the file system of a session does not do, so that less holds there than is promised elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Caveat {
+    /// Directories cannot be synced: a power cut may take the newest segment away, though its events were synced.
+    UnsyncedDirectories,
+    /// Its locks may not reach everybody who has these files: other machines, or this one by another way. Its name.
+    LockReach(&'static str),
+}
+
+impl fmt::Display for Caveat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Caveat::UnsyncedDirectories => f.write_str(
+                "this file system does not sync directories: after a power cut the newest segment may be missing, though its events were synced",
+            ),
+            Caveat::LockReach(system) => write!(
+                f,
+                "the session is on a {system} file system, whose locks may not reach other hosts or other mounts of the same files: make sure that nobody else records it"
+            ),
+        }
+    }
 }
 
 /// A journal made ready for writing.
@@ -39,6 +67,7 @@ pub(crate) fn resume(
     options: &JournalOptions,
 ) -> Result<Resumed> {
     let resume = recovery::recover(files, session_id.as_str())?;
+    let caveats = caveats(files, &lock, options, resume.sizes.is_empty())?;
     let epoch_id = random_id()?;
     let identity = Identity {
         journal: resume.journal.map_or_else(random_id, Ok)?,
@@ -55,11 +84,23 @@ pub(crate) fn resume(
         is_new: resume.report.last_seq == Seq::ZERO,
         sizes: resume.sizes,
         recovery: resume.report,
+        caveats,
     };
     let last_seq = opened.recovery.last_seq.get();
     let start = Start { next_segment: resume.next_segment, last_seq, prev: resume.prev, activity: resume.activity };
     let committer = Committer::new(files.clone(), lock, identity, options, start);
     Ok(Resumed { committer, next_seq: resume.next_seq, recovered: resume.recovered, opened })
+}
+
+/// Asks the file system what it does not do. Also makes the name of a lock that was just made durable.
+fn caveats(files: &Files, lock: &Lock, options: &JournalOptions, is_first: bool) -> Result<Vec<Caveat>> {
+    let may_lack = options.durability == Durability::Written;
+    let is_synced = match may_lack || is_first {
+        true => lock.sync_folder(files, may_lack)?,
+        false => true, // the first segment will tell
+    };
+    let unsynced = (!is_synced).then_some(Caveat::UnsyncedDirectories);
+    Ok(unsynced.into_iter().chain(lock.folder().is_shared().map(Caveat::LockReach)).collect())
 }
 
 /// Takes the writer's lock.

@@ -150,9 +150,22 @@ fn free_name(storage: &dyn Storage, shelter: &Path, name: &str, now: Timestamp) 
 /// Renames from one directory to another. The new name is made safe first: after a power cut it may be in both places
 /// or in one, but not in none.
 fn rename(storage: &dyn Storage, from: &Path, to: &Path) -> Result<()> {
-    storage.rename(from, to).map_err(|error| Error::io("move", from, error))?;
+    storage.rename(from, to).map_err(|error| match error.kind() {
+        std::io::ErrorKind::CrossesDevices => {
+            let message = format!(
+                "cannot move `{}`: {error}. It came with a lower layer of an overlay file system, such as a container's image, or is a mount point: copy it to where it is to be kept, then remove it",
+                from.display()
+            );
+            Error::io_as(message, from, error)
+        }
+        _ => Error::io("move", from, error),
+    })?;
     for dir in [to.parent(), from.parent()].into_iter().flatten() {
-        storage.sync_dir(dir).map_err(|error| Error::io("sync", dir, error))?;
+        match storage.sync_dir(dir) {
+            // Moved it is; only a power cut may take that back.
+            Err(error) if error.kind() == std::io::ErrorKind::Unsupported => {}
+            synced => synced.map_err(|error| Error::io("sync the directory", dir, error))?,
+        }
     }
     Ok(())
 }

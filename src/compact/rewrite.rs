@@ -9,7 +9,7 @@ use crate::compact::witness::{self, Witness};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::Files;
 use crate::line::Decoded;
-use crate::lock::Lock;
+use crate::lock::{self, Lock};
 use crate::scan::Scanner;
 use crate::segment::{self, Header};
 use crate::storage::{Access, StorageFile, write_all};
@@ -145,7 +145,7 @@ impl<'a> Replacement<'a> {
     /// Gives it up.
     pub(super) fn discard(&self, lock: &Lock) {
         // If it stays, the next compaction removes it.
-        if matches!(lock.is_in_place(self.files), Ok(true)) {
+        if matches!(lock.missing(self.files), Ok(None)) {
             let _ = self.files.folder().and_then(|folder| folder.remove(&self.name));
         }
     }
@@ -155,7 +155,7 @@ impl<'a> Replacement<'a> {
 /// of the others: while any of them is there, it is the newest, and tells the number behind it.
 pub(super) fn remove_replaced(files: &Files, lock: &Lock, replaced: &[u64]) -> Result<()> {
     let folder = files.folder().map_err(|error| Error::io("open", &files.dir, error))?;
-    let sync = || folder.sync().map_err(|error| Error::io("sync", &files.dir, error));
+    let sync = || folder.sync().map_err(|error| lock::sync_failed(&files.dir, error));
     // What stands for them must be there for good before the first of them goes.
     sync()?;
     let Some((last, others)) = replaced.split_last() else { return Ok(()) };

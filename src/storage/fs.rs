@@ -1,11 +1,12 @@
 //! [`Storage`] on a real file system.
 
 use super::{Access, DirEntry, EntryKind, FileId, FileStatus, Storage, StorageDir, StorageFile};
-use rustix::fs::{Advice, AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, Stat};
+use rustix::fs::{Advice, AtFlags, CWD, FileType, FlockOperation, Gid, Mode, OFlags, Stat, StatFs, Uid};
 use rustix::io::{Errno, retry_on_intr};
-use std::fs::{DirBuilder, File, TryLockError};
+use rustix::process::geteuid;
+use std::fs::{File, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -17,10 +18,20 @@ pub struct DiskStorage;
 /// Direct reads start, end and land in memory at multiples of this. No disk of today asks for more.
 const BLOCK: usize = 4096;
 
-/// File systems whose changes are often made by other machines, or by a process of their own, without the kernel telling:
-/// NFS, SMB, CIFS, FUSE, 9P, Ceph, Coda and AFS. The numbers are those of statfs(2).
-const SILENT: &[u32] =
-    &[0x6969, 0xFE53_4D42, 0xFF53_4D42, 0x6573_5546, 0x0102_1997, 0x00C3_6400, 0x7375_7245, 0x5346_414F];
+/// File systems whose files others may change, on other machines or by a process of their own: the kernel here notifies of
+/// no such change, and locks taken here may not reach them. The numbers are those of statfs(2).
+const SHARED: &[(u32, &str)] = &[
+    (0x6969, "NFS"),
+    (0x517B, "SMB"),
+    (0xFE53_4D42, "SMB"),
+    (0xFF53_4D42, "CIFS"),
+    (0x6573_5546, "FUSE"),
+    (0x0102_1997, "9P"),
+    (0x786F_4256, "vboxsf"),
+    (0x00C3_6400, "Ceph"),
+    (0x7375_7245, "Coda"),
+    (0x5346_414F, "AFS"),
+];
 
 /// How a directory is opened, whatever for.
 const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC);
@@ -35,23 +46,28 @@ impl Storage for DiskStorage {
             _ => Path::new("."),
         };
         self.create_dir(parent)?;
-        match DirBuilder::new().mode(0o700).create(path) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
-            Err(error) => return Err(error),
+        let parent = DiskDir::open(parent, OFlags::empty())?;
+        let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        match retry_on_intr(|| rustix::fs::mkdirat(&parent.dir, name, Mode::RWXU)) {
+            Ok(()) => parent.hand_over_dir(path)?,
+            Err(Errno::EXIST) if path.is_dir() => {}
+            Err(error) => return Err(error.into()),
         }
-        self.sync_dir(path)?;
-        self.sync_dir(parent)
+        for dir in [&DiskDir::open(path, OFlags::empty())?, &parent] {
+            match dir.sync() {
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => {} // who needs it asks again
+                synced => synced?,
+            }
+        }
+        Ok(())
     }
 
     fn open_dir(&self, path: &Path) -> io::Result<Arc<dyn StorageDir>> {
-        let dir = retry_on_intr(|| rustix::fs::openat(CWD, path, DIRECTORY | OFlags::NOFOLLOW, Mode::empty()))?;
-        Ok(Arc::new(DiskDir { dir: File::from(dir), locked_by: 0 }))
+        Ok(Arc::new(DiskDir::open(path, OFlags::NOFOLLOW)?))
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
-        let dir = retry_on_intr(|| rustix::fs::openat(CWD, path, DIRECTORY, Mode::empty()))?;
-        DiskDir { dir: File::from(dir), locked_by: 0 }.list()
+        DiskDir::open(path, OFlags::empty())?.list()
     }
 
     fn status(&self, path: &Path) -> io::Result<FileStatus> {
@@ -59,7 +75,7 @@ impl Storage for DiskStorage {
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        File::open(path)?.sync_all()
+        DiskDir::open(path, OFlags::empty())?.sync()
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -72,8 +88,8 @@ impl Storage for DiskStorage {
 
     fn tells_of_changes(&self, path: &Path) -> Option<PathBuf> {
         let path = std::fs::canonicalize(path).ok()?;
-        let kind = rustix::fs::statfs(&path).ok()?.f_type as u32;
-        (!SILENT.contains(&kind)).then_some(path)
+        let system = rustix::fs::statfs(&path).ok()?;
+        shared_system(&system).is_none().then_some(path)
     }
 }
 
@@ -90,7 +106,49 @@ impl Drop for DiskDir {
     }
 }
 
+/// The name of a file system that others may use too.
+fn shared_system(system: &StatFs) -> Option<&'static str> {
+    let kind = system.f_type as u32;
+    SHARED.iter().find(|(number, _)| *number == kind).map(|(_, name)| *name)
+}
+
 impl DiskDir {
+    fn open(path: &Path, flags: OFlags) -> io::Result<DiskDir> {
+        let dir = retry_on_intr(|| rustix::fs::openat(CWD, path, DIRECTORY | flags, Mode::empty()))?;
+        Ok(DiskDir { dir: File::from(dir), locked_by: 0 })
+    }
+
+    /// Its owner, if this is root and the owner is not: what root makes in it would be closed to the owner, who could then
+    /// neither read nor record the session.
+    fn other_owner(&self) -> Option<(Uid, Gid)> {
+        let stat = rustix::fs::fstat(&self.dir).ok().filter(|stat| geteuid().is_root() && stat.st_uid != 0)?;
+        Some((Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid)))
+    }
+
+    /// Gives a file that was just made in it to its owner. Where files have no owners it stays as it is.
+    fn hand_over(&self, file: &File) {
+        if let Some((user, group)) = self.other_owner() {
+            let _ = rustix::fs::fchown(file, Some(user), Some(group));
+        }
+    }
+
+    /// The same for a directory. The owner may have put another one in its place meanwhile, so it must be root's and empty.
+    fn hand_over_dir(&self, path: &Path) -> io::Result<()> {
+        let Some((user, group)) = self.other_owner() else { return Ok(()) };
+        let made = DiskDir::open(path, OFlags::NOFOLLOW)?;
+        if rustix::fs::fstat(&made.dir)?.st_uid == 0 && made.list()?.is_empty() {
+            let _ = rustix::fs::fchown(&made.dir, Some(user), Some(group));
+        }
+        Ok(())
+    }
+
+    /// Makes a file that must not exist yet. O_EXCL follows no link either.
+    fn make(&self, name: &str) -> io::Result<File> {
+        let file = self.open_with(name, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL)?;
+        self.hand_over(&file);
+        Ok(file)
+    }
+
     /// Opens a plain file in it, without following a link.
     fn open_with(&self, name: &str, flags: OFlags) -> io::Result<File> {
         // O_NONBLOCK: a FIFO in a file's place must not hang us; it means nothing for a plain file.
@@ -128,8 +186,7 @@ impl StorageDir for DiskDir {
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn StorageFile>> {
-        let file = self.open_with(name, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL)?;
-        Ok(Arc::new(DiskFile::new(file, false)))
+        Ok(Arc::new(DiskFile::new(self.make(name)?, false)))
     }
 
     fn open(&self, name: &str, access: Access) -> io::Result<Arc<dyn StorageFile>> {
@@ -137,11 +194,13 @@ impl StorageDir for DiskDir {
             Access::Read => (self.open_with(name, OFlags::RDONLY)?, false),
             Access::Write => (self.open_with(name, OFlags::RDWR)?, false),
             Access::Lock => match self.open_with(name, OFlags::RDWR) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    let file = self.open_with(name, OFlags::RDWR | OFlags::CREATE)?;
-                    self.sync()?;
-                    (file, false)
-                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => match self.make(name) {
+                    // Another process was quicker.
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                        (self.open_with(name, OFlags::RDWR)?, false)
+                    }
+                    made => (made?, false),
+                },
                 opened => (opened?, false),
             },
             Access::ReadDurable => match self.open_with(name, OFlags::RDONLY | OFlags::DIRECT) {
@@ -162,7 +221,14 @@ impl StorageDir for DiskDir {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.dir.sync_all()
+        self.dir.sync_all().map_err(|error| match Errno::from_io_error(&error) {
+            // The descriptor is good, and so are the arguments: there is no such sync here. virtiofs says so in both ways.
+            Some(Errno::INVAL | Errno::BADF | Errno::NOTSUP | Errno::NOSYS) => {
+                let message = format!("this file system does not sync directories ({error})");
+                io::Error::new(io::ErrorKind::Unsupported, message)
+            }
+            _ => error,
+        })
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -171,6 +237,10 @@ impl StorageDir for DiskDir {
 
     fn remove(&self, name: &str) -> io::Result<()> {
         Ok(retry_on_intr(|| rustix::fs::unlinkat(&self.dir, name, AtFlags::empty()))?)
+    }
+
+    fn is_shared(&self) -> Option<&'static str> {
+        rustix::fs::fstatfs(&self.dir).ok().as_ref().and_then(shared_system)
     }
 
     fn try_lock(&self, exclusive: bool) -> io::Result<Option<Arc<dyn StorageDir>>> {

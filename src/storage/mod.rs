@@ -66,13 +66,14 @@ pub enum Access {
     ReadDurable,
     /// To read and write.
     Write,
-    /// To lock: made if it is missing, and then its directory synced.
+    /// To lock: made if it is missing. Does not sync the directory.
     Lock,
 }
 
 /// A place that holds directories of files.
 pub trait Storage: Debug + Send + Sync + 'static {
-    /// Makes a directory and its missing parents, for the owner alone, and syncs every directory that changed.
+    /// Makes a directory and its missing parents, for the owner alone, and syncs every directory that changed, if the system
+    /// can do that.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
     /// Opens a directory. A symbolic link in the last place of the path is not followed.
     fn open_dir(&self, path: &Path) -> io::Result<Arc<dyn StorageDir>>;
@@ -80,7 +81,7 @@ pub trait Storage: Debug + Send + Sync + 'static {
     fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>>;
     /// The state of what is at a path. A symbolic link in the last place is not followed.
     fn status(&self, path: &Path) -> io::Result<FileStatus>;
-    /// Makes the names in a directory durable.
+    /// Makes the names in a directory durable. The error is of the kind `Unsupported` where the system cannot do that.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
     /// Renames a directory. Syncs neither of the two that hold it.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
@@ -106,7 +107,7 @@ pub trait StorageDir: Debug + Send + Sync {
     fn create(&self, name: &str) -> io::Result<Arc<dyn StorageFile>>;
     /// Opens a file.
     fn open(&self, name: &str, access: Access) -> io::Result<Arc<dyn StorageFile>>;
-    /// Makes the names in it durable.
+    /// Makes the names in it durable. The error is of the kind `Unsupported` where the system cannot do that.
     fn sync(&self) -> io::Result<()>;
     /// Renames a file within it, replacing what is there. Does not sync the directory.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
@@ -115,6 +116,11 @@ pub trait StorageDir: Debug + Send + Sync {
     /// Takes the kernel's lock on the directory itself, alone or shared, if it is free at this moment. What it returns is
     /// the same directory, opened once more, which holds the lock until it is dropped.
     fn try_lock(&self, exclusive: bool) -> io::Result<Option<Arc<dyn StorageDir>>>;
+    /// The name of its file system, if others may use the same files without meeting the locks that are taken here: other
+    /// machines, or this one by another way.
+    fn is_shared(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// An open file. Reads and writes are positioned; there is no cursor.

@@ -91,6 +91,7 @@ fn fail_nth(number: i64, fate: Fate, (durability, prefill): (Durability, u64)) -
     let closed = in_time("closing", move || closing.wait());
     drop(journal);
     told.assert_kept_by(&lab, &what);
+    disk.heal();
     let again = store.journal_with(ID, options).unwrap();
     assert!(again.recovered().clean || closed.is_err(), "{what}");
     drop(again);

@@ -48,6 +48,8 @@ pub enum Fate {
     Done,
     /// Nothing happens but the error with this number.
     Fails(i32),
+    /// The system cannot do it at all.
+    Unsupported,
     /// Only so many bytes are read or written, without an error; a list shows files at most so long.
     Short(usize),
     /// It waits until the storage's gate is open.
@@ -71,6 +73,8 @@ struct Shared {
     syncs: AtomicU64,
     /// Names that lists leave out.
     hidden: Mutex<Vec<String>>,
+    /// The name of a file system that others use too.
+    system: Mutex<Option<&'static str>>,
 }
 
 struct FaultyDir {
@@ -89,7 +93,8 @@ impl Faulty {
     pub fn new(inner: impl Storage) -> Faulty {
         let rule: Rule = Box::new(|_, _| Fate::Done);
         let (writes, syncs) = (AtomicU64::new(0), AtomicU64::new(0));
-        let shared = Shared { rule: Mutex::new(rule), gate: Gate::shut(), writes, syncs, hidden: Mutex::default() };
+        let (rule, hidden, system) = (Mutex::new(rule), Mutex::default(), Mutex::default());
+        let shared = Shared { rule, gate: Gate::shut(), writes, syncs, hidden, system };
         Faulty { inner: Arc::new(inner), shared: Arc::new(shared) }
     }
 
@@ -101,6 +106,11 @@ impl Faulty {
     /// From now on, lists of directories leave these names out: as if the files had been made while it was listed.
     pub fn hide(&self, names: &[String]) {
         *self.shared.hidden.lock().unwrap() = names.to_vec();
+    }
+
+    /// From now on, others are said to use this file system too.
+    pub fn share(&self, system: &'static str) {
+        *self.shared.system.lock().unwrap() = Some(system);
     }
 
     /// From now on, all is well.
@@ -129,6 +139,7 @@ impl Shared {
                 Ok(None)
             }
             Fate::Short(bytes) => Ok(Some(bytes)),
+            Fate::Unsupported => Err(io::Error::new(io::ErrorKind::Unsupported, "not here")),
             Fate::Fails(code) => Err(io::Error::from_raw_os_error(code)),
         }
     }
@@ -224,6 +235,10 @@ impl StorageDir for FaultyDir {
     fn remove(&self, name: &str) -> io::Result<()> {
         self.fate(Call::Remove, name)?;
         self.inner.remove(name)
+    }
+
+    fn is_shared(&self) -> Option<&'static str> {
+        *self.shared.system.lock().unwrap()
     }
 
     fn try_lock(&self, exclusive: bool) -> io::Result<Option<Arc<dyn StorageDir>>> {

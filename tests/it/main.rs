@@ -15,6 +15,7 @@
 //! - `follow_torture`: sixteen followers beside a writer at full speed that dies and comes back
 //! - `ways`: every way of reading a journal finds the same
 //! - `lock`: the one writer's lock beside child processes
+//! - `lacking`: file systems that lack something
 //! - `taken_away`: files removed or replaced under a writer; locks on directories; systems without locks
 //! - `writer`: group commit, tickets, back-pressure, closing, ten thousand journals at once
 //! - `failed_syncs`: lines that the page cache has and no disk
@@ -86,6 +87,7 @@ mod import_codex;
 mod import_copilot;
 mod import_gemini;
 mod import_laws;
+mod lacking;
 mod lock;
 mod memory;
 mod one_writer;

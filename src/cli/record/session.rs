@@ -90,6 +90,9 @@ impl Session {
 
     fn say_what_was_found(&self) {
         let (words, id) = (&self.common.words, self.journal.session_id());
+        for caveat in self.journal.caveats() {
+            words.say_once(caveat.to_string());
+        }
         let found = self.journal.recovered();
         for cut in &found.cuts {
             words.say(format!(

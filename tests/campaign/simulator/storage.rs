@@ -392,9 +392,7 @@ impl StorageDir for Dir {
             Some(inode) => Ok(self.storage.handle(&world, &path, inode, access)),
             None if access == Access::Lock => {
                 drop(world);
-                let file = self.create(name)?;
-                self.sync()?;
-                Ok(file)
+                self.create(name)
             }
             None => Err(io::ErrorKind::NotFound.into()),
         }

@@ -71,6 +71,7 @@ mod doctor;
 mod watermark;
 mod options;
 mod pool;
+mod prices;
 
 mod fold;
 mod redact;
@@ -128,6 +129,7 @@ pub use crate::json::{Json, Metadata, Text};
 pub use crate::line::{MAX_ID, MAX_LINE};
 pub use crate::opening::Caveat;
 pub use crate::options::{JournalOptions, OnFull};
+pub use crate::prices::{Cost, Prices};
 pub use crate::reader::{Reader, VerifyReport};
 pub use crate::record::*;
 pub use crate::recovery::Recovery;

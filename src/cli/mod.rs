@@ -5,6 +5,7 @@
 mod args;
 mod clean;
 mod compact;
+mod compressed;
 mod completions;
 mod damage;
 mod doctor;

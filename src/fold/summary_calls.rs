@@ -9,6 +9,7 @@ use crate::fold::summary_part::{
 };
 use crate::fold::totals::{ModelCallStats, Spent, ToolCallStats};
 use crate::json::Text;
+use crate::prices::Cost;
 use crate::status::StatusMeaning;
 use crate::time::Timestamp;
 use std::collections::hash_map::DefaultHasher;
@@ -173,7 +174,10 @@ impl SummaryFold {
             }
             totals.model_calls.entry(model.clone()).or_default().count += 1;
         }
-        let spent = spent(part.usage.unwrap_or_default(), part.cost_usd_micros);
+        let usage = part.usage.unwrap_or_default();
+        let told = part.cost_usd_micros.map(|usd_micros| Cost { usd_micros, is_whole: true });
+        let priced = || self.prices.as_ref().map(|prices| prices.cost(&model, &usage));
+        let spent = spent(usage, told.or_else(priced).unwrap_or_default());
         let stats = totals.model_calls.entry(model).or_default();
         let error = part.error.as_deref();
         let status = rules::model_call_end(part.status.as_deref(), error).meaning(error);
@@ -355,14 +359,15 @@ fn uncount(model_calls: &mut BTreeMap<String, ModelCallStats>, model: &str) {
     }
 }
 
-fn spent(usage: Usage, cost_usd_micros: Option<i64>) -> Spent {
+fn spent(usage: Usage, cost: Cost) -> Spent {
     Spent {
         input_tokens: usage.input_tokens.unwrap_or(0),
         output_tokens: usage.output_tokens.unwrap_or(0),
         cache_read_input_tokens: usage.cache_read_input_tokens.unwrap_or(0),
         cache_write_input_tokens: usage.cache_write_input_tokens.unwrap_or(0),
         reasoning_output_tokens: usage.reasoning_output_tokens.unwrap_or(0),
-        cost_usd_micros: cost_usd_micros.unwrap_or(0),
+        cost_usd_micros: cost.usd_micros,
+        unpriced_calls: u64::from(!cost.is_whole),
     }
 }
 

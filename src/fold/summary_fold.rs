@@ -17,9 +17,11 @@ use crate::fold::totals::{Day, DayStats, Totals, TurnStats};
 use crate::fold::{Origin, Reducer};
 use crate::gap::Gap;
 use crate::id::{SessionId, WorkspaceId};
+use crate::prices::Prices;
 use crate::seq::Seq;
 use crate::status::StatusMeaning;
 use crate::time::Timestamp;
+use std::sync::Arc;
 
 /// Folds entries into a [`SessionSummary`].
 ///
@@ -42,6 +44,8 @@ pub struct SummaryFold {
     pub(super) interruptions: u64,
     closed: bool,
     ended: bool,
+    /// For model calls whose cost is not in the log.
+    pub(super) prices: Option<Arc<Prices>>,
 }
 
 /// A turn, as far as it is counted.
@@ -58,6 +62,12 @@ impl SummaryFold {
     /// A fold that has seen nothing.
     pub fn new() -> SummaryFold {
         SummaryFold::default()
+    }
+
+    /// Computes the costs that the log does not have from a table of prices.
+    pub fn prices(mut self, prices: Arc<Prices>) -> SummaryFold {
+        self.prices = Some(prices);
+        self
     }
 
     fn apply(&mut self, entry: &Entry<'_>) -> serde_json::Result<()> {

@@ -119,8 +119,10 @@ pub struct Spent {
     pub cache_write_input_tokens: u64,
     /// How many of those that came out were reasoning.
     pub reasoning_output_tokens: u64,
-    /// Cost in millionths of a US dollar.
+    /// Cost in millionths of a US dollar. If calls are unpriced, it is at least that.
     pub cost_usd_micros: i64,
+    /// Calls whose cost, or a part of it, is not known.
+    pub unpriced_calls: u64,
 }
 
 /// What came on one day.
@@ -262,6 +264,7 @@ impl Spent {
             (&mut self.cache_read_input_tokens, other.cache_read_input_tokens),
             (&mut self.cache_write_input_tokens, other.cache_write_input_tokens),
             (&mut self.reasoning_output_tokens, other.reasoning_output_tokens),
+            (&mut self.unpriced_calls, other.unpriced_calls),
         ];
         for (sum, more) in pairs {
             *sum = sum.saturating_add(more);

@@ -21,6 +21,7 @@
 //! - `failed_syncs`: lines that the page cache has and no disk
 //! - `failing_disks`: errors and full disks at any call and any byte
 //! - `one_writer`: locks, fences, links, hostile ids, the modes of files
+//! - `prices`: what calls cost by the user's table
 //! - `properties`: arbitrary bytes and arbitrary events
 //! - `fuzz_found`: what the fuzz targets found, one test for each
 //! - `docs`: the documents say what is true, and their examples run
@@ -35,6 +36,7 @@
 //! - `compaction_laws`: the same over random histories, with rewinds, retries, crashes and recoveries in them
 //! - `compaction_crash`: compactions that are killed or fail at any step, beside writers and readers; the command
 //! - `import`, `import_laws`: other recorders' logs as sessions; what holds for any file, however damaged
+//! - `import_follow`: files that are replaced under `import --follow`
 //! - `import_codex`, `import_copilot`, `import_gemini`: what the versions of these agents write, each in its own way
 //! - `doctor`: a corpus of damaged files, one for each way in which files are damaged in the field
 //! - `tidy`: layers, sizes, and what must be in one place only
@@ -83,6 +85,7 @@ mod housekeeping;
 mod live;
 mod import;
 mod import_identity;
+mod import_follow;
 mod import_codex;
 mod import_copilot;
 mod import_gemini;
@@ -93,6 +96,7 @@ mod memory;
 mod one_writer;
 mod patience;
 mod prefill;
+mod prices;
 mod properties;
 mod quotation;
 mod record;

@@ -6,7 +6,7 @@ mod report;
 use super::out::Out;
 use super::progress::ByteProgress;
 use super::walk::{files_below, has_extension};
-use super::{Exit, Failure, Outcome, words};
+use super::{Exit, Failure, Outcome, compressed, look, words};
 use clap::Args;
 use foldlog::{CaluteDocuments, Doctor, Finding, FindingKind, SourceFormat};
 use report::Report;
@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 
 /// How much of a file is looked at to tell what it is.
 const HEAD: u64 = 1 << 20;
+/// How many compressed files are named.
+const MOST_PACKED: usize = 20;
 /// How much is read at once.
 const BUFFER: usize = 256 << 10;
 
@@ -45,15 +47,17 @@ struct Patient {
 
 pub(crate) fn run(args: &DoctorArgs, out: &mut Out) -> Outcome {
     let mut exit = Exit::Fine;
-    let mut patients = Vec::new();
+    let (mut patients, mut packed) = (Vec::new(), Vec::new());
     for path in &args.paths {
         let mut refuse = |path: &Path, why: &str| {
             words(&format!("{}: {why}", path.display()));
             exit = exit.max(Exit::Io);
         };
         if path.is_dir() {
-            let files = files_below(path, &mut refuse).into_iter().filter(|file| has_extension(file, &["jsonl"]));
-            patients.extend(files.map(|file| {
+            let (files, others): (Vec<_>, Vec<_>) =
+                files_below(path, &mut refuse).into_iter().partition(|file| has_extension(file, &["jsonl"]));
+            packed.extend(others.into_iter().filter_map(|file| Some((compressed::by_name(&file)?, file))));
+            patients.extend(files.into_iter().map(|file| {
                 let name = file.strip_prefix(path).unwrap_or(&file).to_owned();
                 Patient { path: file, name }
             }));
@@ -70,6 +74,13 @@ pub(crate) fn run(args: &DoctorArgs, out: &mut Out) -> Outcome {
         };
         exit = exit.max(went);
     }
+    for (tool, file) in packed.iter().take(MOST_PACKED) {
+        words(&format!("{}: not examined; {}", file.display(), compressed::words(tool)));
+        exit = exit.max(Exit::No);
+    }
+    if packed.len() > MOST_PACKED {
+        words(&format!("not examined: {} more", look::count((packed.len() - MOST_PACKED) as u64, "compressed file")));
+    }
     Ok(exit)
 }
 
@@ -78,6 +89,10 @@ fn examine(args: &DoctorArgs, patient: &Patient, out: &mut Out) -> Outcome {
     let mut file = open(path)?;
     let mut head = Vec::new();
     (&mut file).take(HEAD).read_to_end(&mut head).map_err(|error| failed("read", path, &error))?;
+    if let Some(tool) = compressed::by_content(&head) {
+        words(&format!("{}: not examined; {}", path.display(), compressed::words(tool)));
+        return Ok(Exit::No);
+    }
     let format = SourceFormat::detect(&head);
     let mut report = Report::new(path, format, args.json);
     let mut broken = Vec::new();

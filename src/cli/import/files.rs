@@ -1,11 +1,14 @@
 //! Which files are imported: those that were named, and those below named directories.
 
 use crate::cli::walk::{files_below, has_extension};
-use crate::cli::{Exit, Failure};
+use crate::cli::{Exit, Failure, compressed};
 use foldlog::{Source, SourceFormat, SourceName};
+use std::cell::RefCell;
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read as _};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// How much of a file is looked at to tell what it is.
 const HEAD: u64 = 1 << 20;
@@ -13,7 +16,8 @@ const HEAD: u64 = 1 << 20;
 const MOST_HEAD: u64 = 64 << 20;
 /// How much is read at once.
 const BUFFER: usize = 256 << 10;
-const COMPRESSED: &str = "compressed: unpack it first, with `zstd -d`";
+/// How much of what was read is remembered, to see whether the file still has it: so much of its beginning, and of its end.
+const REMEMBERED: usize = 4 << 10;
 
 /// A file to import, or the segments of a session of foldlog's, which are read as one.
 #[derive(Clone, Debug)]
@@ -43,19 +47,34 @@ impl Input {
         self.parts.iter().filter_map(|part| fs::metadata(part).ok()).map(|part| part.len()).sum()
     }
 
-    /// When it last changed, as far as the system knows.
-    pub(crate) fn stamp(&self) -> Option<(u64, std::time::SystemTime)> {
-        let metadata = fs::metadata(self.parts.first()?).ok()?;
-        Some((metadata.len(), metadata.modified().ok()?))
+    /// What is at its paths at this moment; nothing if a part of it is gone.
+    pub(crate) fn stamps(&self) -> Vec<Stamp> {
+        let stamps = self.parts.iter().map(|part| fs::metadata(part).ok().map(|metadata| Stamp::of(&metadata)));
+        stamps.collect::<Option<_>>().unwrap_or_default()
+    }
+
+    /// Whether another input consists of the same files.
+    pub(crate) fn has_parts_of(&self, other: &Input) -> bool {
+        self.parts == other.parts
     }
 
     /// All of it, part after part.
     pub(crate) fn open(&self) -> Result<BufReader<Parts>, Failure> {
-        let mut files = Vec::new();
+        Ok(self.open_marked()?.0)
+    }
+
+    /// The same, and beside it what will have been read.
+    pub(crate) fn open_marked(&self) -> Result<(BufReader<Parts>, Read), Failure> {
+        let (mut files, mut ids) = (Vec::new(), Vec::new());
         for part in self.parts.iter().rev() {
-            files.push(File::open(part).map_err(|error| self.failed("open", &error))?);
+            let opened = File::open(part).and_then(|file| Ok((Stamp::of(&file.metadata()?), file)));
+            let (stamp, file) = opened.map_err(|error| self.failed("open", &error))?;
+            ids.insert(0, stamp.id);
+            files.push(file);
         }
-        Ok(BufReader::with_capacity(BUFFER, Parts(files)))
+        let place = Rc::new(RefCell::new(Place::default()));
+        let read = Read { ids, place: Rc::clone(&place) };
+        Ok((BufReader::with_capacity(BUFFER, Parts { files, place }), read))
     }
 
     /// What it is, from its first bytes: more of them where a conversation begins late, or after a long line.
@@ -78,54 +97,141 @@ impl Input {
     }
 }
 
-/// Files read one after the other; the last one may go on growing. Stored in reverse.
-#[derive(Debug)]
-pub(crate) struct Parts(Vec<File>);
+/// A file as the system sees it: which one, how large, and when it changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    id: (u64, u64),
+    size: u64,
+    changed: (i64, i64),
+}
 
-impl Read for Parts {
+impl Stamp {
+    fn of(metadata: &fs::Metadata) -> Stamp {
+        let (id, changed) = ((metadata.dev(), metadata.ino()), (metadata.mtime(), metadata.mtime_nsec()));
+        Stamp { id, size: metadata.len(), changed }
+    }
+}
+
+/// Files read one after the other; the last one may go on growing.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    /// In reverse.
+    files: Vec<File>,
+    place: Rc<RefCell<Place>>,
+}
+
+/// How far reading has got.
+#[derive(Debug, Default)]
+struct Place {
+    /// In which part, and how many bytes of it.
+    part: usize,
+    bytes: u64,
+    /// The first of these bytes, and the last.
+    first: Vec<u8>,
+    last: Vec<u8>,
+}
+
+impl io::Read for Parts {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            let Some(file) = self.0.last_mut() else { return Ok(0) };
+            let Some(file) = self.files.last_mut() else { return Ok(0) };
             let count = file.read(buffer)?;
-            if count > 0 || self.0.len() == 1 {
+            let mut place = self.place.borrow_mut();
+            place.take(&buffer[..count]);
+            if count > 0 || self.files.len() == 1 {
                 return Ok(count);
             }
-            self.0.pop();
+            *place = Place { part: place.part + 1, ..Place::default() };
+            self.files.pop();
         }
     }
+}
+
+impl Place {
+    fn take(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
+        let missing = REMEMBERED.saturating_sub(self.first.len()).min(bytes.len());
+        self.first.extend_from_slice(&bytes[..missing]);
+        self.last.extend_from_slice(&bytes[bytes.len().saturating_sub(REMEMBERED)..]);
+        self.last.drain(..self.last.len().saturating_sub(REMEMBERED));
+    }
+}
+
+/// What has been read of an input.
+#[derive(Debug)]
+pub(crate) struct Read {
+    ids: Vec<(u64, u64)>,
+    place: Rc<RefCell<Place>>,
+}
+
+impl Read {
+    /// Whether these are the files that are being read.
+    pub(crate) fn is_of(&self, stamps: &[Stamp]) -> bool {
+        self.ids.iter().eq(stamps.iter().map(|stamp| &stamp.id))
+    }
+
+    /// Whether what was read is still there: a file may be cut, or rewritten in place.
+    pub(crate) fn still_stands(&self, input: &Input) -> Result<bool, Failure> {
+        let place = self.place.borrow();
+        let Some(path) = input.parts.get(place.part) else { return Ok(false) };
+        let check = || -> io::Result<bool> {
+            let file = File::open(path)?;
+            let mut bytes = vec![0; place.first.len()];
+            file.read_exact_at(&mut bytes, 0)?;
+            let is_same = bytes == place.first;
+            bytes.resize(place.last.len(), 0);
+            file.read_exact_at(&mut bytes, place.bytes - place.last.len() as u64)?;
+            Ok(is_same && bytes == place.last)
+        };
+        match check() {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true), // the next look finds it gone
+            checked => checked.map_err(|error| input.failed("read", &error)),
+        }
+    }
+}
+
+/// What paths stand for.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) inputs: Vec<Input>,
+    /// Compressed files below named directories.
+    pub(crate) compressed: Vec<PathBuf>,
 }
 
 /// Everything that the paths stand for, parents before what lies in folders of their name.
-pub(crate) fn find(paths: &[PathBuf], refuse: &mut dyn FnMut(&Path, &str)) -> Vec<Input> {
-    let mut found = Vec::new();
+pub(crate) fn find(paths: &[PathBuf], refuse: &mut dyn FnMut(&Path, &str)) -> Found {
+    let mut found = Found::default();
     for path in paths {
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => below(path, &mut found, refuse),
-            Ok(_) if has_extension(path, &["zst"]) => refuse(path, COMPRESSED),
-            Ok(_) => found.push(Input::new(path, vec![path.clone()], true)),
+            Ok(_) => match compressed::by_name(path) {
+                Some(tool) => refuse(path, &compressed::words(tool)),
+                None => found.inputs.push(Input::new(path, vec![path.clone()], true)),
+            },
             Err(error) => refuse(path, &error.to_string()),
         }
     }
-    found.dedup_by(|a, b| a.path == b.path);
+    found.inputs.dedup_by(|a, b| a.path == b.path);
     found
 }
 
-fn below(directory: &Path, found: &mut Vec<Input>, refuse: &mut dyn FnMut(&Path, &str)) {
+fn below(directory: &Path, found: &mut Found, refuse: &mut dyn FnMut(&Path, &str)) {
     let mut segments: Vec<PathBuf> = Vec::new();
     for path in files_below(directory, refuse) {
         if segments.first().is_some_and(|first| first.parent() != path.parent() || !is_segment(&path)) {
-            found.push(session(std::mem::take(&mut segments)));
+            found.inputs.push(session(std::mem::take(&mut segments)));
         }
         if is_segment(&path) {
             segments.push(path);
         } else if has_extension(&path, &["jsonl", "json"]) {
-            found.push(Input::new(&path, vec![path.clone()], false));
-        } else if path.to_string_lossy().ends_with(".jsonl.zst") {
-            refuse(&path, COMPRESSED);
+            found.inputs.push(Input::new(&path, vec![path.clone()], false));
+        } else if compressed::by_name(&path).is_some() {
+            found.compressed.push(path);
         }
     }
     if !segments.is_empty() {
-        found.push(session(segments));
+        found.inputs.push(session(segments));
     }
 }
 

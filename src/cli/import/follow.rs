@@ -1,7 +1,10 @@
 //! `import --follow`: a live mirror. Files are looked at a few times a second; what has grown is read on from where it
 //! stood, and a half-written last line is left until it is whole.
+//!
+//! A file that is replaced (renamed over, truncated, rewritten in place, deleted and created again) is read again from its
+//! beginning: a session is gone on with if the file still begins with what was imported, else the file gets a new one.
 
-use super::files::{self, Input, Parts};
+use super::files::{self, Input, Parts, Stamp};
 use super::report::Report;
 use super::target::{Sink, Target};
 use super::{ImportArgs, documents, drain, identify, told};
@@ -11,7 +14,7 @@ use crate::cli::{Exit, Failure, Outcome, words};
 use foldlog::{Importer, SourceFormat, Store};
 use std::io::BufReader;
 use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// How often files are looked at.
@@ -26,17 +29,36 @@ enum Followed {
     /// Lines, read on as they come.
     Lines(Box<Mirror>),
     /// A document that is rewritten whole, with what it looked like last.
-    Document(Input, Option<(u64, SystemTime)>),
-    /// Not to be looked at again: not ours, or given up after an error. A file that nobody recognises yet is not here.
+    Document(Input, Vec<Stamp>),
+    /// Nothing to be taken from it as it is now: not recognised yet, or shorter than what was imported from it.
+    Waiting(Input, Vec<Stamp>),
+    /// Not to be looked at again: given up after an error.
     Passed(PathBuf),
 }
 
 struct Mirror {
     input: Input,
     importer: Importer<BufReader<Parts>>,
+    read: files::Read,
     sink: Sink,
     report: Report,
     grew: Option<Instant>,
+    /// The files at its path as they were looked at last.
+    seen: Vec<Stamp>,
+    /// A message has said that the file is gone.
+    is_gone: bool,
+}
+
+/// What became of the file at a mirror's path.
+enum Change {
+    None,
+    /// Lines may have been added.
+    Grown,
+    Gone,
+    /// Another file is there: what the old one still has can be read.
+    Replaced,
+    /// The file has other content than what was read of it.
+    Rewritten,
 }
 
 /// Runs until it is interrupted.
@@ -50,10 +72,9 @@ pub(crate) fn run(args: &ImportArgs, inputs: Vec<Input>, store: &Store, out: &mu
             signal(SignalKind::terminate()).map_err(Failure::io)?,
         ))
     })?;
-    let (mut followed, mut waiting, mut looked) = (Vec::new(), inputs, Instant::now());
-    let mut exit = Exit::Fine;
+    let mut followed: Vec<Followed> = inputs.into_iter().map(|input| Followed::Waiting(input, Vec::new())).collect();
+    let (mut looked, mut exit) = (Instant::now(), Exit::Fine);
     loop {
-        take_up(args, &mut waiting, &mut followed, store, &mut exit)?;
         for one in &mut followed {
             let went = told(advance(args, one, store, out))?;
             exit = exit.max(went);
@@ -74,14 +95,20 @@ pub(crate) fn run(args: &ImportArgs, inputs: Vec<Input>, store: &Store, out: &mu
         }
         if looked.elapsed() > LOOK_AROUND_EVERY {
             looked = Instant::now();
-            let found = files::find(&args.paths, &mut |_, _| {});
-            waiting =
-                found.into_iter().filter(|input| !followed.iter().any(|one| path_of(one) == &input.path)).collect();
+            for input in files::find(&args.paths, &mut |_, _| {}).inputs {
+                match followed.iter_mut().find(|one| path_of(one) == &input.path) {
+                    None => followed.push(Followed::Waiting(input, Vec::new())),
+                    // A session of foldlog's has got another segment.
+                    Some(Followed::Lines(mirror)) if !mirror.input.has_parts_of(&input) => mirror.input = input,
+                    Some(_) => {}
+                }
+            }
         }
     }
     for one in followed {
-        if let Followed::Lines(mirror) = one {
-            exit = exit.max(told(finish(args, *mirror, out))?);
+        if let Followed::Lines(mut mirror) = one {
+            let is_replaced = mirror.advance();
+            exit = exit.max(told(is_replaced.and_then(|replaced| mirror.finish(args, !replaced, out)))?);
         }
     }
     Ok(exit)
@@ -90,92 +117,137 @@ pub(crate) fn run(args: &ImportArgs, inputs: Vec<Input>, store: &Store, out: &mu
 fn path_of(followed: &Followed) -> &PathBuf {
     match followed {
         Followed::Lines(mirror) => &mirror.input.path,
-        Followed::Document(input, _) => &input.path,
+        Followed::Document(input, _) | Followed::Waiting(input, _) => &input.path,
         Followed::Passed(path) => path,
     }
 }
 
-/// Begins to follow the files that are recognised by now.
-fn take_up(
-    args: &ImportArgs,
-    waiting: &mut Vec<Input>,
-    followed: &mut Vec<Followed>,
-    store: &Store,
-    exit: &mut Exit,
-) -> Result<(), Failure> {
-    let mut later = Vec::new();
-    for input in std::mem::take(waiting) {
-        let path = input.path.clone();
-        match start(args, &input, store) {
-            Ok(Some(one)) => followed.push(one),
-            Ok(None) => later.push(input), // it may be too short yet to say what it is
-            Err(failure) => {
-                *exit = (*exit).max(told(Err(failure))?);
-                followed.push(Followed::Passed(path));
-            }
-        }
+/// Begins to follow a file; `None` if nothing is to be taken from it as it is now.
+fn start(args: &ImportArgs, input: &Input, store: &Store, out: &mut Out) -> Result<Option<Followed>, Failure> {
+    let seen = input.stamps();
+    if seen.is_empty() {
+        return Ok(None); // deleted a moment ago
     }
-    *waiting = later;
-    Ok(())
-}
-
-fn start(args: &ImportArgs, input: &Input, store: &Store) -> Result<Option<Followed>, Failure> {
     let Some(source) = identify(args, input)? else { return Ok(None) };
     if source.format == SourceFormat::Calute {
-        return Ok(Some(Followed::Document(input.clone(), None)));
+        return Ok(Some(Followed::Document(input.clone(), Vec::new())));
+    }
+    if source.is_document {
+        super::import(args, input, store, &mut Vec::new(), out)?;
+        words(&format!("{}: is one document: it was imported, and is not followed", input.shown()));
+        return Ok(Some(Followed::Passed(input.path.clone())));
     }
     let target = Target::find(source, input, store)?;
-    let mut importer = Importer::new(input.open()?, &target.source);
+    if target.is_longer() {
+        return Ok(None); // what comes next shows whether it goes on as before
+    }
+    let (reader, read) = input.open_marked()?;
+    if !read.is_of(&input.stamps()) || !read.is_of(&seen) {
+        return Ok(None); // replaced meanwhile: it is looked at again
+    }
+    let mut importer = Importer::new(reader, &target.source);
     let sink = target.open(store, &mut importer, false)?;
     let report = Report::new(input, &target.source);
     words(&format!("following {} into session {}", input.shown(), target.source.session_id));
-    let mirror = Mirror { input: input.clone(), importer, sink, report, grew: Some(Instant::now()) };
+    let (grew, input) = (Some(Instant::now()), input.clone());
+    let mirror = Mirror { input, importer, read, sink, report, grew, seen: Vec::new(), is_gone: false };
     Ok(Some(Followed::Lines(Box::new(mirror))))
 }
 
 /// Takes what is new about a file.
 fn advance(args: &ImportArgs, followed: &mut Followed, store: &Store, out: &mut Out) -> Outcome {
     match followed {
-        Followed::Lines(mirror) => mirror.advance(),
+        Followed::Lines(mirror) => {
+            if !mirror.advance()? {
+                return Ok(Exit::Fine);
+            }
+            let input = mirror.input.clone();
+            words(&format!("{}: it was replaced, and is read again from its beginning", input.shown()));
+            match std::mem::replace(followed, Followed::Waiting(input, Vec::new())) {
+                Followed::Lines(mirror) => mirror.finish(args, false, out),
+                _ => Ok(Exit::Fine),
+            }
+        }
         Followed::Document(input, seen) => {
-            let now = input.stamp();
-            if now.is_none() || *seen == now {
+            let now = input.stamps();
+            if now.is_empty() || *seen == now {
                 return Ok(Exit::Fine);
             }
             *seen = now;
             let Some(source) = identify(args, input)? else { return Ok(Exit::Fine) };
-            // Whoever rewrites a document may be in the middle of it: it is looked at again once it has changed.
+            // It may be in the middle of being rewritten: it is looked at again once it has changed.
             documents::import(args, input, &source, store, out)
+        }
+        Followed::Waiting(input, seen) => {
+            let now = input.stamps();
+            if now.is_empty() || *seen == now {
+                return Ok(Exit::Fine);
+            }
+            *seen = now;
+            if let Some(one) = start(args, input, store, out)? {
+                *followed = one;
+            }
+            Ok(Exit::Fine)
         }
         Followed::Passed(_) => Ok(Exit::Fine),
     }
 }
 
 impl Mirror {
-    fn advance(&mut self) -> Outcome {
-        if self.input.len() < self.importer.position() {
-            let why = "it has become shorter: it was cut or replaced, and is followed no longer";
-            return Err(Failure::Words(Exit::Io, format!("{}: {why}", self.input.shown())));
+    /// Takes what is new. Whether the file has to be read again from its beginning.
+    fn advance(&mut self) -> Result<bool, Failure> {
+        let change = self.change()?;
+        if !matches!(change, Change::Gone) {
+            self.is_gone = false;
         }
-        let (sink, mut progress) =
-            (&mut self.sink, ByteProgress::new("importing", &self.input.shown(), self.input.len()));
-        let mut take = |drafts| sink.take(drafts);
-        if drain(&mut self.importer, false, &self.input, &mut take, &mut self.report, &mut progress)? > 0 {
-            self.grew = Some(Instant::now());
-        } else if self.grew.is_some_and(|grew| grew.elapsed() > STILL) {
+        match change {
+            Change::Grown | Change::Replaced => {
+                if self.take(false)? > 0 {
+                    self.grew = Some(Instant::now());
+                }
+            }
+            Change::Gone if !std::mem::replace(&mut self.is_gone, true) => {
+                let file = self.input.shown();
+                words(&format!("{file}: it was deleted; it is followed again if it comes back"));
+            }
+            Change::None | Change::Gone | Change::Rewritten => {}
+        }
+        if self.grew.is_some_and(|grew| grew.elapsed() > STILL) {
             self.grew = None;
             self.sink.take(self.importer.settle().drafts)?;
         }
-        Ok(Exit::Fine)
+        Ok(matches!(change, Change::Replaced | Change::Rewritten))
     }
-}
 
-/// The end: what is there is taken, torn or not.
-fn finish(args: &ImportArgs, mirror: Mirror, out: &mut Out) -> Outcome {
-    let Mirror { input, mut importer, mut sink, mut report, .. } = mirror;
-    let mut progress = ByteProgress::new("importing", &input.shown(), input.len());
-    drain(&mut importer, true, &input, &mut |drafts| sink.take(drafts), &mut report, &mut progress)?;
-    sink.close()?;
-    report.finish(importer.counts());
-    report.print(args.json, out)
+    fn change(&mut self) -> Result<Change, Failure> {
+        let now = self.input.stamps();
+        if now.is_empty() {
+            return Ok(Change::Gone);
+        }
+        if !self.read.is_of(&now) {
+            return Ok(Change::Replaced);
+        }
+        if now == self.seen {
+            return Ok(Change::None);
+        }
+        self.seen = now;
+        Ok(if self.read.still_stands(&self.input)? { Change::Grown } else { Change::Rewritten })
+    }
+
+    /// Takes the lines that there are.
+    fn take(&mut self, at_end: bool) -> Result<u64, Failure> {
+        let Mirror { input, importer, sink, report, .. } = self;
+        let mut progress = ByteProgress::new("importing", &input.shown(), input.len());
+        drain(importer, at_end, input, &mut |drafts| sink.take(drafts), report, &mut progress)
+    }
+
+    /// The end. With `at_end` what is there is taken, torn or not.
+    fn finish(mut self: Box<Self>, args: &ImportArgs, at_end: bool, out: &mut Out) -> Outcome {
+        if at_end {
+            self.take(true)?;
+        }
+        self.sink.close()?;
+        self.report.finish(self.importer.counts());
+        self.report.print(args.json, out)
+    }
 }

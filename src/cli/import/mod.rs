@@ -8,12 +8,12 @@ mod target;
 
 use super::out::Out;
 use super::progress::ByteProgress;
-use super::{Exit, Failure, Outcome, look, words};
+use super::{Exit, Failure, Outcome, compressed, look, words};
 use clap::Args;
 use files::Input;
 use foldlog::{Importer, Source, SourceFormat, Store};
 use report::Report;
-use std::io::BufRead;
+use std::io::{BufRead, Read};
 use std::path::PathBuf;
 use target::Target;
 
@@ -57,10 +57,15 @@ fn parse_format(text: &str) -> Result<FormatArg, String> {
 
 pub(crate) fn run(args: &ImportArgs, store: &Store, out: &mut Out) -> Outcome {
     let mut exit = Exit::Fine;
-    let inputs = files::find(&args.paths, &mut |path, why| {
+    let files::Found { inputs, compressed } = files::find(&args.paths, &mut |path, why| {
         words(&format!("{}: {why}", path.display()));
         exit = exit.max(Exit::No);
     });
+    if let Some((first, tool)) = compressed.first().and_then(|first| Some((first, compressed::by_name(first)?))) {
+        let (files, first) = (look::count(compressed.len() as u64, "compressed file"), first.display());
+        words(&format!("passed over {files}, such as {first}: unpack them first, with `{tool}`"));
+        exit = exit.max(Exit::No);
+    }
     if args.follow && !args.dry_run {
         return follow::run(args, inputs, store, out).map(|followed| followed.max(exit));
     }
@@ -142,8 +147,12 @@ fn identify(args: &ImportArgs, input: &Input) -> Result<Option<Source>, Failure>
 }
 
 fn not_recognised(input: &Input) -> Exit {
-    let why = match input.len() {
-        0 => "empty: there is nothing to import",
+    let mut head = Vec::new();
+    let read = input.open().map(|file| file.take(16).read_to_end(&mut head));
+    let tool = compressed::by_content(&head).filter(|_| read.is_ok()).map(compressed::words);
+    let why = match (input.len(), &tool) {
+        (_, Some(compressed)) => compressed,
+        (0, _) => "empty: there is nothing to import",
         _ => {
             "not recognised: no conversation of an agent that foldlog knows is in it; name its format with --format, or \
              see `foldlog doctor`; record your own events with `foldlog record`"

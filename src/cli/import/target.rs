@@ -61,6 +61,11 @@ impl Target {
         Err(not_ours(&source.session_id, input))
     }
 
+    /// Whether an earlier import read more than the file has now.
+    pub(crate) fn is_longer(&self) -> bool {
+        matches!(self.before, Before::Everything)
+    }
+
     /// Opens it, and makes the importer leave out what is there.
     pub(crate) fn open<R: BufRead>(
         &self,

@@ -5,11 +5,20 @@ mod print;
 use super::out::Out;
 use super::progress::Watched;
 use super::select::{self, state_word};
-use super::{Exit, Failure, Outcome, damage, versioned};
+use super::{Exit, Failure, Outcome, damage, look, versioned};
 use clap::Args;
-use foldlog::{ErrorKind, Reader, SessionSummary, Spent, Store, SummaryFold, Totals};
+use foldlog::{ErrorKind, Prices, Reader, SessionSummary, Spent, Store, SummaryFold, Totals};
 use serde::Serialize;
 use std::collections::HashSet;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The largest table of prices that is read, in bytes.
+const MOST_PRICES: u64 = 16 << 20;
+/// How many models without a price are named.
+const MOST_NAMED: usize = 12;
 
 #[derive(Args, Debug)]
 pub(crate) struct StatsArgs {
@@ -19,6 +28,12 @@ pub(crate) struct StatsArgs {
     /// All sessions of the root
     #[arg(long, conflicts_with = "sessions")]
     all: bool,
+    /// Price calls without a cost by this table
+    ///
+    /// A JSON file of yours, {"usd_per_million_tokens": {"model-*": {"input": 1.25, "output": 10, "cache_read": 0.125}}}; a cost
+    /// in the log holds. Where a price is not known, the cost is "at least" what is shown.
+    #[arg(long, value_name = "FILE")]
+    prices: Option<PathBuf>,
     /// One JSON object a session, and one with their sum if there are several
     #[arg(long)]
     json: bool,
@@ -42,11 +57,13 @@ struct Sum<'a> {
     totals: Totals,
     /// The session, as long as there is one only.
     one: Option<(SessionSummary, bool)>,
+    prices: Option<Arc<Prices>>,
     worst: Exit,
 }
 
 pub(crate) fn run(args: &StatsArgs, store: &Store, out: &mut Out) -> Outcome {
-    let mut sum = Sum { args, out, totals: Totals::default(), one: None, worst: Exit::Fine };
+    let prices = args.prices.as_deref().map(read_prices).transpose()?.map(Arc::new);
+    let mut sum = Sum { args, out, totals: Totals::default(), one: None, prices, worst: Exit::Fine };
     if args.all {
         for id in store.session_ids()? {
             match store.reader(id) {
@@ -83,7 +100,11 @@ impl Sum<'_> {
     fn read(&mut self, reader: &Reader) -> Outcome {
         // Asked before reading: a writer that goes away meanwhile has left its last words.
         let live = reader.is_live()?;
-        let (mut summary, gaps) = reader.reduce(Watched::new(SummaryFold::default(), reader.session_id().as_str()))?;
+        let fold = match &self.prices {
+            Some(prices) => SummaryFold::new().prices(Arc::clone(prices)),
+            None => SummaryFold::new(),
+        };
+        let (mut summary, gaps) = reader.reduce(Watched::new(fold, reader.session_id().as_str()))?;
         if !live {
             summary.totals.interrupt();
         }
@@ -105,7 +126,10 @@ impl Sum<'_> {
     }
 
     fn finish(self, store: &Store) -> Outcome {
-        let Sum { args, out, totals, one, worst } = self;
+        let Sum { args, out, totals, one, worst, prices } = self;
+        if prices.is_some() {
+            name_unpriced(&totals);
+        }
         match (totals.sessions, &one) {
             (0, _) if args.all => {
                 super::words(&format!("there is no session in `{}` yet", store.root().display()));
@@ -123,6 +147,38 @@ impl Sum<'_> {
         }
         out.flush()?;
         Ok(worst)
+    }
+}
+
+/// Reads the user's table of prices.
+fn read_prices(path: &Path) -> Result<Prices, Failure> {
+    let mut text = String::new();
+    let file = File::open(path).and_then(|file| file.take(MOST_PRICES + 1).read_to_string(&mut text));
+    let shown = path.display();
+    match file {
+        Err(error) => Err(Failure::Words(Exit::Io, format!("cannot read the prices in `{shown}`: {error}"))),
+        Ok(read) if read as u64 > MOST_PRICES => {
+            Err(Failure::Words(Exit::Usage, format!("the prices in `{shown}` are over {MOST_PRICES} bytes")))
+        }
+        Ok(_) => {
+            Prices::parse(&text).map_err(|error| Failure::Words(Exit::Usage, format!("prices in `{shown}`: {error}")))
+        }
+    }
+}
+
+/// Names the models of which calls are not priced, or not wholly.
+fn name_unpriced(totals: &Totals) {
+    let unpriced = totals.model_calls.iter().filter(|(_, calls)| calls.spent.unpriced_calls > 0);
+    let mut named: Vec<String> = unpriced
+        .map(|(model, calls)| format!("{} of `{model}`", look::count(calls.spent.unpriced_calls, "call")))
+        .collect();
+    let more = named.len().saturating_sub(MOST_NAMED);
+    named.truncate(MOST_NAMED);
+    if !named.is_empty() {
+        let more =
+            if more > 0 { format!(", and of {}", look::count(more as u64, "other model")) } else { String::new() };
+        let words = format!("no price for {}{more}: costs are at least what is shown", named.join(", "));
+        super::words(&words);
     }
 }
 

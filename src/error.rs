@@ -50,7 +50,8 @@ pub enum ErrorKind {
 pub enum Outcome {
     /// It is not in the log and will not be.
     Refused,
-    /// It may or may not be in the log. Reopen, look, and append again under the same `id` if it is missing.
+    /// It may or may not be in the log. Reopen, look it up by its `id` ([`Journal::lookup`](crate::Journal::lookup)), and
+    /// append it again only if it is missing: a second append under the same `id` makes a second entry.
     Unknown,
 }
 

@@ -8,6 +8,8 @@ use crate::event::{OpenTurn, SessionEnded, SessionStarted, ToolCallRecorded, Tur
 use crate::files::Files;
 use crate::follow::{Follower, Gate};
 use crate::id::SessionId;
+use crate::line::MAX_ID;
+use crate::lookup::Lookup;
 use crate::opening::{self, Caveat, Opened, Resumed};
 use crate::options::JournalOptions;
 use crate::pool::Pool;
@@ -156,6 +158,39 @@ impl Journal {
         Ok(Ticket::new(mark, level, seq))
     }
 
+    /// Looks for the entry to which a caller gave `id`, among everything appended so far, in the newest
+    /// [`LOOKUP_BYTES`](crate::LOOKUP_BYTES) of the journal. Never blocks: await the look-up, or wait for it.
+    ///
+    /// It resolves once everything appended before is as durable as [`JournalOptions::durability`] asks, so an entry that is
+    /// [`Found`](crate::Found) is that durable, too. This is how an event is appended again whose outcome is
+    /// [`Unknown`](crate::Outcome::Unknown), or was never told because its process died: an id is no key, and a second append
+    /// under the same one makes a second entry.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let root = tempfile::tempdir()?;
+    /// # let journal = foldlog::Store::open(root.path())?.journal("s-1")?;
+    /// # use foldlog::{Draft, TextDelta};
+    /// let found = journal.lookup("step-1")?.wait()?;
+    /// if found.seq.is_none() && found.complete {
+    ///     journal.append(Draft::from(TextDelta::new("t-1", "Hello")).id("step-1"))?.wait()?;
+    /// }
+    /// # assert!(journal.lookup("step-1")?.wait()?.seq.is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] for an id longer than [`MAX_ID`], or the failure that ended the writer.
+    pub fn lookup(&self, id: &str) -> Result<Lookup> {
+        if id.len() > MAX_ID {
+            let message = format!("an id has at most {MAX_ID} bytes, this one has {}", id.len());
+            return Err(Error::new(ErrorKind::InvalidInput, message));
+        }
+        let ticket = self.barrier(self.handle.writer.durability())?;
+        Ok(Lookup::new(self.handle.files.clone(), self.handle.writer.pool(), ticket, id))
+    }
+
     /// Resolves when the queue has room again after [`ErrorKind::Backlog`].
     pub fn ready(&self) -> Room {
         Room { writer: Arc::clone(&self.handle.writer) }
@@ -173,7 +208,8 @@ impl Journal {
     }
 
     /// After a failure: recovers what is on disk into a new segment, and goes on. Events whose tickets had failed with
-    /// an unknown outcome may be there or not; append them again under the same `id` if they are missing.
+    /// an unknown outcome may be there or not: look each up by its `id` ([`Journal::lookup`]), and append it again only if
+    /// it is missing.
     ///
     /// # Errors
     /// If recovery fails; the journal then stays as it was. Does nothing if nothing has failed.

@@ -53,6 +53,7 @@ mod plain;
 mod fit;
 mod json;
 mod id;
+mod likeness;
 mod status;
 mod record;
 mod event;
@@ -103,6 +104,7 @@ mod follow;
 mod trash;
 mod compact;
 
+mod lookup;
 mod journal;
 mod store;
 
@@ -123,10 +125,12 @@ pub use crate::import::{
     BrokenDocument, Brought, CaluteDocument, CaluteDocuments, Continuation, ImportCounts, ImportStep, Importer, Source,
     SourceFormat, SourceName,
 };
-pub use crate::items::{Item, Items};
+pub use crate::items::{Found, Item, Items, LOOKUP_BYTES};
 pub use crate::journal::{Journal, Refused, Room};
 pub use crate::json::{Json, Metadata, Text};
+pub use crate::likeness::did_you_mean;
 pub use crate::line::{MAX_ID, MAX_LINE};
+pub use crate::lookup::Lookup;
 pub use crate::opening::Caveat;
 pub use crate::options::{JournalOptions, OnFull};
 pub use crate::prices::{Cost, Prices};

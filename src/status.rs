@@ -2,6 +2,7 @@
 //!
 //! The log and the record keep a word as it came; every count, state, view and export goes by its [`StatusMeaning`].
 
+use crate::likeness::{MAX_WORD, did_you_mean};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
@@ -216,9 +217,6 @@ pub struct UnknownStatus {
     pub known: &'static [&'static str],
 }
 
-/// The longest word that is compared with the known ones, and the most of one that is shown, in characters.
-const MAX_WORD: usize = 40;
-
 impl UnknownStatus {
     pub(crate) fn of_turn(status: &TurnStatus, error: Option<&str>) -> Option<UnknownStatus> {
         UnknownStatus::new("turn", status.as_str(), status.meaning(error), TurnStatus::WORDS)
@@ -240,14 +238,8 @@ impl UnknownStatus {
 
     /// The known word, or synonym of one, that it is most like; none if it is like none.
     pub fn did_you_mean(&self) -> Option<&'static str> {
-        if self.word.chars().count() > MAX_WORD {
-            return None;
-        }
-        let word = self.word.trim().to_lowercase().replace(['-', ' '], "_");
         let synonyms = SYNONYMS.iter().filter(|(_, status)| self.known.contains(status)).map(|(synonym, _)| *synonym);
-        let near = self.known.iter().copied().chain(synonyms).map(|known| (edits(&word, known), known));
-        let (edits, known) = near.min_by_key(|(edits, _)| *edits)?;
-        (edits <= known.len() / 3).then_some(known)
+        did_you_mean(&self.word, self.known.iter().copied().chain(synonyms))
     }
 }
 
@@ -261,25 +253,6 @@ impl fmt::Display for UnknownStatus {
             None => write!(f, "expected one of {}", self.known.join(", ")),
         }
     }
-}
-
-/// How many characters have to be inserted, removed, replaced or exchanged with their neighbour to make one of the other.
-fn edits(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];
-    for (at, left) in a.iter().enumerate() {
-        let mut row = vec![at + 1];
-        for (under, right) in b.iter().enumerate() {
-            let before = &rows[at];
-            let mut least = (before[under + 1] + 1).min(row[under] + 1).min(before[under] + usize::from(left != right));
-            if at > 0 && under > 0 && a[at - 1] == *right && *left == b[under - 1] {
-                least = least.min(rows[at - 1][under - 1] + 1);
-            }
-            row.push(least);
-        }
-        rows.push(row);
-    }
-    rows[a.len()][b.len()]
 }
 
 #[cfg(test)]

@@ -5,12 +5,14 @@
 //! (serde-rs/serde#1183). A known type with a bad payload is an error; an unknown type is an [`Unknown`].
 
 mod encode;
+mod members;
 mod parts;
 mod payload;
 mod shortcut;
 mod unknown;
 mod whole;
 
+pub use members::{MAX_UNKNOWN_MEMBERS, UnknownMember};
 pub use parts::*;
 pub use payload::*;
 pub use whole::*;
@@ -74,6 +76,14 @@ macro_rules! events {
                 decoded.map_err(|error| {
                     Error::new(ErrorKind::InvalidInput, format!("invalid `{type_name}` event: {}", in_data(&error)))
                 })
+            }
+
+            /// The members that the struct of a type declares, or the one in its member `within`.
+            fn declared_members(type_name: &str, within: Option<&'static str>) -> &'static [&'static str] {
+                match type_name {
+                    $($name => members::names::<$variant $(<$life>)?>(within),)+
+                    _ => &[],
+                }
             }
 
             /// Writes `data` as JSON to the end of `out`, fit to stand in a line.

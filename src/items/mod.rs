@@ -5,12 +5,14 @@
 
 mod current;
 mod each;
+mod find;
 mod growing;
 mod judge;
 mod start;
 mod threads;
 mod walk;
 
+pub use find::{Found, LOOKUP_BYTES};
 pub(crate) use growing::Growth;
 
 use crate::cursor::{Cursor, Position};

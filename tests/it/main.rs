@@ -3,6 +3,8 @@
 //! - `format`: the bytes of a journal, read by code that shares nothing with the library
 //! - `record`: the recorder as its clients see it: the pipe protocol, many sessions, being killed
 //! - `record_end`: how the recorder ends: signals, full and failing disks, limits
+//! - `record_replies`: what the recorder replies about what looks like a mistake, and to look-ups
+//! - `lookup`: events found again by the ids that their callers gave them
 //! - `recovery`: every truncation, every flipped bit, and the shapes that real damage takes
 //! - `refusals`: a system that refuses: no more open files, no permission
 //! - `refused_reads`: a disk that does not give what an opening needs
@@ -92,6 +94,7 @@ mod import_gemini;
 mod import_laws;
 mod lacking;
 mod lock;
+mod lookup;
 mod memory;
 mod one_writer;
 mod patience;
@@ -101,6 +104,7 @@ mod properties;
 mod quotation;
 mod record;
 mod record_end;
+mod record_replies;
 mod recorder;
 mod recovery;
 mod refusals;

@@ -2,33 +2,45 @@
 
 use super::replies::Body;
 use super::session::Common;
-use foldlog::{Health, Journal, Ticket};
+use foldlog::{Health, Journal, Lookup, Ticket};
 use std::rc::Rc;
 use tokio::sync::mpsc;
 
-/// A line that is answered once it is as durable as was asked.
-pub(crate) struct Answer {
-    pub(crate) line: u64,
-    pub(crate) seq: u64,
-    pub(crate) ticket: Option<Ticket>,
-    pub(crate) error: Option<String>,
+/// A line that is answered once it, and everything before it, is as durable as was asked.
+pub(crate) enum Answer {
+    Event { line: u64, seq: u64, ticket: Option<Ticket>, error: Option<String> },
+    Lookup { line: u64, id: String, lookup: Lookup },
 }
 
 /// Answers for the lines of one session, in order.
 pub(crate) async fn answer(common: Rc<Common>, id: String, mut lines: mpsc::UnboundedReceiver<Answer>) {
     let tag = common.many.then_some(id.as_str());
-    while let Some(Answer { line, seq, ticket, error }) = lines.recv().await {
-        let safe = match ticket {
-            Some(ticket) => ticket.await.map(|_| ()),
-            None => Ok(()),
-        };
-        match (safe, error) {
-            (Ok(()), None) => common.replies.ack(tag, line, seq),
-            (Ok(()), Some(error)) => common.replies.say(tag, Body::Kept { line, seq, error: &error }),
-            (Err(failed), _) => {
-                common.replies.say(tag, Body::Refused { line, error: &failed.to_string() });
-                common.failed.notify_one();
+    while let Some(answer) = lines.recv().await {
+        let (line, failed) = match answer {
+            Answer::Event { line, seq, ticket, error } => {
+                let safe = match ticket {
+                    Some(ticket) => ticket.await.map(|_| ()),
+                    None => Ok(()),
+                };
+                match (&safe, error) {
+                    (Ok(()), None) => common.replies.ack(tag, line, seq),
+                    (Ok(()), Some(error)) => common.replies.say(tag, Body::Kept { line, seq, error: &error }),
+                    (Err(_), _) => {}
+                }
+                (line, safe.err())
             }
+            Answer::Lookup { line, id, lookup } => match lookup.await {
+                Ok(found) => {
+                    let (found, complete) = (found.seq.map(|seq| seq.get()), found.complete);
+                    common.replies.say(tag, Body::Lookup { line, lookup: &id, found, complete });
+                    continue;
+                }
+                Err(error) => (line, Some(error)),
+            },
+        };
+        if let Some(error) = failed {
+            common.replies.say(tag, Body::Refused { line, error: &error.to_string() });
+            common.failed.notify_one();
         }
     }
 }

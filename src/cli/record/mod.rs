@@ -1,6 +1,7 @@
 //! `foldlog record`: events from standard input into one session's journal, or many.
 
 mod answers;
+mod hints;
 mod input;
 mod parse;
 mod recorder;

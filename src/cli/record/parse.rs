@@ -1,42 +1,71 @@
 //! A line of input: what it asks to be recorded, or why it is not an event. Decides from its bytes alone.
 
 use base64::Engine;
-use foldlog::{Draft, EVENT_TYPES, Error, Event, Json, Metadata, Timestamp, Unparsed};
-use serde::Deserialize;
+use foldlog::{Draft, Error, Event, Json, MAX_ID, Metadata, Text, Timestamp, Unparsed};
+use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
-use std::borrow::Cow;
+use std::fmt;
 
 /// What one line of input comes to.
 #[derive(Debug)]
 pub(crate) enum Parsed {
     Event(Draft),
+    /// The id of an event that may have been recorded before.
+    Lookup(String),
+    /// A look-up that cannot be: answered, and nothing to be kept.
+    BadLookup(String),
     /// One of the recorder's own lines, from a journal that is played again: it counts as a line and is not recorded.
     Skipped,
     /// Not an event. To be kept as it came.
     Bad(String),
 }
 
-/// The envelope of a line of input. Other members, such as those of foldlog's own lines, are passed over.
-#[derive(Deserialize)]
+/// The names of other members of an envelope are kept: so many, each of so many bytes at most.
+const MOST_OTHERS: usize = 16;
+const LONGEST_OTHER: usize = 40;
+
+/// The members of foldlog's own lines that have no meaning in input.
+const OF_A_JOURNAL: &[&str] = &["synced", "observed", "blobs", "redacted"];
+
+/// The envelope of a line of input.
+#[derive(Default)]
 pub(crate) struct Envelope<'a> {
-    #[serde(rename = "type", borrow, default)]
-    type_name: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
+    type_name: Option<Text<'a>>,
     data: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    time: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    id: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    pub(crate) session: Option<Cow<'a, str>>,
+    time: Option<Text<'a>>,
+    id: Option<Text<'a>>,
+    session: Option<Text<'a>>,
+    /// The id that is looked for. Not an event.
+    lookup: Option<Text<'a>>,
     /// These two mark a line of a journal.
-    #[serde(borrow, default)]
     seq: Option<&'a RawValue>,
-    #[serde(borrow, default)]
     crc: Option<&'a RawValue>,
     /// This one marks the header of a segment.
-    #[serde(borrow, default)]
     foldlog: Option<&'a RawValue>,
+    others: Vec<String>,
+}
+
+impl<'de> Deserialize<'de> for Envelope<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Envelope<'de>, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Envelope<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Envelope<'de>, A::Error> {
+                let mut envelope = Envelope::default();
+                while let Some(name) = map.next_key::<Text<'de>>()? {
+                    envelope.take_member(&name, &mut map)?;
+                }
+                Ok(envelope)
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
 }
 
 impl<'a> Envelope<'a> {
@@ -53,7 +82,70 @@ impl<'a> Envelope<'a> {
         serde_json::from_str(text).map_err(|error| format!("not JSON that can be read: {}", without_line(&error)))
     }
 
-    fn is_from_a_journal(&self) -> bool {
+    fn take_member<A: MapAccess<'a>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        fn once<'de, A: MapAccess<'de>, T: Deserialize<'de>>(
+            name: &'static str,
+            slot: &mut Option<T>,
+            map: &mut A,
+        ) -> Result<(), A::Error> {
+            match slot {
+                Some(_) => Err(A::Error::duplicate_field(name)),
+                None => map.next_value().map(|value| *slot = value),
+            }
+        }
+        match name {
+            "type" => once("type", &mut self.type_name, map),
+            "data" => once("data", &mut self.data, map),
+            "time" => once("time", &mut self.time, map),
+            "id" => once("id", &mut self.id, map),
+            "session" => once("session", &mut self.session, map),
+            "lookup" => once("lookup", &mut self.lookup, map),
+            "seq" => once("seq", &mut self.seq, map),
+            "crc" => once("crc", &mut self.crc, map),
+            "foldlog" => once("foldlog", &mut self.foldlog, map),
+            other => {
+                let worth_keeping = self.others.len() < MOST_OTHERS && other.len() <= LONGEST_OTHER;
+                if worth_keeping && !OF_A_JOURNAL.contains(&other) {
+                    self.others.push(other.to_owned());
+                }
+                map.next_value::<IgnoredAny>().map(drop)
+            }
+        }
+    }
+
+    /// The type that it names, if it does.
+    pub(crate) fn type_name(&self) -> Option<&str> {
+        self.type_name.as_deref()
+    }
+
+    /// The event's data as it came.
+    pub(crate) fn data(&self) -> &'a str {
+        self.data.map_or("{}", RawValue::get)
+    }
+
+    /// The session that it names, if it does.
+    pub(crate) fn session(&self) -> Option<&str> {
+        self.session.as_deref()
+    }
+
+    /// The members that have no meaning here.
+    pub(crate) fn others(&self) -> impl Iterator<Item = &str> {
+        self.others.iter().map(String::as_str)
+    }
+
+    /// Whether it has one of the members that have.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        match name {
+            "type" => self.type_name.is_some(),
+            "data" => self.data.is_some(),
+            "time" => self.time.is_some(),
+            "id" => self.id.is_some(),
+            "session" => self.session.is_some(),
+            _ => false,
+        }
+    }
+
+    pub(crate) fn is_from_a_journal(&self) -> bool {
         self.seq.is_some() && self.crc.is_some()
     }
 
@@ -61,6 +153,12 @@ impl<'a> Envelope<'a> {
     pub(crate) fn parse(self, session_id: &str) -> Parsed {
         if self.foldlog.is_some() && self.crc.is_some() && self.type_name.is_none() {
             return Parsed::Skipped;
+        }
+        if let (None, Some(id)) = (&self.type_name, &self.lookup) {
+            return match id.len() {
+                0..=MAX_ID => Parsed::Lookup(id.to_string()),
+                _ => Parsed::BadLookup(format!("`lookup` is longer than {MAX_ID} bytes: no event has such an id")),
+            };
         }
         let Some(type_name) = &self.type_name else {
             return Parsed::Bad("no `type`: an event is {\"type\":..,\"data\":{..}}".to_owned());
@@ -73,10 +171,10 @@ impl<'a> Envelope<'a> {
             time => time.flatten(),
         };
         let id = self.id.as_deref();
-        if id.is_some_and(|id| id.len() > foldlog::MAX_ID) {
-            return Parsed::Bad(format!("`id` is longer than {} bytes", foldlog::MAX_ID));
+        if id.is_some_and(|id| id.len() > MAX_ID) {
+            return Parsed::Bad(format!("`id` is longer than {MAX_ID} bytes"));
         }
-        let data = self.data.map_or("{}", RawValue::get);
+        let data = self.data();
         let owned;
         let data = if type_name == "session_started" {
             owned = with_session_id(data, session_id, self.is_from_a_journal());
@@ -116,21 +214,6 @@ pub(crate) fn keep(line: &[u8], error: &str) -> Draft {
         Ok(text) => kept.text(text).into(),
         Err(_) => kept.text_base64(base64::engine::general_purpose::STANDARD.encode(line)).into(),
     }
-}
-
-/// What an unknown type may have been meant to be; `None` for a type that is the user's own by its form.
-pub(crate) fn unknown_type(type_name: &str) -> Option<String> {
-    if EVENT_TYPES.contains(&type_name) || type_name.contains('.') {
-        return None;
-    }
-    let likeness = |known: &&&str| (strsim::jaro_winkler(type_name, known) * 1000.0) as u32;
-    let meant = EVENT_TYPES.iter().filter(|known| likeness(known) > 850).max_by_key(likeness);
-    Some(match meant {
-        Some(meant) => format!("unknown event type `{type_name}`: recorded as it is; did you mean `{meant}`?"),
-        None => format!(
-            "unknown event type `{type_name}`: recorded as it is; a type with a dot in it is never taken for a mistake"
-        ),
-    })
 }
 
 /// serde_json's message with its position as a column alone: the caller names the line.

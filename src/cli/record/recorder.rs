@@ -238,5 +238,5 @@ impl Recorder {
 }
 
 fn named_session(envelope: &Result<Envelope<'_>, String>) -> Option<String> {
-    envelope.as_ref().ok()?.session.as_deref().map(str::to_owned)
+    envelope.as_ref().ok()?.session().map(str::to_owned)
 }

@@ -61,6 +61,8 @@ pub(crate) enum Body<'a> {
     Kept { line: u64, seq: u64, error: &'a str },
     Refused { line: u64, error: &'a str },
     Waiting { waiting: Option<&'a str> },
+    Warning { line: u64, warning: &'a str },
+    Lookup { line: u64, lookup: &'a str, found: Option<u64>, complete: bool },
 }
 
 /// The first reply for a session.

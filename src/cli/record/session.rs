@@ -1,6 +1,7 @@
 //! One session being recorded from a pipe: its journal, and the tasks that answer for it.
 
 use super::answers::{Answer, answer, watch_health};
+use super::hints::hints;
 use super::parse::{self, Envelope, Parsed};
 use super::replies::{Body, Ready, Replies};
 use super::signals::Space;
@@ -95,19 +96,22 @@ impl Session {
         }
         let found = self.journal.recovered();
         for cut in &found.cuts {
-            words.say(format!(
+            words.say_found(format!(
                 "session {id}: the last run was cut short; an incomplete end of {} at byte {} of segment {:08} was cut off and kept",
                 look::count(cut.bytes, "byte"), cut.offset, cut.segment
             ));
         }
         for gap in &found.gaps {
-            words.say(format!("session {id}: {gap}; see `foldlog verify`"));
+            words.say_found(format!("session {id}: {gap}; see `foldlog verify`"));
         }
         if !self.journal.is_new() && !found.clean {
-            words.say(format!("session {id}: the last run did not close it; going on behind seq {}", found.last_seq));
+            words.say_found(format!(
+                "session {id}: the last run did not close it; going on behind seq {}",
+                found.last_seq
+            ));
         }
         for turn in self.journal.open_turns() {
-            words.say(format!("session {id}: left open: {turn}"));
+            words.say_found(format!("session {id}: left open: {turn}"));
         }
     }
 
@@ -118,33 +122,38 @@ impl Session {
         line: &[u8],
         envelope: Result<Envelope<'_>, String>,
     ) -> Result<Taken, Error> {
-        let parsed = match envelope {
-            Ok(envelope) => envelope.parse(self.journal.session_id().as_str()),
-            Err(why) => Parsed::Bad(why),
+        let envelope = match envelope {
+            Ok(envelope) => envelope,
+            Err(why) => return self.keep(number, line, why).await,
         };
-        let why = match parsed {
+        let hints = if envelope.is_from_a_journal() { Vec::new() } else { hints(&envelope, self.common.many) };
+        let why = match envelope.parse(self.journal.session_id().as_str()) {
             Parsed::Skipped => {
-                self.answer(Answer { line: number, seq: self.journal.last_seq().get(), ticket: None, error: None });
+                let seq = self.journal.last_seq().get();
+                self.answer(Answer::Event { line: number, seq, ticket: None, error: None });
                 return Ok(Taken::Recorded);
             }
-            Parsed::Bad(why) => why,
+            Parsed::Lookup(id) => return self.look_up(number, id),
+            Parsed::BadLookup(why) if self.common.strict => return Ok(Taken::Refused(why)),
+            Parsed::BadLookup(why) => {
+                self.refuse(number, &why);
+                return Ok(Taken::Bad);
+            }
+            Parsed::Bad(why) => match hints.iter().find(|hint| hint.starts_with("unknown member")) {
+                Some(hint) => format!("{why}; {hint}"),
+                None => why,
+            },
             Parsed::Event(draft) => {
-                if let Some(unknown) = parse::unknown_type(draft.type_name()) {
-                    if self.common.strict {
-                        return Ok(Taken::Refused(unknown));
-                    }
-                    self.common.words.say_once(format!("line {number}: {unknown}"));
+                if let Some(hint) = hints.first().filter(|_| self.common.strict) {
+                    return Ok(Taken::Refused(hint.clone()));
                 }
+                self.warn(number, &hints);
                 self.start_unless(draft.type_name() == "session_started").await?;
                 match self.append(draft).await {
                     Ok(ticket) => {
                         self.recorded += 1;
-                        self.answer(Answer {
-                            line: number,
-                            seq: ticket.seq().get(),
-                            ticket: Some(ticket),
-                            error: None,
-                        });
+                        let (seq, ticket) = (ticket.seq().get(), Some(ticket));
+                        self.answer(Answer::Event { line: number, seq, ticket, error: None });
                         return Ok(Taken::Recorded);
                     }
                     Err(error) if parse::is_about_the_event(&error) => error.to_string(),
@@ -153,6 +162,27 @@ impl Session {
             }
         };
         self.keep(number, line, why).await
+    }
+
+    /// Begins a look-up, which is answered in its turn.
+    fn look_up(&mut self, number: u64, id: String) -> Result<Taken, Error> {
+        if !self.common.replies.wanted() {
+            self.refuse(number, "`lookup` is answered on standard output: start the recorder with --ack");
+            return Ok(Taken::Bad);
+        }
+        let lookup = self.journal.lookup(&id)?;
+        self.answer(Answer::Lookup { line: number, id, lookup });
+        Ok(Taken::Recorded)
+    }
+
+    /// Says what a line that is recorded may have been meant to say.
+    fn warn(&self, number: u64, hints: &[String]) {
+        for warning in hints {
+            self.common.words.say_once(format!("line {number}: {warning}"));
+            if self.common.words.may_warn() {
+                self.common.replies.say(self.tag(), Body::Warning { line: number, warning });
+            }
+        }
     }
 
     /// Keeps a line that is not an event.
@@ -166,7 +196,7 @@ impl Session {
             Ok(ticket) => {
                 self.common.words.say_limited(format!("line {number}: {why}; kept as `unparsed`"));
                 let (seq, ticket) = (ticket.seq().get(), Some(ticket));
-                self.answer(Answer { line: number, seq, ticket, error: Some(why) });
+                self.answer(Answer::Event { line: number, seq, ticket, error: Some(why) });
             }
             Err(error) if parse::is_about_the_event(&error) => {
                 self.refuse(number, &format!("{why}; and it is too large to be kept"));

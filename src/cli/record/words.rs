@@ -4,13 +4,17 @@ use crate::cli::words;
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 
-/// How many messages of a kind that can come with every line are said.
+/// How many messages of a kind that can come with every line, or every session, are said.
 const MOST: u64 = 20;
+/// How many warnings are sent in replies.
+const MOST_WARNINGS: u64 = 1000;
 
 /// Says things, and counts what it leaves out.
 #[derive(Default)]
 pub(crate) struct Words {
     said: Cell<u64>,
+    found: Cell<u64>,
+    warnings: Cell<u64>,
     known: RefCell<HashSet<String>>,
 }
 
@@ -20,15 +24,27 @@ impl Words {
         words(&text);
     }
 
-    /// Says it, unless it is one too many.
+    /// Says what is wrong with a line, unless it is one too many.
     pub(crate) fn say_limited(&self, text: String) {
-        let said = self.said.get();
-        self.said.set(said + 1);
-        match said {
+        match count(&self.said) {
             0..MOST => words(&text),
             MOST => words("more lines like these are only counted"),
             _ => {}
         }
+    }
+
+    /// Says what was found when a session was opened, unless it is one too many.
+    pub(crate) fn say_found(&self, text: String) {
+        match count(&self.found) {
+            0..MOST => words(&text),
+            MOST => words("what else is found in sessions is not said here; see `foldlog verify` and `foldlog ls`"),
+            _ => {}
+        }
+    }
+
+    /// Whether one more warning may be sent.
+    pub(crate) fn may_warn(&self) -> bool {
+        count(&self.warnings) < MOST_WARNINGS
     }
 
     /// Says it the first time; what differs only in its line number is the same.
@@ -39,4 +55,9 @@ impl Words {
             words(&text);
         }
     }
+}
+
+/// Counts one more; how many there were before.
+fn count(counter: &Cell<u64>) -> u64 {
+    counter.replace(counter.get() + 1)
 }

@@ -1,0 +1,248 @@
+//! What `foldlog record` replies beside acknowledgements: warnings about what looks like a mistake, and look-ups.
+
+use crate::recorder::{FOLDLOG, Recorder, note, reader, recorded};
+use crate::support::has;
+use rustix::process::{Signal, kill_process};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn warnings(replies: &[Value]) -> Vec<(u64, &str)> {
+    let warnings = replies.iter().filter_map(|reply| Some((reply["line"].as_u64()?, reply["warning"].as_str()?)));
+    warnings.collect()
+}
+
+/// Goal: a member that no view will show is named, with the line and what was meant, beside its acknowledgement; what is like
+/// none is not. Method: a line of each kind, in a turn that is recorded all the same.
+#[test]
+fn misspelt_members_are_answered_with_what_was_meant() {
+    let root = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::start(root.path(), &["s", "--ack"]);
+    let lines: [(Value, &str); 14] = [
+        (json!({"type": "turn_started", "data": {"turn_id": "t", "input": "hi"}}), "`input`: did you mean `prompt`?"),
+        (json!({"type": "text_delta", "data": {"turn_id": "t", "text": "x", "delta": "y"}}), ""),
+        (
+            json!({"type": "tool_call_started", "data": {"turn_id": "t", "call_id": "c", "tool_name": "n", "args": {}}}),
+            "`args`: did you mean `arguments`?",
+        ),
+        (
+            json!({"type": "tool_call_ended", "data": {"turn_id": "t", "call_id": "c", "output": "y", "exit_code": 1}}),
+            "`output`: did you mean `result`?",
+        ),
+        (
+            json!({"type": "model_call_ended", "data": {"turn_id": "t", "model_call_id": "m", "usage": {"prompt_tokens": 1}}}),
+            "`prompt_tokens` of `usage`: did you mean `input_tokens`?",
+        ),
+        (
+            json!({"type": "turn_recorded", "data": {"turn_id": "u", "tool_calls": [{"call_id": "c", "tool_name": "n", "output": 1}]}}),
+            "`output` of `tool_calls`: did you mean `result`?",
+        ),
+        (
+            json!({"type": "turn_ended", "data": {"turn_id": "t", "response": "x"}}),
+            "`response`: did you mean `response_content`?",
+        ),
+        (
+            json!({"type": "custom", "data": {"name": "n"}, "timestamp": "2026-01-01"}),
+            "`timestamp`: did you mean `time`?",
+        ),
+        (json!({"type": "custom", "data": {"name": "n"}, "event_id": "i"}), "`event_id`: did you mean `id`?"),
+        (json!({"type": "custom", "data": {"name": "n"}, "value": 1}), "`value`: did you mean `value` inside `data`?"),
+        (
+            json!({"type": "turn_updated", "data": {"turn_id": "t", "id": "i"}}),
+            "`id`: did you mean `id` beside `data`?",
+        ),
+        (json!({"type": "custom", "data": {"name": "n", "value": {"args": 1}}, "level": "info", "pid": 7}), ""),
+        (json!({"type": "turn_updated", "data": {"turn_id": "t", "metadata": {"output": 1}, "temperature": 2}}), ""),
+        (json!({"type": "turn_startd", "data": {"anything": 1}}), "event type `turn_startd`"),
+    ];
+    for (line, _) in &lines {
+        recorder.event(line);
+    }
+    recorder.ack(lines.len() as u64);
+    let (status, replies, words) = recorder.end();
+    assert_eq!(status.code(), Some(0), "{words}");
+    let warned = warnings(&replies);
+    let wanted = (1..).zip(&lines).filter(|(_, (_, wanted))| !wanted.is_empty());
+    for ((line, warning), (wanted_line, (_, wanted))) in warned.iter().zip(wanted) {
+        assert!(
+            *line == wanted_line && warning.starts_with("unknown ") && warning.contains(wanted),
+            "{line}: {warning}"
+        );
+        assert!(words.contains(&format!("line {line}: {warning}")), "{words}");
+    }
+    assert_eq!(warned.len(), lines.iter().filter(|(_, wanted)| !wanted.is_empty()).count(), "{warned:?}");
+    let with_seq = replies.iter().find(|reply| reply.get("warning").is_some() && reply.get("seq").is_some());
+    assert_eq!(with_seq, None, "a reply with `seq` is an acknowledgement");
+    assert_eq!(recorded(root.path(), "s").len(), lines.len() + 2);
+}
+
+/// Goal: a status that counts as neither success nor failure is named, once on stderr, with what was meant; synonyms are not.
+#[test]
+fn unknown_statuses_are_answered_with_what_was_meant() {
+    let root = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::start(root.path(), &["s", "--ack"]);
+    let ended = |status: &str| json!({"type": "turn_ended", "data": {"turn_id": "t", "status": status}});
+    for status in ["failed", "ok", "sucess", "sucess"] {
+        recorder.event(&ended(status));
+    }
+    recorder.event(
+        &json!({"type": "tool_call_ended", "data": {"turn_id": "t", "call_id": "c", "status": "sucess", "error": "e"}}),
+    );
+    let (status, replies, words) = recorder.end();
+    assert_eq!(status.code(), Some(0), "{words}");
+    let lines: Vec<u64> = warnings(&replies).iter().map(|(line, _)| *line).collect();
+    assert_eq!(lines, [3, 4], "{replies:?}");
+    assert!(warnings(&replies)[0].1.contains("did you mean `success`"), "{replies:?}");
+    assert_eq!(words.matches("sucess").count(), 1, "{words}");
+}
+
+/// Goal: `--strict` stops at what looks like a mistake. Method: one of each kind, behind a good line.
+#[test]
+fn strict_stops_at_a_misspelt_member_and_at_an_unknown_status() {
+    for bad in [
+        json!({"type": "tool_call_ended", "data": {"turn_id": "t", "call_id": "c", "output": "y"}}),
+        json!({"type": "turn_ended", "data": {"turn_id": "t", "status": "sucess"}}),
+        json!({"type": "custom", "data": {"name": "n"}, "ts": "2026-01-01"}),
+    ] {
+        let root = tempfile::tempdir().unwrap();
+        let mut recorder = Recorder::start(root.path(), &["s", "--ack", "--strict"]);
+        recorder.event(&json!({"type": "custom", "data": {"name": "n", "extra": 1}, "level": "info"}));
+        recorder.event(&bad);
+        recorder.event(&note(3));
+        let (status, replies, words) = recorder.end();
+        assert_eq!(status.code(), Some(1), "{words}");
+        assert!(words.contains("line 2: unknown") && words.contains("did you mean"), "{words}");
+        assert!(replies.iter().any(|reply| reply["line"] == 2 && reply["error"].is_string()), "{replies:?}");
+        assert_eq!(recorded(root.path(), "s").len(), 3);
+    }
+}
+
+/// Goal: an event that is refused for a member it lacks is told which one may have been meant. Method: aliases of required
+/// members, and an event without `data`.
+#[test]
+fn what_is_no_event_is_answered_with_what_was_meant() {
+    let root = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::start(root.path(), &["s", "--ack"]);
+    recorder.event(&json!({"type": "text_delta", "data": {"turn_id": "t", "delta": "y"}}));
+    recorder.event(&json!({"type": "tool_call_started", "data": {"turn_id": "t", "call_id": "c", "name": "n"}}));
+    recorder.event(&json!({"event": "text_delta", "data": {"turn_id": "t", "text": "y"}}));
+    recorder.event(&json!({"type": "text_delta", "turn_id": "t", "text": "y"}));
+    let (_, replies, words) = recorder.end();
+    for (line, meant) in (1..).zip(["mean `text`?", "mean `tool_name`?", "mean `type`?", "inside `data`?"]) {
+        let reply = replies.iter().find(|reply| reply["line"] == line && reply["error"].is_string()).unwrap();
+        assert!(reply["error"].as_str().unwrap().contains(meant), "{reply} {words}");
+    }
+}
+
+/// Goal: a long run with the same mistake in every line is not drowned in warnings. Method: more than are sent.
+#[test]
+fn warnings_are_limited() {
+    let root = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::start(root.path(), &["s", "--ack"]);
+    for number in 0..1_500 {
+        recorder.event(&json!({"type": "custom", "data": {"name": "n", "valu": number, "vaalue": 1}}));
+    }
+    let (status, replies, words) = recorder.end();
+    assert_eq!((status.code(), warnings(&replies).len()), (Some(0), 1000));
+    assert_eq!(words.matches("did you mean").count(), 2, "{words}");
+}
+
+/// Goal: a look-up sees every line before it, comes when these are durable, in its turn, and has no `seq`; a client that was
+/// killed before its reply finds out whether its event is there. Method: look-ups between events, and after a kill.
+#[test]
+fn a_look_up_tells_whether_an_event_was_recorded() {
+    let root = tempfile::tempdir().unwrap();
+    let mut recorder = Recorder::start(root.path(), &["s", "--ack"]);
+    recorder.event(&note(1));
+    recorder.event(&json!({"lookup": "n-1"}));
+    recorder.event(&json!({"lookup": "n-2"}));
+    recorder.event(&note(2));
+    recorder.event(&json!({"lookup": "n-2"}));
+    recorder.event(&json!({"lookup": "x".repeat(200)}));
+    recorder.event(&json!({"lookup": 7}));
+    let found = |line: u64| move |reply: &Value| reply["line"] == line && reply.get("lookup").is_some();
+    let (first, second) = (recorder.wait_for("a look-up", found(2)), recorder.wait_for("a look-up", found(3)));
+    assert_eq!(first, json!({"line": 2, "lookup": "n-1", "found": 2, "complete": true}));
+    assert_eq!(second, json!({"line": 3, "lookup": "n-2", "found": null, "complete": true}));
+    assert_eq!(recorder.wait_for("a look-up", found(5))["found"], 3);
+    recorder
+        .wait_for("refusal", |reply| reply["line"] == 6 && reply["error"].is_string() && reply.get("seq").is_none());
+    recorder.wait_for("word of a bad line", |reply| reply["line"] == 7 && reply["error"].is_string());
+    {
+        let replies = recorder.replies.lock().unwrap();
+        let at = |wanted: &dyn Fn(&Value) -> bool| replies.iter().position(wanted).unwrap();
+        assert!(at(&|reply| reply["seq"] == 2) < at(&found(2)), "in order: {replies:?}");
+        assert!(at(&|reply| reply["seq"] == 3) < at(&found(5)), "in order: {replies:?}");
+    }
+    kill_process(recorder.pid(), Signal::KILL).unwrap();
+    recorder.end();
+
+    let mut recorder = Recorder::start(root.path(), &["--sessions", "--ack"]);
+    recorder.event(&json!({"lookup": "n-2", "session": "s"}));
+    recorder.event(&json!({"lookup": "n-3", "session": "s"}));
+    recorder.event(&json!({"lookup": "n-3"}));
+    let reply = recorder.wait_for("a look-up", found(1));
+    assert_eq!(reply, json!({"session": "s", "line": 1, "lookup": "n-2", "found": 3, "complete": true}));
+    assert_eq!(recorder.wait_for("a look-up", found(2))["found"], Value::Null);
+    let refused = recorder.wait_for("refusal", |reply| reply["line"] == 3);
+    assert!(refused["error"].as_str().unwrap().contains("session"), "{refused}");
+    recorder.end();
+    let entries = recorded(root.path(), "s");
+    assert!(entries.iter().all(|(_, data)| data.get("lookup").is_none() && data["text"] != "{\"lookup\":\"n-1\"}"));
+
+    let mut recorder = Recorder::start(root.path(), &["s"]);
+    recorder.event(&json!({"lookup": "n-2"}));
+    let (status, _, words) = recorder.end();
+    assert!(status.code() == Some(1) && words.contains("--ack"), "{words}");
+}
+
+/// Goal: the client in the documents continues where it ended, hands over what it pushes at once, and tells of errors.
+/// Method: it runs twice; then a recorder that is no foldlog answers it with each kind of reply, or ends.
+#[test]
+fn the_client_in_python_does_what_the_documents_say() {
+    if !has("python3", "the client in Python") {
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/examples/client.py");
+    let run = |foldlog: &Path| -> Output {
+        let mut command = Command::new("python3");
+        command.arg(&script).arg("s").env("FOLDLOG", foldlog).env("FOLDLOG_ROOT", root.path());
+        command.output().unwrap()
+    };
+    for _ in 0..2 {
+        let output = run(Path::new(FOLDLOG));
+        assert!(output.status.success(), "{output:?}");
+    }
+    let turns = reader(root.path(), "s").fold().unwrap().turns;
+    assert_eq!(turns.len(), 6);
+    assert!(turns.iter().all(|turn| turn.status.as_str() == "success" && turn.response_content.is_some()));
+
+    let ready = r#"echo '{"v":1,"ready":true,"last_seq":0,"last_id":null,"open":[]}'"#;
+    for (rest, code, words) in [
+        ("exit 7", Some(1), "exit code 7"),
+        ("read line; exec >&- ; cat >/dev/null; exit 3", Some(1), "exit code 3"),
+        ("read line; printf '{\"line\":1,\"se'; exit 3", Some(1), "exit code 3"),
+        (r#"read line; echo '{"line":1,"error":"no good"}'; cat >/dev/null"#, Some(1), "line 1: no good"),
+        (
+            r#"read line; echo '{"waiting":"disk full"}'; echo '{"waiting":null}'; echo '{"line":1,"warning":"odd"}'
+            echo '{"line":1,"seq":2}'; read line; echo '{"line":2,"seq":3}'; read line; echo '{"line":3,"error":"late"}'"#,
+            Some(1),
+            "line 3: late",
+        ),
+    ] {
+        let fake = root.path().join("fake");
+        std::fs::write(&fake, format!("#!/bin/sh\n{ready}\n{rest}\n")).unwrap();
+        let output = run_fake(&run, &fake);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == code && said.contains(words), "{rest}: {output:?}");
+        assert_eq!(said.contains("disk full") && said.contains("odd"), rest.contains("disk full"), "{said}");
+    }
+}
+
+/// Makes the script a program, and runs it.
+fn run_fake(run: &dyn Fn(&Path) -> Output, fake: &Path) -> Output {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(fake, std::fs::Permissions::from_mode(0o755)).unwrap();
+    run(fake)
+}

@@ -5,7 +5,8 @@
 //! takes every running turn along, since a turn still running then is one that came after it.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Event, OpenCall, OpenTurn};
+use crate::event::{Event, Fork, OpenCall, OpenTurn, Spending, Usage};
+use serde::Deserialize;
 use std::collections::HashMap;
 
 /// The most turns and calls, together, that a header lists as open.
@@ -41,6 +42,8 @@ pub(crate) enum Change {
         call_id: String,
         failed: bool,
     },
+    /// A model call ended: what it used, and what it cost in millionths of a US dollar.
+    ModelCallEnded(Box<(Usage, Option<i64>)>),
     Rewound {
         from_turn_id: String,
     },
@@ -56,6 +59,18 @@ impl Change {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The change of a `model_call_ended` from its data, of which most need not be decoded; nothing if it is none.
+    pub(crate) fn of_model_call(data: &str) -> Change {
+        #[derive(Deserialize)]
+        struct Used {
+            usage: Option<Usage>,
+            cost_usd_micros: Option<i64>,
+        }
+        serde_json::from_str::<Used>(data).map_or(Change::Nothing, |used| {
+            Change::ModelCallEnded(Box::new((used.usage.unwrap_or_default(), used.cost_usd_micros)))
+        })
     }
 
     pub(crate) fn of(event: &Event<'_>) -> Change {
@@ -88,6 +103,9 @@ impl Change {
                 call_id: recorded.call.call_id.clone(),
                 failed: recorded.call.meaning().is_failure(),
             },
+            Event::ModelCallEnded(call) => {
+                Change::ModelCallEnded(Box::new((call.usage.unwrap_or_default(), call.cost_usd_micros)))
+            }
             Event::TurnsRewound(rewound) => Change::Rewound { from_turn_id: rewound.from_turn_id.to_string() },
             _ => Change::Nothing,
         }
@@ -103,6 +121,10 @@ pub(crate) struct Activity {
     pub(crate) errors: u64,
     /// The last `id` that a caller gave.
     pub(crate) last_id: Option<String>,
+    /// What model calls have used.
+    pub(crate) spent: Spending,
+    /// Where the journal was forked from; the same in all its headers.
+    pub(crate) fork: Option<Fork>,
     open: HashMap<String, Running>,
 }
 
@@ -121,7 +143,7 @@ impl Activity {
             calls: turn.calls.iter().map(|c| (c.call_id.clone(), (c.tool_name.clone(), c.seq))).collect(),
         };
         let open = open.iter().map(|turn| (turn.turn_id.clone(), running(turn))).collect();
-        Activity { turns, errors, last_id, open }
+        Activity { turns, errors, last_id, open, ..Activity::default() }
     }
 
     /// Counts the entry `seq`.
@@ -149,6 +171,7 @@ impl Activity {
                     turn.calls.remove(&call_id);
                 }
             }
+            Change::ModelCallEnded(call) => self.spent.add(&call.0, call.1),
             Change::Rewound { from_turn_id } => match self.open.get(&from_turn_id).map(|turn| turn.seq) {
                 Some(from) => self.open.retain(|_, turn| turn.seq < from),
                 None => self.open.clear(),

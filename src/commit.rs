@@ -356,6 +356,8 @@ impl Committer {
             open_truncated,
             last_id: self.activity.last_id.clone(),
             errors: self.activity.errors,
+            spent: self.activity.spent.said(),
+            fork: self.activity.fork.clone(),
             prefilled: self.prefill > 0,
             compacted: None,
         }

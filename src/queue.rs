@@ -227,7 +227,8 @@ impl Queue {
         let event = JournalClosed::new(close.reason.clone())
             .open(activity.open().0)
             .turns(activity.turns)
-            .errors(activity.errors);
+            .errors(activity.errors)
+            .spent(activity.spent.said());
         let draft = Draft::recorders_own(Event::JournalClosed(event));
         if let Ok(tail) = draft.tail() {
             self.push(&draft, &tail);

@@ -60,6 +60,10 @@ impl ToolCallRecord {
     }
 }
 
+/// The key under which a turn's metadata has what the user said while it ran: an array of
+/// `{"seq","time","text","attachments"?,"metadata"?}`. Only the fold writes it.
+pub const USER_MESSAGES: &str = "foldlog.user_messages";
+
 /// One turn: a prompt, what the agent did about it, and its answer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TurnRecord {

@@ -1,7 +1,7 @@
 //! Segments: how their files are called, and the header each begins with.
 
 use crate::activity::Activity;
-use crate::event::OpenTurn;
+use crate::event::{Fork, OpenTurn, Spending};
 use crate::fit;
 use crate::line::{self, Decoded};
 use crate::seq::Seq;
@@ -55,6 +55,12 @@ pub(crate) struct Header {
     pub(crate) last_id: Option<String>,
     #[serde(default)]
     pub(crate) errors: u64,
+    /// What the model calls before it used; absent if none has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) spent: Option<Spending>,
+    /// Where the journal was forked from, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) fork: Option<Fork>,
     /// Line feeds may stand behind its last line, for the next ones to be written over.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) prefilled: bool,
@@ -126,6 +132,8 @@ impl Header {
         [self.foldlog, self.segment, self.epoch, self.first_seq, self.turns, self.errors]
             .into_iter()
             .chain(prev.into_iter().flatten())
+            .chain(self.spent.iter().flat_map(Spending::numbers))
+            .chain(self.fork.iter().map(|fork| fork.seq))
             .chain(compacted.into_iter().flatten())
             .chain(epochs)
             .chain(open)
@@ -182,7 +190,10 @@ impl Header {
 
     /// What was running when the segment began.
     pub(crate) fn activity(&self) -> Activity {
-        Activity::restore(self.turns, self.errors, &self.open, self.last_id.clone())
+        let mut activity = Activity::restore(self.turns, self.errors, &self.open, self.last_id.clone());
+        activity.spent = self.spent.unwrap_or_default();
+        activity.fork = self.fork.clone();
+        activity
     }
 
     /// What this version of the crate does not understand about the journal, in words; `None` if all is well.
@@ -198,7 +209,7 @@ impl Header {
 
 /// Whether a header's line has members that this version does not know: they would be lost if it were written anew.
 pub(crate) fn has_unknown_members(line: &[u8]) -> bool {
-    const KNOWN: [&str; 21] = [
+    const KNOWN: [&str; 23] = [
         "foldlog",
         "journal",
         "session_id",
@@ -217,6 +228,8 @@ pub(crate) fn has_unknown_members(line: &[u8]) -> bool {
         "open_truncated",
         "last_id",
         "errors",
+        "spent",
+        "fork",
         "prefilled",
         "compacted",
         "crc",
@@ -279,6 +292,14 @@ mod tests {
             open_truncated: true,
             last_id: Some("i".to_owned()),
             errors: 1,
+            spent: Some(Spending::default()),
+            fork: Some(Fork {
+                journal: "0123456789abcdef0123456789abcdef".to_owned(),
+                session_id: "s".to_owned(),
+                epoch_id: "0123456789abcdef0123456789abcdef".to_owned(),
+                seq: 1,
+                turn_id: None,
+            }),
             prefilled: true,
             compacted: Some(Compacted {
                 through: 2,

@@ -201,9 +201,11 @@ fn count(entry: &Entry<'_>, activity: &mut Activity) -> bool {
     if let Some(id) = entry.id() {
         activity.last_id = Some(id.to_owned());
     }
-    // Only these change what is running; the rest need not be decoded.
+    // Only these change what headers say; the rest need not be decoded.
     let matters = ["turn_", "turns_", "tool_call_", "session_"].iter().any(|p| entry.type_name().starts_with(p));
-    if matters
+    if entry.type_name() == "model_call_ended" {
+        activity.apply(entry.seq().get(), Change::of_model_call(entry.data()));
+    } else if matters
         && entry.type_name() != "tool_call_output"
         && let Ok(event) = entry.event()
     {

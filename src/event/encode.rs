@@ -2,6 +2,7 @@
 //!
 //! One list of members, made by `payloads!`, serves both this and `Serialize`.
 
+use super::Spending;
 use super::parts::{Attachment, JournalRecovered, OpenTurn, Parent, Usage};
 use super::payload::Custom;
 use super::whole::{ToolCallRecorded, TurnRecorded};
@@ -79,6 +80,7 @@ impl Encode for TurnStatus {}
 impl Encode for ToolCallStatus {}
 impl Encode for Parent {}
 impl Encode for Usage {}
+impl Encode for Spending {}
 impl Encode for Custom<'_> {}
 impl Encode for JournalRecovered {}
 impl Encode for ToolCallRecorded<'_> {}

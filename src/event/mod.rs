@@ -9,12 +9,15 @@ mod members;
 mod parts;
 mod payload;
 mod shortcut;
+mod spending;
 mod unknown;
 mod whole;
 
 pub use members::{MAX_UNKNOWN_MEMBERS, UnknownMember};
 pub use parts::*;
 pub use payload::*;
+pub(crate) use spending::Fork;
+pub use spending::Spending;
 pub use whole::*;
 
 use crate::error::{Error, ErrorKind, Result};

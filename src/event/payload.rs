@@ -4,8 +4,8 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::encode::{Encode, Object, serialize_member};
-use crate::event::is_type_name;
 use crate::event::parts::{Attachment, OpenTurn, Parent, Usage};
+use crate::event::{Spending, is_type_name};
 use crate::json::{Json, Metadata, Text, null_as_default, present};
 use crate::status::{ToolCallStatus, TurnStatus};
 use serde::ser::SerializeMap;
@@ -439,6 +439,9 @@ payloads! {
         /// How many turns and tool calls have ended in an error or a time-out in the whole journal.
         #[serde(default)]
         errors: u64,
+        /// What the model calls of the whole journal used; absent if none has ended.
+        #[serde(default)]
+        spent: Option<Spending>,
     }
 }
 

@@ -296,7 +296,12 @@ impl Parts {
     ) -> Option<What> {
         let status = item.status.clone().unwrap_or_default();
         let meaning = item.meaning().unwrap_or(StatusMeaning::Unknown);
-        let own_span = Span::new(item.time, item.ended_at, item.duration_ms, meaning, turn.last);
+        // What was interrupted ended when it was last heard of; what runs may run until now.
+        let last = match meaning {
+            StatusMeaning::Interrupted => item.heard.unwrap_or(item.time),
+            _ => turn.last,
+        };
+        let own_span = Span::new(item.time, item.ended_at, item.duration_ms, meaning, last);
         Some(match item.kind {
             TimelineKind::Text => What::Text(item.title.clone(), item.id.clone()),
             TimelineKind::Reasoning => What::Reasoning(item.title.clone(), item.id.clone()),

@@ -2,8 +2,8 @@
 
 use super::story::{Approval, ModelCall, Story, UserMessage};
 use crate::event::Usage;
-use crate::fold::USER_MESSAGES;
 use crate::json::{Json, Metadata};
+use crate::record::USER_MESSAGES;
 use crate::status::StatusMeaning;
 use std::borrow::Cow;
 

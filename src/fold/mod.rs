@@ -35,8 +35,6 @@ pub use summary_fold::SummaryFold;
 pub use timeline::{Timeline, TimelineFold, TimelineItem, TimelineKind};
 pub use totals::{Day, DayStats, GapStats, ModelCallStats, Spent, ToolCallStats, Totals, TurnStats, TypeStats};
 
-pub(crate) use turn::USER_MESSAGES;
-
 use crate::entry::Entry;
 use crate::gap::Gap;
 use crate::id::SessionId;

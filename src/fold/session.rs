@@ -9,11 +9,11 @@ use crate::event::{AgentTransition, Event, SessionStarted, TurnEnded, TurnStarte
 use crate::fold::anomaly::{Anomaly, AnomalyKind};
 use crate::fold::ledger::Ledger;
 use crate::fold::rules::{self, Start};
-use crate::fold::turn::{Turn, USER_MESSAGES, set_parent};
+use crate::fold::turn::{Turn, set_parent};
 use crate::fold::{Origin, Reducer};
 use crate::id::{SessionId, WorkspaceId};
 use crate::json::{Metadata, Text, merge_metadata};
-use crate::record::{AgentTransitionRecord, SessionRecord, TurnRecord};
+use crate::record::{AgentTransitionRecord, SessionRecord, TurnRecord, USER_MESSAGES};
 use crate::seq::Seq;
 use crate::time::Timestamp;
 use serde::Serialize;

@@ -84,6 +84,9 @@ pub struct TimelineItem {
     /// How long it took, in milliseconds: as its end says, else from the entries' times.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<f64>,
+    /// When it was last heard of after its start, before its end: an interruption ended it then.
+    #[serde(skip)]
+    pub(crate) heard: Option<Timestamp>,
 }
 
 impl TimelineItem {
@@ -109,6 +112,7 @@ impl TimelineItem {
             title,
             status: None,
             duration_ms: None,
+            heard: None,
         }
     }
 }

@@ -97,15 +97,14 @@ impl Turn {
     }
 
     pub(super) fn call_output(&mut self, items: &mut Items, entry: &Entry<'_>, call_id: &str) {
-        match self.calls.find(call_id) {
-            Some(at) if status(items, self.calls[at].item) == INTERRUPTED => {
-                self.set_running(items, self.calls[at].item, RUNNING);
-            }
-            Some(_) => {}
-            None => {
-                self.push_call(items, entry, call_id, String::new(), true);
-            }
+        let item = match self.calls.find(call_id) {
+            Some(at) => self.calls[at].item,
+            None => self.push_call(items, entry, call_id, String::new(), true).item,
+        };
+        if status(items, item) == INTERRUPTED {
+            self.set_running(items, item, RUNNING);
         }
+        items[item].heard = Some(entry.time());
     }
 
     pub(super) fn call_ended(&mut self, items: &mut Items, entry: &Entry<'_>, ended: ToolCallEnded<'_>) {
@@ -153,7 +152,7 @@ impl Turn {
     }
 
     /// A model call's text or reasoning streams in.
-    pub(super) fn model_call_streams(&mut self, items: &mut Items, id: &str, kind: TimelineKind) {
+    pub(super) fn model_call_streams(&mut self, items: &mut Items, entry: &Entry<'_>, id: &str, kind: TimelineKind) {
         let call = match self.model_calls.get_mut(id) {
             Some(call) => call,
             None => self.model_calls.entry(id.to_owned()).or_default(),
@@ -162,10 +161,11 @@ impl Turn {
             TimelineKind::Reasoning => call.has_reasoning = true,
             _ => call.has_text = true,
         }
-        if let Some(item) = call.item
-            && status(items, item) == INTERRUPTED
-        {
-            self.set_running(items, item, RUNNING);
+        if let Some(item) = call.item {
+            items[item].heard = Some(entry.time());
+            if status(items, item) == INTERRUPTED {
+                self.set_running(items, item, RUNNING);
+            }
         }
     }
 

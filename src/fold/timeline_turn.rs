@@ -139,7 +139,7 @@ impl Turn {
         interruptions: u64,
     ) {
         if let Some(id) = model_call_id {
-            self.model_call_streams(items, id, kind);
+            self.model_call_streams(items, entry, id, kind);
         }
         let goes_on = |run: &&Run| {
             run.kind == kind && run.model_call_id.as_deref() == model_call_id && run.interruptions == interruptions

@@ -9,7 +9,7 @@ use crate::fold::ledger::Ledger;
 use crate::fold::rules::{self, Start};
 use crate::fold::text::TurnText;
 use crate::json::{Json, Metadata, merge_metadata};
-use crate::record::{ToolCallRecord, TurnRecord};
+use crate::record::{ToolCallRecord, TurnRecord, USER_MESSAGES};
 use crate::seq::Seq;
 use crate::status::{StatusMeaning, ToolCallStatus, TurnStatus};
 use crate::time::Timestamp;
@@ -256,9 +256,6 @@ struct Said {
     #[serde(skip_serializing_if = "Metadata::is_empty")]
     metadata: Metadata,
 }
-
-/// The key under which a turn's metadata has what the user said while it ran. Only the fold writes it.
-pub(crate) const USER_MESSAGES: &str = "foldlog.user_messages";
 
 /// The key under which a parent stands in the metadata.
 const PARENT: &str = "parent";

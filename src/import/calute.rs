@@ -4,14 +4,16 @@
 //! record as it stands: a turn that is the same brings no event.
 
 use crate::draft::Draft;
-use crate::event::{Custom, Event, SessionStarted, SessionUpdated};
+use crate::event::{Attachment, Custom, Event, SessionStarted, SessionUpdated, UserMessage};
 use crate::id::SessionId;
 use crate::import::{Fate, Mapper, Out, Row, SourceFormat};
 use crate::json::{Json, Metadata};
 use crate::mend::{Object, array};
-use crate::record::{AgentTransitionRecord, SessionRecord};
+use crate::record::{AgentTransitionRecord, SessionRecord, TurnRecord, USER_MESSAGES};
 use crate::time::Timestamp;
+use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
 pub(super) const ROW: Row = Row {
@@ -273,14 +275,26 @@ impl CaluteDocument {
                 drafts.push(at(Custom::new("calute.turn_again", raw).into(), time));
                 continue;
             }
-            let draft = Draft::from_json("turn_recorded", &with_status(raw))?;
+            let said = user_messages(turn);
+            let raw =
+                if said.is_empty() { Cow::Borrowed(raw.as_str()) } else { Cow::Owned(without_user_messages(raw)) };
+            let draft = Draft::from_json("turn_recorded", &with_status(&raw))?;
             let old = known.and_then(|known| known.turns.iter().find(|old| old.turn_id == turn.turn_id));
-            let same = match draft.event() {
-                Ok(Event::TurnRecorded(recorded)) => Some(&recorded.turn) == old,
+            let before = old.map(user_messages).unwrap_or_default();
+            let same = match (draft.event(), old) {
+                (Ok(Event::TurnRecorded(recorded)), Some(old)) => {
+                    let mut old = old.clone();
+                    old.metadata.shift_remove(USER_MESSAGES);
+                    recorded.turn == old
+                }
                 _ => false,
             };
             if !same {
                 drafts.push(at(draft, time));
+            }
+            for said in said.into_iter().filter(|said| !before.contains(said)) {
+                let message = UserMessage::new(&turn.turn_id, said.text).attachments(said.attachments);
+                drafts.push(at(message.metadata(said.metadata).into(), &said.time));
             }
         }
         Ok(())
@@ -316,6 +330,36 @@ fn at(draft: Draft, time: &str) -> Draft {
 /// An ISO 8601 time; one that names no zone is taken for UTC.
 fn parse_time(text: &str) -> Option<Timestamp> {
     Timestamp::parse_rfc3339(text).or_else(|| Timestamp::parse_rfc3339(&format!("{}Z", text.replacen(' ', "T", 1))))
+}
+
+/// What a user said while a turn ran, as the fold keeps it in the turn's metadata.
+#[derive(PartialEq, Deserialize)]
+struct Said {
+    #[serde(default)]
+    time: String,
+    text: String,
+    #[serde(default)]
+    attachments: Vec<Attachment>,
+    #[serde(default)]
+    metadata: Metadata,
+}
+
+/// None if nothing was said, or if the value is not the fold's.
+fn user_messages(turn: &TurnRecord) -> Vec<Said> {
+    turn.metadata.get(USER_MESSAGES).and_then(|said| said.decode().ok()).unwrap_or_default()
+}
+
+/// A turn without what becomes events of their own.
+fn without_user_messages(raw: &str) -> String {
+    let stripped = serde_json::from_str::<Metadata>(raw).and_then(|mut turn| {
+        if let Some(metadata) = turn.get_mut("metadata") {
+            let mut own: Metadata = metadata.decode()?;
+            own.shift_remove(USER_MESSAGES);
+            *metadata = Json::new(&own)?;
+        }
+        serde_json::to_string(&turn)
+    });
+    stripped.unwrap_or_else(|_| raw.to_owned())
 }
 
 /// A turn with its status spelled out: in an event, unlike in a record, an error without a status is one.

@@ -5,7 +5,7 @@ use crate::support::{Dice, Files, ID, Lab, entries_of, segments};
 use foldlog::{
     CompactOptions, Custom, Draft, JournalOptions, Json, ModelCallEnded, ModelCallStarted, ReasoningDelta, Seq,
     SessionEnded, SessionFold, TextDelta, TimelineFold, TimelineKind, ToolCallEnded, ToolCallOutput, ToolCallStarted,
-    TurnEnded, TurnStarted, TurnUpdated, TurnsRewound,
+    TurnEnded, TurnStarted, TurnUpdated, TurnsRewound, UserMessage,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -113,6 +113,7 @@ impl History {
             35 => TurnsRewound::new(turn).into(),
             36 => SessionEnded::new().into(),
             37 => Custom::new("n", Json::parse("[1e400, {\"seq\":1}]").unwrap()).into(),
+            38 => UserMessage::new(turn, "And more").into(),
             _ => Draft::from_json("acme.mood", "{\"b\":1,  \"a\":1}").unwrap(),
         };
         if dice.below(20) == 0 { draft.id(format!("k-{}", self.pieces)) } else { draft }

@@ -357,3 +357,55 @@ fn a_session_begins_with_its_first_event_for_every_command() {
     // Times went back twice; no moment counts more than once.
     assert_eq!(session.json(&["stats", "s", "--json"])[0]["active_micros"], 71_000_000);
 }
+
+/// Goal: a record that is exported and imported again keeps what users said, and says it once however often it is imported.
+#[test]
+fn what_users_said_survives_the_way_through_a_record() {
+    let session = Session::new(SPOKEN);
+    let file = session.dir.path().join("record.json");
+    let record =
+        session.export("calute", ExportOptions::default()).replace(r#""session_id":"s""#, r#""session_id":"again""#);
+    std::fs::write(&file, record).unwrap();
+    for _ in 0..2 {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_foldlog"));
+        let status = command.arg("--root").arg(session.dir.path()).arg("import").arg(&file).output().unwrap().status;
+        assert!(status.success());
+        let again: Value =
+            session.store.get("again").unwrap().turns[0].metadata["foldlog.user_messages"].decode().unwrap();
+        let before: Value =
+            session.store.get("s").unwrap().turns[0].metadata["foldlog.user_messages"].decode().unwrap();
+        assert_eq!(again.as_array().unwrap().len(), 1);
+        for member in ["time", "text", "attachments", "metadata"] {
+            assert_eq!(again[0][member], before[0][member], "{member}");
+        }
+        let anomalies = &session.json(&["stats", "again", "--json"])[0]["anomalies"];
+        assert_eq!(anomalies, &serde_json::json!({}));
+    }
+}
+
+/// Goal: an interruption ends a call when it was last heard of, not when its turn was. Method: a call beside a longer one.
+#[test]
+fn an_interrupted_call_ends_with_its_own_last_event() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let journal = store.journal("s").unwrap();
+    let events = [
+        ("turn_started", r#"{"turn_id":"t"}"#),
+        ("tool_call_started", r#"{"turn_id":"t","call_id":"short","tool_name":"x"}"#),
+        ("tool_call_output", r#"{"turn_id":"t","call_id":"short","text":"x"}"#),
+        ("tool_call_started", r#"{"turn_id":"t","call_id":"silent","tool_name":"y"}"#),
+        ("text_delta", r#"{"turn_id":"t","text":"x"}"#),
+    ];
+    for (second, (type_name, data)) in (0..).zip(events) {
+        let time = foldlog::Timestamp::from_micros(1_700_000_000_000_000 + second * 1_000_000);
+        journal.push(Draft::from_json(type_name, data).unwrap().time(time)).unwrap();
+    }
+    journal.close().wait().unwrap();
+    let session = Session { dir, store };
+    let trace: Value = serde_json::from_str(&session.export("chrome", ExportOptions::default())).unwrap();
+    let took = |name: &str| {
+        let events = trace["traceEvents"].as_array().unwrap();
+        events.iter().find(|event| event["name"] == name && event["ph"] == "X").unwrap()["dur"].as_i64().unwrap()
+    };
+    assert_eq!([took("t"), took("x"), took("y")], [4_000_000, 1_000_000, 0]);
+}

@@ -33,6 +33,7 @@
 //! - `cli_words`: times, counts and paths in what the commands print
 //! - `export`: sessions in other formats
 //! - `housekeeping`: throwing sessions away, and having them back
+//! - `spent`: what headers say of tokens, costs and forks
 //! - `stats`: sessions in numbers, against an independent count
 //! - `compaction`: what may go, what must stay, and what becomes of the files
 //! - `compaction_laws`: the same over random histories, with rewinds, retries, crashes and recoveries in them
@@ -109,6 +110,7 @@ mod recorder;
 mod recovery;
 mod refusals;
 mod refused_reads;
+mod spent;
 mod stats;
 mod support;
 mod taken_away;

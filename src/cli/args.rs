@@ -23,10 +23,11 @@ pub(crate) struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-A SESSION is an id, the beginning of one, a path to a session's directory, or nothing: the newest.
+A SESSION is an id, a path to a session's directory, the beginning of an id, or nothing: the newest.
+All times are UTC.
 
-Exit codes: 0 fine, 1 no (nothing found, some input not understood), 2 usage, 3 damage found,
-4 no such session, 5 another writer holds it, 7 input or output failed.";
+Exit codes: 0 fine, 1 no (nothing found, some input not understood, an unreadable session passed over),
+2 usage, 3 damage found, 4 no such session, 5 another writer holds it, 7 input or output failed.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {

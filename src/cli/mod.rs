@@ -13,8 +13,10 @@ mod doomed;
 mod export;
 mod fold;
 mod import;
+mod limits;
 mod look;
 mod ls;
+mod notices;
 mod out;
 mod progress;
 mod prune;
@@ -146,8 +148,7 @@ pub(crate) fn exit_of(kind: ErrorKind) -> Exit {
 
 /// Says something to people, on stderr: the one place for it. One line; recorded text in it is made harmless.
 pub(crate) fn words(text: &str) {
-    // Nobody is left to be told that stderr is gone.
-    let _ = writeln!(io::stderr().lock(), "foldlog: {}", clean::visible(text));
+    notices::write(format!("foldlog: {}", clean::visible(text)));
 }
 
 /// Prints a command's help where it was called in a way that makes no sense.
@@ -172,6 +173,7 @@ pub(crate) fn main() -> ExitCode {
         // Help and version: a reader that went away in the middle has seen enough.
         Err(words) => words.print().map_or(Exit::Fine, |()| Exit::Fine),
     };
+    notices::finish();
     ExitCode::from(exit.code())
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Exit, Failure, words};
 use foldlog::{ErrorKind, Glance, Reader, SessionId, SessionState, Store, Timestamp};
+use std::collections::HashSet;
 use std::path::Path;
 
 /// How many sessions are listed when the beginning of an id could be any of them.
@@ -9,7 +10,7 @@ const MAX_LISTED: usize = 10;
 
 /// The session that a command reads: by its id, by its path, or by the beginning of its id, in this order.
 pub(crate) fn reader(store: &Store, session: Option<&str>) -> Result<Reader, Failure> {
-    let Some(session) = session else { return newest(store) };
+    let Some(session) = session else { return newest(store, &mut HashSet::new()) };
     let by_id = match store.reader(session) {
         Err(error) if error.kind() == ErrorKind::NotFound || may_be_path(session) => error,
         found => return Ok(found?),
@@ -88,25 +89,43 @@ fn by_prefix(store: &Store, prefix: &str, not_found: Failure) -> Result<Reader, 
     }
 }
 
-fn newest(store: &Store) -> Result<Reader, Failure> {
-    let mut newest: Option<(Glance, Reader)> = None;
+/// The session that was touched last. `passed_over` are those of which it was said that they cannot be read.
+pub(crate) fn newest(store: &Store, passed_over: &mut HashSet<SessionId>) -> Result<Reader, Failure> {
+    best(store, passed_over, &|found, best| touched(best) < touched(found))
+}
+
+/// The session that began first.
+pub(crate) fn first(store: &Store, passed_over: &mut HashSet<SessionId>) -> Result<Reader, Failure> {
+    best(store, passed_over, &|found, best| found.started < best.started)
+}
+
+/// The session that is better than every other one.
+fn best(
+    store: &Store,
+    passed_over: &mut HashSet<SessionId>,
+    is_better: &dyn Fn(&Glance, &Glance) -> bool,
+) -> Result<Reader, Failure> {
+    let mut best: Option<(Glance, Reader)> = None;
     for id in store.session_ids()? {
         let glance = store.reader(id.clone()).and_then(|reader| Ok((reader.glance()?, reader)));
         match glance {
             Ok((glance, reader)) => {
-                if newest.as_ref().is_none_or(|(best, _)| touched(best) < touched(&glance)) {
-                    newest = Some((glance, reader));
+                if best.as_ref().is_none_or(|(best, _)| is_better(&glance, best)) {
+                    best = Some((glance, reader));
                 }
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => words(&format!("session {:?} is passed over: {error}", id.as_str())),
+            Err(error) if passed_over.insert(id.clone()) => {
+                words(&format!("session {:?} is passed over: {error}", id.as_str()));
+            }
+            Err(_) => {}
         }
     }
     let none = || {
         let words = format!("there is no session in `{}`: record one, or name another --root", store.root().display());
         Failure::Words(Exit::NoSession, words)
     };
-    newest.map(|(_, reader)| reader).ok_or_else(none)
+    best.map(|(_, reader)| reader).ok_or_else(none)
 }
 
 /// When a session was last touched: the newest one has the largest. Those of unknown age are the oldest.

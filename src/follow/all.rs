@@ -1,6 +1,7 @@
 //! [`StoreFollower`]: all sessions of a store as one stream, with new ones joining as they appear.
 
-use super::wake::{Bell, Watch};
+use super::rooms::{Room, Rooms};
+use super::wake::{Bell, POLL, Watch};
 use super::{Follower, UNWATCHED, WATCHED};
 use crate::cursor::Cursor;
 use crate::error::{Error, Result};
@@ -18,6 +19,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
+/// What the system says if the process, or the machine, has too many files open.
+const EMFILE: i32 = 24;
+const ENFILE: i32 = 23;
 /// After how many items at a stretch other tasks get their turn.
 const STRETCH: u32 = 256;
 
@@ -41,6 +45,10 @@ impl From<Cursor> for StoreCursor {
 ///
 /// Within a session the order is that of its journal; between sessions there is none. A session whose directory is gone
 /// is told as [`Item::Rewound`] to 0, and not followed any more.
+///
+/// - A session in which nothing happens has no file open. At most 128 sessions have files open at a time, fewer if the
+///   system refuses more (see [`StoreFollower::is_crowded`]); the others are read in turn.
+/// - A session that cannot be read is returned as an error once, and tried again every 2 seconds. The others go on.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -69,9 +77,14 @@ pub struct StoreFollower {
     root: PathBuf,
     followed: BTreeMap<u64, Followed>,
     known: BTreeSet<SessionId>,
+    /// Sessions that could not be opened.
+    refused: BTreeMap<SessionId, Refused>,
     next_key: u64,
     due: Arc<Due>,
-    told: VecDeque<(SessionId, Item<'static>)>,
+    rooms: Rooms,
+    told: VecDeque<Result<(SessionId, Item<'static>)>>,
+    /// What was said about the root's list.
+    said: Option<String>,
     bell: Arc<Bell>,
     watch: Option<Watch>,
     interval: Option<Duration>,
@@ -84,6 +97,13 @@ struct Followed {
     follower: Follower,
     /// Puts it among those that are due.
     waker: Waker,
+    /// The error that was returned last, as long as it stays the same.
+    said: Option<String>,
+}
+
+struct Refused {
+    from: Cursor,
+    said: String,
 }
 
 /// The sessions that may have something to say.
@@ -144,8 +164,11 @@ impl StoreFollower {
             followed: BTreeMap::new(),
             known: BTreeSet::new(),
             next_key: 0,
+            refused: BTreeMap::new(),
             due: Arc::new(Due::default()),
+            rooms: Rooms::default(),
             told: VecDeque::new(),
+            said: None,
             bell,
             watch,
             interval: None,
@@ -154,7 +177,7 @@ impl StoreFollower {
         };
         for session_id in follower.list()? {
             let cursor = from.sessions.get(&session_id).unwrap_or(&from.others).clone();
-            follower.join(session_id, cursor)?;
+            follower.join(session_id, cursor);
         }
         Ok(follower)
     }
@@ -168,24 +191,32 @@ impl StoreFollower {
         self
     }
 
-    /// Whether the system tells of changes in the root directory.
+    /// Whether the system notifies of changes in the root directory and in every session's. Where it does not, they are
+    /// looked at again and again.
     pub fn is_watching(&self) -> bool {
-        self.watch.is_some()
+        self.watch.is_some() && self.followed.values().all(|followed| followed.follower.is_watching())
     }
 
-    /// Where each session stands: everything before has been given out. Resuming there yields no entry twice and misses
-    /// none, also of sessions that appear while nobody follows.
+    /// Whether the system has refused to open more files: `Some` with how many sessions may have files open since then. The
+    /// others are read in turn, and looked at every 2 seconds.
+    pub fn is_crowded(&self) -> Option<usize> {
+        self.rooms.is_crowded.then_some(self.rooms.most)
+    }
+
+    /// The place up to which each session was delivered. Resuming there yields no entry twice and misses none, also of
+    /// sessions that appear while nobody follows.
     pub fn cursor(&self) -> StoreCursor {
-        let sessions = self.followed.values();
-        let sessions = sessions.map(|followed| (followed.session_id.clone(), followed.follower.cursor())).collect();
+        let followed = self.followed.values().map(|followed| (&followed.session_id, followed.follower.cursor()));
+        let refused = self.refused.iter().map(|(session_id, refused)| (session_id, refused.from.clone()));
+        let sessions = followed.chain(refused).map(|(session_id, cursor)| (session_id.clone(), cursor)).collect();
         StoreCursor { sessions, others: Cursor::start() }
     }
 
     /// The next item of any session, as soon as there is one. Never `None`.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a directory or a file cannot be opened. The next call goes on with the
-    /// other sessions, and tries again.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if a directory or a file cannot be opened: once, until that changes. The
+    /// next call goes on with the other sessions, and tries again later.
     #[allow(clippy::should_implement_trait, reason = "the name that a `Stream`'s users know")]
     pub async fn next(&mut self) -> Option<Result<(SessionId, Item<'static>)>> {
         std::future::poll_fn(|context| self.poll(context).map(Some)).await
@@ -209,13 +240,12 @@ impl StoreFollower {
         }
         loop {
             if let Some(told) = self.told.pop_front() {
-                return Poll::Ready(Ok(told));
+                return Poll::Ready(told);
             }
             self.bell.attend(context.waker());
-            if self.bell.answer() > 0
-                && let Err(error) = self.look()
-            {
-                return Poll::Ready(Err(error));
+            let rung = self.bell.answer();
+            if rung > 0 {
+                self.look(rung);
             }
             let Some(key) = self.due.take(context.waker()) else {
                 if self.told.is_empty() {
@@ -225,12 +255,77 @@ impl StoreFollower {
                 }
                 continue;
             };
-            let Some(followed) = self.followed.get_mut(&key) else { continue };
-            if let Poll::Ready(item) = followed.follower.poll(&mut Context::from_waker(&followed.waker)) {
-                let _ = self.due.add(key); // there may be more; the others come first
+            if let Some(item) = self.poll_one(key) {
                 self.stretch += 1;
-                return Poll::Ready(item.map(|item| (followed.session_id.clone(), item)));
+                return Poll::Ready(item);
             }
+        }
+    }
+
+    /// What one session has to say, if that is anything.
+    fn poll_one(&mut self, key: u64) -> Option<Result<(SessionId, Item<'static>)>> {
+        if !self.followed.contains_key(&key) || !self.make_room(key) {
+            return None;
+        }
+        let followed = self.followed.get_mut(&key)?;
+        match followed.follower.poll(&mut Context::from_waker(&followed.waker)) {
+            Poll::Ready(Ok(item)) => {
+                followed.said = None;
+                self.rooms.is_busy(key);
+                let _ = self.due.add(key); // there may be more; the others come first
+                Some(Ok((followed.session_id.clone(), item)))
+            }
+            Poll::Ready(Err(error)) => {
+                let _ = self.due.add(key); // to be woken when it is to be tried again
+                self.has_nothing(key);
+                if is_out_of_files(&error) && self.have_fewer_rooms(key) {
+                    return None;
+                }
+                let followed = self.followed.get_mut(&key)?;
+                let words = error.to_string();
+                let is_news = followed.said.replace(words.clone()) != Some(words);
+                is_news.then_some(Err(error))
+            }
+            Poll::Pending => {
+                // What comes while it is closed is found by the next look: an error here is one there.
+                let _ = followed.follower.rest();
+                self.has_nothing(key);
+                None
+            }
+        }
+    }
+
+    /// A session has nothing to say for now, or is gone: another one may have waited for that.
+    fn has_nothing(&mut self, key: u64) {
+        let is_open = self.followed.get(&key).is_some_and(|followed| followed.follower.is_open());
+        if let Some(waiting) = self.rooms.is_idle(key, is_open) {
+            let _ = self.due.add(waiting);
+        }
+    }
+
+    /// Sees to it that a session may have its files open: closes those of the one that has been idle longest. `false` if
+    /// all that have are being read; it is due again once one of them is not.
+    fn make_room(&mut self, key: u64) -> bool {
+        match self.rooms.take(key) {
+            Room::Free => true,
+            Room::Of(idle) => {
+                self.close(idle);
+                true
+            }
+            Room::None => false,
+        }
+    }
+
+    /// The system refuses more open files: fewer sessions may have some from now on. `false` if this was the only one.
+    fn have_fewer_rooms(&mut self, key: u64) -> bool {
+        let closed = self.rooms.shrink(key);
+        closed.iter().for_each(|key| self.close(*key));
+        !closed.is_empty() || self.rooms.has_others(key)
+    }
+
+    fn close(&mut self, key: u64) {
+        if let Some(followed) = self.followed.get_mut(&key) {
+            followed.follower.close();
         }
     }
 
@@ -243,38 +338,78 @@ impl StoreFollower {
         }
     }
 
-    /// Finds the sessions that have come, and those that have gone.
-    fn look(&mut self) -> Result<()> {
-        let listed = self.list()?;
+    /// Finds the sessions that have come, and those that have gone, and tries those again that could not be opened.
+    fn look(&mut self, rung: u8) {
         if self.watch.is_none() && self.interval.is_none() {
             self.watch = watch(&*self.storage, &self.root, &self.bell); // the root may only now be there
         }
-        let (told, known) = (&mut self.told, &mut self.known);
-        self.followed.retain(|_, followed| {
-            let stays = listed.contains(&followed.session_id);
-            if !stays {
-                known.remove(&followed.session_id);
-                told.push_back((followed.session_id.clone(), Item::Rewound(Seq::ZERO)));
+        let listed = match self.list() {
+            Ok(listed) => listed,
+            Err(error) => {
+                let words = error.to_string();
+                if self.said.replace(words.clone()) != Some(words) {
+                    self.told.push_back(Err(error));
+                }
+                return;
             }
-            stays
-        });
-        let new: Vec<SessionId> = listed.into_iter().filter(|session_id| !self.known.contains(session_id)).collect();
-        new.into_iter().try_for_each(|session_id| self.join(session_id, Cursor::start()))
+        };
+        self.said = None;
+        let gone: Vec<u64> = self
+            .followed
+            .iter()
+            .filter(|(_, followed)| !listed.contains(&followed.session_id))
+            .map(|(key, _)| *key)
+            .collect();
+        for key in gone {
+            let Some(followed) = self.followed.remove(&key) else { continue };
+            self.known.remove(&followed.session_id);
+            self.told.push_back(Ok((followed.session_id, Item::Rewound(Seq::ZERO))));
+            self.has_nothing(key);
+        }
+        self.refused.retain(|session_id, _| listed.contains(session_id));
+        let is_new =
+            |session_id: &SessionId| !self.known.contains(session_id) && !self.refused.contains_key(session_id);
+        let new: Vec<SessionId> = listed.into_iter().filter(is_new).collect();
+        new.into_iter().for_each(|session_id| self.join(session_id, Cursor::start()));
+        if rung & POLL > 0 {
+            let refused: Vec<(SessionId, Cursor)> =
+                self.refused.iter().map(|(session_id, refused)| (session_id.clone(), refused.from.clone())).collect();
+            refused.into_iter().for_each(|(session_id, from)| self.join(session_id, from));
+        }
     }
 
-    fn join(&mut self, session_id: SessionId, from: Cursor) -> Result<()> {
-        let files = Files::new(Arc::clone(&self.storage), &self.root.join(session_id.directory_name()));
-        let mut follower = Follower::new(files, &from, None)?;
+    fn join(&mut self, session_id: SessionId, from: Cursor) {
+        let open = |follower: &StoreFollower| {
+            let files = Files::new(Arc::clone(&follower.storage), &follower.root.join(session_id.directory_name()));
+            Follower::new(files, &from, None)
+        };
+        let opened = match open(self) {
+            Err(error) if is_out_of_files(&error) && self.have_fewer_rooms(self.next_key) => open(self),
+            opened => opened,
+        };
+        let mut follower = match opened {
+            Ok(follower) => follower,
+            Err(error) => {
+                let said = error.to_string();
+                let before = self.refused.insert(session_id, Refused { from, said: said.clone() });
+                if before.is_none_or(|before| before.said != said) {
+                    self.told.push_back(Err(error));
+                }
+                return;
+            }
+        };
         if let Some(interval) = self.interval {
             follower = follower.poll_every(interval);
         }
+        // It has no file open until its turn comes.
+        follower.join_store();
+        self.refused.remove(&session_id);
         let key = self.next_key;
         self.next_key += 1;
         let waker = Waker::from(Arc::new(Doorbell { key, due: Arc::clone(&self.due) }));
         self.known.insert(session_id.clone());
-        self.followed.insert(key, Followed { session_id, follower, waker });
+        self.followed.insert(key, Followed { session_id, follower, waker, said: None });
         let _ = self.due.add(key);
-        Ok(())
     }
 
     fn list(&self) -> Result<BTreeSet<SessionId>> {
@@ -286,6 +421,12 @@ impl StoreFollower {
         let directories = entries.into_iter().filter(|entry| entry.kind == EntryKind::Directory);
         Ok(directories.filter_map(|entry| SessionId::from_directory_name(&entry.name)).collect())
     }
+}
+
+/// Whether the system refuses to open one more file.
+fn is_out_of_files(error: &Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<std::io::Error>());
+    source.and_then(std::io::Error::raw_os_error).is_some_and(|code| [EMFILE, ENFILE].contains(&code))
 }
 
 fn watch(storage: &dyn Storage, root: &Path, bell: &Arc<Bell>) -> Option<Watch> {

@@ -2,6 +2,7 @@
 
 mod all;
 mod gate;
+mod rooms;
 mod tail;
 mod wake;
 
@@ -84,6 +85,8 @@ pub struct Follower {
     thorough_at: Instant,
     /// Items since the last pause.
     stretch: u32,
+    /// Its files are closed while nothing happens, though somebody may record.
+    is_one_of_many: bool,
     /// The last look failed: not again before the clock rings.
     failed: bool,
 }
@@ -106,6 +109,7 @@ impl Follower {
             next_poll: None,
             thorough_at: Instant::now(),
             stretch: 0,
+            is_one_of_many: false,
             failed: false,
         })
     }
@@ -149,6 +153,27 @@ impl Follower {
         }
         let deadline = Instant::now().checked_add(timeout);
         crate::watermark::block_until(deadline, |context| self.poll(context))
+    }
+
+    /// Becomes one of many: holds no file open while nothing happens, nor before it is polled for the first time.
+    fn join_store(&mut self) {
+        self.is_one_of_many = true;
+        self.tail.close();
+        self.bell.ring(wake::HINT);
+    }
+
+    /// Closes the files. It goes on where it was once something changes.
+    fn close(&mut self) {
+        self.tail.close();
+    }
+
+    /// Closes the files if nobody records and everything was delivered.
+    fn rest(&mut self) -> Result<()> {
+        self.tail.rest(false)
+    }
+
+    fn is_open(&self) -> bool {
+        self.tail.is_open()
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<Item<'static>>> {
@@ -230,7 +255,8 @@ impl Follower {
         }
         if thorough {
             self.thorough_at = now + THOROUGH;
-            self.tail.rest()?;
+            // What happens to closed files is seen by the notices alone, where a file need not grow for it.
+            self.tail.rest(self.is_one_of_many && self.watch.is_some())?;
         }
         self.tail.look(rung & wake::HINT > 0, poll || rung & wake::LOCK_CLOSED > 0, thorough)?;
         if self.tail.take_restarted() || (thorough && self.watch.is_none()) {

@@ -16,8 +16,8 @@ pub(super) struct Tail {
     closed: bool,
     /// Something at the end is neither a line nor a gap yet.
     unsettled: bool,
-    /// What the directory held when there was nothing to do, one thorough poll before.
-    listed: Option<Vec<Listed>>,
+    /// What the directory held before the files were read to their end.
+    held: Option<Held>,
     /// Time has passed since the end was looked at.
     polled: bool,
     /// What was read was not there any more, and reading has begun anew.
@@ -28,12 +28,13 @@ pub(super) struct Tail {
 #[derive(Debug)]
 enum State {
     Open(Box<Items>),
-    /// Nobody records and all is told: no file is kept open. What the directory held then tells whether to look again.
+    /// Everything was delivered: no file is kept open. What the directory held then tells whether to look again; without
+    /// that, the next poll does.
     Parked {
         cursor: Cursor,
-        listed: Vec<Listed>,
-        /// The newest epoch: an older copy that was put back and recorded into may have files of the same sizes.
-        epoch_id: Option<String>,
+        held: Option<Held>,
+        /// The gap at the end that was delivered.
+        told: Option<(u64, u64)>,
     },
 }
 
@@ -49,6 +50,7 @@ enum Writer {
 
 impl Tail {
     pub(super) fn new(files: Files, start: &Cursor) -> Result<Tail> {
+        let held = Held::by(&files)?;
         let mut items = Items::growing(files.clone(), start)?;
         if start.0 == Place::End {
             // "Now" is now, not when the first item is asked for.
@@ -62,7 +64,7 @@ impl Tail {
             writer: Writer::Unknown,
             closed: false,
             unsettled: false,
-            listed: None,
+            held: Some(held),
             polled: false,
             restarted: false,
         })
@@ -127,18 +129,25 @@ impl Tail {
             self.files.release(); // another directory may be at the path by now
         }
         let looked = self.look_at_files(hint, poll, thorough);
-        if thorough || self.is_parked() {
+        if thorough || !self.is_open() {
             self.files.release(); // while nothing happens it costs no descriptor
+        }
+        if let (Err(_), State::Parked { held, .. }) = (&looked, &mut self.state) {
+            *held = None; // the hint that caused this look does not come again
         }
         looked
     }
 
     fn look_at_files(&mut self, hint: bool, poll: bool, thorough: bool) -> Result<()> {
-        if let State::Parked { cursor, listed, epoch_id } = &self.state {
-            if !hint && list(&self.files)? == *listed && newest_epoch(&self.files, listed)? == *epoch_id {
+        if let State::Parked { cursor, held, told } = &self.state {
+            let found = Held::by(&self.files)?;
+            let has_left = poll && self.writer == Writer::AtWork && !lock::is_held(&self.files)?;
+            if !hint && !has_left && held.as_ref() == Some(&found) {
                 return Ok(());
             }
-            self.state = State::Open(Box::new(Items::growing(self.files.clone(), cursor)?));
+            let mut items = Items::growing(self.files.clone(), cursor)?;
+            items.remember_told(*told);
+            (self.state, self.held) = (State::Open(Box::new(items)), Some(found));
             self.restarted = true;
         }
         if poll && self.writer != Writer::Gone {
@@ -159,7 +168,12 @@ impl Tail {
 
     /// Whether there is nothing to wait for but another writer.
     pub(super) fn is_parked(&self) -> bool {
-        matches!(self.state, State::Parked { .. })
+        !self.is_open() && self.writer == Writer::ToldGone
+    }
+
+    /// Whether files are open.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.state, State::Open(_))
     }
 
     /// Whether the directory may be another one than before.
@@ -167,23 +181,41 @@ impl Tail {
         std::mem::take(&mut self.restarted)
     }
 
-    /// Gives back memory, and the file if nobody records, while nothing happens.
-    pub(super) fn rest(&mut self) -> Result<()> {
+    /// Gives back memory while nothing happens, and closes the files if nobody records. `close_live`: also if somebody does.
+    pub(super) fn rest(&mut self, close_live: bool) -> Result<()> {
         let State::Open(items) = &mut self.state else { return Ok(()) };
-        if !items.rest() || !self.caught_up || self.writer != Writer::ToldGone {
-            self.listed = None;
+        let is_over = match self.writer {
+            Writer::ToldGone => true,
+            Writer::AtWork => close_live && !items.may_grow_unseen(),
+            Writer::Unknown | Writer::Gone => false,
+        };
+        if !items.rest() || !self.caught_up || !is_over {
             return Ok(());
         }
-        // What was there at the last rest has been read since: if it is the same now, nothing is left to be read.
-        let listed = list(&self.files)?;
-        if self.listed.as_ref() == Some(&listed) && !listed.is_empty() {
-            let epoch_id = newest_epoch(&self.files, &listed)?;
-            self.state = State::Parked { cursor: items.cursor(), listed, epoch_id };
-            self.listed = None;
-        } else {
-            self.listed = Some(listed);
+        // What was there before has been read since: if it is the same now, nothing is left to be read.
+        let held = Held::by(&self.files)?;
+        let is_same = self.held.as_ref() == Some(&held) && !held.listed.is_empty();
+        self.held = Some(held);
+        if is_same {
+            self.close();
         }
         Ok(())
+    }
+
+    /// Closes the files, unless something that was read of them is still to be delivered.
+    pub(super) fn close(&mut self) {
+        let State::Open(items) = &mut self.state else { return };
+        if !items.rest() {
+            return;
+        }
+        let is_known = match self.writer {
+            Writer::ToldGone => true,
+            Writer::AtWork => !items.may_grow_unseen(),
+            Writer::Unknown | Writer::Gone => false, // not all was read or told
+        };
+        let held = self.held.take().filter(|_| is_known);
+        self.state = State::Parked { cursor: items.cursor(), held, told: items.told() };
+        self.files.release();
     }
 
     fn ask_for_writer(&mut self) -> Result<()> {
@@ -203,13 +235,21 @@ impl Tail {
     }
 }
 
-fn list(files: &Files) -> Result<Vec<Listed>> {
-    match files.list() {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-        listed => listed.map(|(segments, _)| segments),
-    }
+/// What the directory of a journal holds, as far as it tells whether to look at the files again.
+#[derive(Debug, PartialEq, Eq)]
+struct Held {
+    listed: Vec<Listed>,
+    /// The newest epoch: an older copy that was put back and recorded into may have files of the same sizes.
+    epoch_id: Option<String>,
 }
 
-fn newest_epoch(files: &Files, listed: &[Listed]) -> Result<Option<String>> {
-    Ok(files.newest_header(listed)?.map(|header| header.last_epoch_id().into_owned()))
+impl Held {
+    fn by(files: &Files) -> Result<Held> {
+        let listed = match files.list() {
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            listed => listed?.0,
+        };
+        let epoch_id = files.newest_header(&listed)?.map(|header| header.last_epoch_id().into_owned());
+        Ok(Held { listed, epoch_id })
+    }
 }

@@ -133,7 +133,23 @@ impl Items {
         false
     }
 
-    /// Gives back memory while nothing happens. Returns whether there is nothing here that a cursor does not hold.
+    /// Whether more can come without the file getting longer: it is prefilled, or may turn out to be.
+    pub(crate) fn may_grow_unseen(&self) -> bool {
+        self.current.as_ref().is_none_or(|current| current.opened.is_prefilled())
+    }
+
+    /// The gap at the end that was delivered already.
+    pub(crate) fn told(&self) -> Option<(u64, u64)> {
+        self.told
+    }
+
+    /// Does not deliver a gap at the end again.
+    pub(crate) fn remember_told(&mut self, told: Option<(u64, u64)>) {
+        self.told = told;
+    }
+
+    /// Gives back memory while nothing happens. Returns whether there is nothing here that a cursor does not hold, but for
+    /// what was told of the end.
     pub(crate) fn rest(&mut self) -> bool {
         if !self.ready.is_empty() || !self.notices.is_empty() {
             return false;
@@ -144,7 +160,7 @@ impl Items {
         }
         current.scanner.release();
         current.entry = None;
-        current.told.is_none()
+        true
     }
 }
 

@@ -11,28 +11,32 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 /// A root, and programs that follow what is in it.
-struct Root {
-    dir: tempfile::TempDir,
-    store: Store,
+pub struct Root {
+    pub dir: tempfile::TempDir,
+    pub store: Store,
 }
 
 /// A `tail -f` at work.
-struct Tail {
-    child: Child,
+pub struct Tail {
+    pub child: Child,
     out: Arc<Mutex<String>>,
     err: Arc<Mutex<String>>,
     reading: Vec<JoinHandle<()>>,
 }
 
 impl Root {
-    fn new() -> Root {
+    pub fn new() -> Root {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
         Root { dir, store }
     }
 
-    fn tail(&self, args: &[&str]) -> Tail {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_foldlog"));
+    pub fn tail(&self, args: &[&str]) -> Tail {
+        self.tail_by(Command::new(env!("CARGO_BIN_EXE_foldlog")), args)
+    }
+
+    /// The same with a command that ends in the program.
+    pub fn tail_by(&self, mut command: Command, args: &[&str]) -> Tail {
         command.arg("--root").arg(self.dir.path()).args(["tail", "-f"]).args(args);
         command.env("TZ", "UTC").env_remove("COLUMNS").stdin(Stdio::null());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -57,15 +61,15 @@ fn gather(mut from: impl Read + Send + 'static, into: Arc<Mutex<String>>) -> Joi
 }
 
 impl Tail {
-    fn out(&self) -> String {
+    pub fn out(&self) -> String {
         self.out.lock().unwrap().clone()
     }
 
-    fn err(&self) -> String {
+    pub fn err(&self) -> String {
         self.err.lock().unwrap().clone()
     }
 
-    fn wait_for(&self, text: &str) {
+    pub fn wait_for(&self, text: &str) {
         let start = std::time::Instant::now();
         while !self.out().contains(text) {
             assert!(start.elapsed() < PATIENCE, "no {text:?} in {:?}, {:?}", self.out(), self.err());
@@ -74,7 +78,7 @@ impl Tail {
     }
 
     /// Ends by itself; its exit code and all it said.
-    fn ends(mut self) -> (Option<i32>, String, String) {
+    pub fn ends(mut self) -> (Option<i32>, String, String) {
         self.end()
     }
 
@@ -85,7 +89,7 @@ impl Tail {
         (code, self.out(), self.err())
     }
 
-    fn interrupt(mut self) -> (Option<i32>, String, String) {
+    pub fn interrupt(mut self) -> (Option<i32>, String, String) {
         kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
         self.end()
     }
@@ -98,7 +102,7 @@ impl Drop for Tail {
     }
 }
 
-fn turn(journal: &Journal, turn_id: &str) {
+pub fn turn(journal: &Journal, turn_id: &str) {
     journal.push(TurnStarted::new(turn_id, "Fix the build")).unwrap();
     for number in 0..3 {
         journal.push(delta(number)).unwrap();
@@ -107,7 +111,7 @@ fn turn(journal: &Journal, turn_id: &str) {
 }
 
 /// The lines of a session's segments, headers left out.
-fn lines(root: &Root, session: &str) -> Vec<String> {
+pub fn lines(root: &Root, session: &str) -> Vec<String> {
     let mut files: Vec<_> =
         fs::read_dir(root.dir.path().join(session)).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "jsonl"));

@@ -29,6 +29,8 @@
 //! - `docs`: the documents say what is true, and their examples run
 //! - `cli_read`, `cli_tail`: the commands that read, and `tail -f`
 //! - `events`: what events mean, in every view
+//! - `cli_follow`: `tail -f` of sessions that appear, of many at once, of mirrors, and where nobody reads what it says
+//! - `cli_limits`: every command with very few open files
 //! - `cli_names`: which session a name on the command line stands for, and how old a session is
 //! - `cli_words`: times, counts and paths in what the commands print
 //! - `export`: sessions in other formats
@@ -62,10 +64,12 @@ mod cursor_laws;
 mod docs;
 mod doctor;
 mod events;
+mod cli_follow;
 mod cli_names;
 mod cli_read;
 mod cli_tail;
 mod cli_words;
+mod cli_limits;
 mod compaction;
 mod compaction_crash;
 mod compaction_laws;

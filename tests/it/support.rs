@@ -230,6 +230,13 @@ pub fn add(path: &Path, bytes: &[u8]) {
     file.write_all(bytes).unwrap();
 }
 
+/// The same; makes the file if it is missing.
+pub fn add_or_create(path: &Path, bytes: &[u8]) {
+    use std::io::Write;
+    let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
+    file.write_all(bytes).unwrap();
+}
+
 /// The segments among these files, oldest first.
 pub fn segments(files: &Files) -> Vec<String> {
     files.keys().filter(|name| name.ends_with(".jsonl")).cloned().collect()

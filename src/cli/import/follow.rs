@@ -10,7 +10,7 @@ use super::target::{Sink, Target};
 use super::{ImportArgs, documents, drain, identify, told};
 use crate::cli::out::Out;
 use crate::cli::progress::ByteProgress;
-use crate::cli::{Exit, Failure, Outcome, words};
+use crate::cli::{Exit, Failure, Outcome, limits, words};
 use foldlog::{Importer, SourceFormat, Store};
 use std::io::BufReader;
 use std::path::PathBuf;
@@ -64,8 +64,8 @@ enum Change {
 /// Runs until it is interrupted.
 pub(crate) fn run(args: &ImportArgs, inputs: Vec<Input>, store: &Store, out: &mut Out) -> Outcome {
     // Every file that is followed takes a few.
-    crate::cli::record::allow_many_files();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::io)?;
+    limits::allow_many_files();
+    let runtime = limits::runtime()?;
     let (mut interrupt, mut terminate) = runtime.block_on(async {
         Ok::<_, Failure>((
             signal(SignalKind::interrupt()).map_err(Failure::io)?,

@@ -10,7 +10,7 @@ mod session;
 mod signals;
 mod words;
 
-use crate::cli::{Failure, Outcome, help, select, words as say};
+use crate::cli::{Failure, Outcome, help, limits, select, words as say};
 use clap::{Args, ValueEnum};
 use foldlog::{Durability, JournalOptions, OnFull, Store};
 use recorder::Recorder;
@@ -66,7 +66,7 @@ pub(crate) fn run(args: RecordArgs, store: Result<Store, foldlog::Error>) -> Out
         say("record reads events from standard input: pipe them in, as in `my-agent | foldlog record my-session`");
         return Ok(help("record"));
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::io)?;
+    let runtime = limits::runtime()?;
     tokio::task::LocalSet::new().block_on(&runtime, record(args, store))
 }
 
@@ -85,7 +85,7 @@ async fn record(args: RecordArgs, store: Result<Store, foldlog::Error>) -> Outco
     let options = JournalOptions::default().segment_bytes(args.segment_bytes).prefill(args.prefill);
     let options = options.on_full(OnFull::Wait).durability(durability);
     if args.sessions {
-        allow_many_files();
+        limits::allow_many_files();
     }
     let common = Rc::new(Common {
         options,
@@ -107,13 +107,4 @@ async fn record(args: RecordArgs, store: Result<Store, foldlog::Error>) -> Outco
     tokio::task::spawn_local(signals.heed(tell, common));
     let end = recorder.read(chunks).await;
     recorder.finish(end).await
-}
-
-/// Every session takes two files.
-pub(crate) fn allow_many_files() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    // If it is not granted, sessions beyond the limit are answered with an error.
-    let _ = setrlimit(Resource::Nofile, limit);
 }

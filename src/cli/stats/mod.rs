@@ -5,9 +5,9 @@ mod print;
 use super::out::Out;
 use super::progress::Watched;
 use super::select::{self, state_word};
-use super::{Exit, Failure, Outcome, damage, look, versioned};
+use super::{Exit, Failure, Outcome, damage, look, versioned, words};
 use clap::Args;
-use foldlog::{ErrorKind, Prices, Reader, SessionSummary, Spent, Store, SummaryFold, Totals};
+use foldlog::{ErrorKind, Prices, Reader, SessionId, SessionSummary, Spent, Store, SummaryFold, Totals};
 use serde::Serialize;
 use std::collections::HashSet;
 use std::fs::File;
@@ -66,10 +66,10 @@ pub(crate) fn run(args: &StatsArgs, store: &Store, out: &mut Out) -> Outcome {
     let mut sum = Sum { args, out, totals: Totals::default(), one: None, prices, worst: Exit::Fine };
     if args.all {
         for id in store.session_ids()? {
-            match store.reader(id) {
+            match store.reader(id.clone()) {
                 // A directory without a segment holds no session yet, or is being deleted.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
-                reader => sum.add(reader.map_err(Failure::from))?,
+                reader => sum.add_one_of_all(&id, reader)?,
             }
         }
     } else if args.sessions.is_empty() {
@@ -93,6 +93,20 @@ impl Sum<'_> {
             Ok(exit) => self.worst = self.worst.max(exit),
             Err(failure @ Failure::Output(_)) => return Err(failure),
             Err(failure) => self.worst = self.worst.max(failure.tell()),
+        }
+        Ok(())
+    }
+
+    /// Adds one of all sessions; one that cannot be read is passed over.
+    fn add_one_of_all(&mut self, id: &SessionId, reader: foldlog::Result<Reader>) -> Result<(), Failure> {
+        let read = reader.map_err(Failure::from).and_then(|reader| self.read(&reader));
+        match read {
+            Ok(exit) => self.worst = self.worst.max(exit),
+            Err(Failure::Library(error)) => {
+                words(&format!("session {:?} cannot be read and was not counted: {error}", id.as_str()));
+                self.worst = self.worst.max(Exit::No);
+            }
+            Err(failure) => return Err(failure),
         }
         Ok(())
     }
@@ -132,7 +146,7 @@ impl Sum<'_> {
         }
         match (totals.sessions, &one) {
             (0, _) if args.all => {
-                super::words(&format!("there is no session in `{}` yet", store.root().display()));
+                words(&format!("there is no session in `{}` yet", store.root().display()));
             }
             (0, _) => {}
             (1, Some(_)) if args.json => {}

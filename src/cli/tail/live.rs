@@ -1,23 +1,25 @@
 //! `foldlog tail -f`: waits for what is recorded, and says how things stand.
 
 use super::Printer;
+use super::stop::{LOOK, Next, Stop};
 use crate::cli::args::TailArgs;
 use crate::cli::out::Out;
-use crate::cli::{Exit, Failure, Outcome, damage, select, words};
-use foldlog::{Cursor, Entry, Event, Follower, Item, SessionId, Store, StoreFollower};
-use std::future::Future;
+use crate::cli::{Exit, Failure, Outcome, damage, limits, notices, select, words};
+use foldlog::{Cursor, Entry, Event, Follower, Item, Reader, SessionId, Store, StoreFollower};
+use std::collections::HashSet;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Duration;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// How often to look whether anybody still reads stdout, and whether a session has appeared.
-const LOOK: Duration = Duration::from_millis(250);
 /// After how long a silence it is said that a writer is there all the same.
 const SILENCE: Duration = Duration::from_secs(60);
 
 pub(super) fn run(args: &TailArgs, store: &Store, out: &mut Out) -> Outcome {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::io)?;
+    notices::never_block().map_err(Failure::io)?;
+    if args.all {
+        limits::allow_many_files();
+    }
+    let runtime = limits::runtime()?;
     runtime.block_on(async {
         let mut live = Live {
             printer: Printer::new(args, ""),
@@ -26,6 +28,7 @@ pub(super) fn run(args: &TailArgs, store: &Store, out: &mut Out) -> Outcome {
             silence: Duration::ZERO,
             caught_up: false,
             last: Last::Nothing,
+            is_gone: false,
         };
         let end = match args.all {
             true => live.all(store, out).await,
@@ -46,43 +49,31 @@ struct Live<'a> {
     /// What was there already has been printed.
     caught_up: bool,
     last: Last,
+    /// It was said that nobody is recording, and as far as is known that has not changed.
+    is_gone: bool,
 }
 
-/// What ends the program from outside.
-struct Stop {
-    interrupt: Signal,
-    terminate: Signal,
+/// What was said about how all sessions are followed.
+#[derive(Default)]
+struct Said {
+    crowded: bool,
+    unwatched: bool,
 }
 
-/// What comes first.
-enum Next<T> {
-    Item(T),
-    /// Nothing for a while.
-    Quiet,
-    /// Ctrl-C, or whoever read us has gone.
-    Stopped,
-}
-
-impl Stop {
-    fn new() -> Result<Stop, Failure> {
-        let of = |kind| signal(kind).map_err(Failure::io);
-        Ok(Stop { interrupt: of(SignalKind::interrupt())?, terminate: of(SignalKind::terminate())? })
-    }
-
-    async fn or<T>(&mut self, item: impl Future<Output = T>, out: &Out) -> Next<T> {
-        tokio::select! {
-            biased;
-            _ = self.interrupt.recv() => Next::Stopped,
-            _ = self.terminate.recv() => Next::Stopped,
-            item = item => Next::Item(item),
-            () = tokio::time::sleep(LOOK) => if out.has_reader() { Next::Quiet } else { Next::Stopped },
-        }
-    }
+/// The session to follow.
+struct Found {
+    store: Store,
+    session: SessionId,
+    /// It was not there when the command began.
+    is_news: bool,
 }
 
 impl Live<'_> {
     async fn one(&mut self, store: &Store, out: &mut Out) -> Outcome {
-        let Some((store, session)) = self.find(store, out).await? else { return Ok(self.exit) };
+        let Some(Found { store, session, is_news }) = self.find(store, out).await? else { return Ok(self.exit) };
+        if is_news {
+            self.printer.expect_news();
+        }
         self.printer.session = session.to_string();
         let mut follower = store.follow(session.clone(), self.printer.start())?;
         match self.printer.args.poll {
@@ -97,6 +88,10 @@ impl Live<'_> {
                     let Some(item) = item.transpose()? else { return Ok(self.exit) };
                     self.silence = Duration::ZERO;
                     let seen = Seen::of(&item);
+                    if seen == Seen::CaughtUp && self.is_gone {
+                        self.is_gone =
+                            !store.reader(session.clone()).is_ok_and(|reader| reader.is_live().unwrap_or(false));
+                    }
                     self.tell(item, out)?;
                     if let Some(exit) = self.end(&seen) {
                         return Ok(self.exit.max(exit));
@@ -117,57 +112,109 @@ impl Live<'_> {
         if let Some(interval) = self.printer.args.poll {
             follower = follower.poll_every(interval);
         }
+        let mut said = Said::default();
         loop {
             match self.stop.or(follower.next(), out).await {
                 Next::Stopped => return Ok(self.exit),
-                Next::Quiet => {}
-                Next::Item(item) => {
-                    let Some((session, item)) = item.transpose()? else { return Ok(self.exit) };
+                Next::Quiet => self.say_how(&follower, &mut said),
+                Next::Item(None) => return Ok(self.exit),
+                Next::Item(Some(Ok((session, item)))) => {
                     self.printer.session = session.to_string();
                     self.tell(item, out)?;
+                }
+                Next::Item(Some(Err(error))) => {
+                    self.printer.pause(out)?;
+                    words(&format!("{error}; the others are followed, and this is tried again"));
+                    self.raise(Exit::No);
                 }
             }
         }
     }
 
-    /// The session, once there is one.
-    async fn find(&mut self, store: &Store, out: &Out) -> Result<Option<(Store, SessionId)>, Failure> {
-        let asked = self.printer.args.session.as_deref();
-        let mut said = false;
-        loop {
-            let missing = match select::reader(store, asked) {
-                Ok(reader) => {
-                    self.exit = self.exit.max(damage::understood(&reader));
-                    let parent = reader.path().parent().filter(|parent| !parent.as_os_str().is_empty());
-                    let store = Store::open(parent.unwrap_or(Path::new(".")))?;
-                    let name = reader.path().file_name().and_then(|name| name.to_str());
-                    let session = name.and_then(SessionId::from_directory_name);
-                    return Ok(Some((store, session.unwrap_or_else(|| reader.session_id().clone()))));
+    /// Says once, each, what keeps sessions from being followed as soon as something is recorded.
+    fn say_how(&self, follower: &StoreFollower, said: &mut Said) {
+        if let Some(most) = follower.is_crowded()
+            && !std::mem::replace(&mut said.crowded, true)
+        {
+            words(&format!(
+                "the system allows too few open files: at most {} read at a time, the others are polled; raise the limit with `ulimit -n`",
+                match most {
+                    1 => "1 session is".to_owned(),
+                    most => format!("{most} sessions are"),
                 }
-                Err(missing) if missing.exit() == Exit::NoSession => missing,
-                Err(failure) => return Err(failure),
-            };
-            let named = asked.map(|id| !id.contains(std::path::is_separator));
-            if named == Some(false) {
-                return Err(missing);
-            }
-            if !std::mem::replace(&mut said, true) {
-                let what = asked.map_or("a session".to_owned(), |id| format!("session {id:?}"));
-                words(&format!("waiting for {what} in `{}`", store.root().display()));
-            }
-            if let Some(id) = asked {
-                return Ok(Some((store.clone(), SessionId::new(id)?)));
-            }
+            ));
+        }
+        if self.printer.args.poll.is_none() && !follower.is_watching() && !std::mem::replace(&mut said.unwatched, true)
+        {
+            words("the system does not notify of changes in some directories: they are polled");
+        }
+    }
+
+    /// The session, once there is one.
+    async fn find(&mut self, store: &Store, out: &Out) -> Result<Option<Found>, Failure> {
+        let asked = self.printer.args.session.as_deref();
+        let mut passed_over = HashSet::new();
+        let missing = match asked {
+            Some(_) => select::reader(store, asked),
+            None => select::newest(store, &mut passed_over),
+        };
+        let missing = match missing {
+            Ok(reader) => return self.found(&reader, false).map(Some),
+            Err(missing) if missing.exit() == Exit::NoSession => missing,
+            Err(failure) => return Err(failure),
+        };
+        let what = match asked {
+            // It is a path for sure, and most likely a wrong one.
+            Some(session) if !select::is_id(session) => return Err(missing),
+            Some(session) => format!("session {session:?}"),
+            None => "a session".to_owned(),
+        };
+        words(&format!("waiting for {what} in `{}`", store.root().display()));
+        if let Some(id) = asked.filter(|id| !select::may_be_path(id)) {
+            return Ok(Some(Found { store: store.clone(), session: SessionId::new(id)?, is_news: true }));
+        }
+        loop {
             if matches!(self.stop.or(std::future::pending::<()>(), out).await, Next::Stopped) {
                 return Ok(None);
             }
+            let found = match asked {
+                Some(_) => select::reader(store, asked),
+                None => select::first(store, &mut passed_over),
+            };
+            match found {
+                Ok(reader) => {
+                    if asked.is_none() {
+                        words(&format!("following session {:?}", reader.session_id().as_str()));
+                    }
+                    return self.found(&reader, true).map(Some);
+                }
+                Err(missing) if missing.exit() == Exit::NoSession => {}
+                Err(failure) => return Err(failure),
+            }
         }
+    }
+
+    /// The store and the name that a session is followed under: a path names a root of its own.
+    fn found(&mut self, reader: &Reader, is_news: bool) -> Result<Found, Failure> {
+        self.raise(damage::understood(reader));
+        let parent = reader.path().parent().filter(|parent| !parent.as_os_str().is_empty());
+        let store = Store::open(parent.unwrap_or(Path::new(".")))?;
+        let name = reader.path().file_name().and_then(|name| name.to_str());
+        let session = name.and_then(SessionId::from_directory_name);
+        Ok(Found { store, session: session.unwrap_or_else(|| reader.session_id().clone()), is_news })
+    }
+
+    fn raise(&mut self, exit: Exit) {
+        self.exit = self.exit.max(exit);
+        self.stop.would_exit(self.exit);
     }
 
     fn tell(&mut self, item: Item<'static>, out: &mut Out) -> Result<(), Failure> {
         match item {
             Item::Entry(entry) => {
                 self.last = Last::of(&entry, self.last);
+                // The end of a run, and the beginning of one behind a crash: whoever recorded was there.
+                self.is_gone &= !matches!(entry.type_name(), "journal_closed" | "journal_recovered");
                 self.printer.take(entry, out)?;
                 // What was there already goes out in large pieces, what comes now at once.
                 return if self.caught_up { out.flush() } else { Ok(()) };
@@ -185,13 +232,14 @@ impl Live<'_> {
         match &item {
             Item::Gap(gap) => {
                 damage::name_in(session, gap);
-                self.exit = self.exit.max(Exit::Damage);
+                self.raise(Exit::Damage);
             }
             Item::Rewound(seq) => {
                 words(&format!("session {session:?}: what was given out behind seq {seq} is not in it any more"));
             }
             Item::Replaced => words(&format!("session {session:?} was replaced by another one of the same name")),
-            Item::WriterGone if self.last != Last::Nothing && !self.printer.args.all => {
+            Item::WriterGone if self.last != Last::Nothing && !self.printer.args.all && !self.is_gone => {
+                self.is_gone = true;
                 words(&format!("session {session:?}: nobody is recording it now"));
             }
             _ => {}

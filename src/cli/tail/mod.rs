@@ -2,6 +2,7 @@
 
 mod filter;
 mod live;
+mod stop;
 
 use super::args::TailArgs;
 use super::out::Out;
@@ -50,6 +51,8 @@ struct Printer<'a> {
     filter: Filter<'a>,
     session: String,
     rows: Rows,
+    /// The session was not there when the command began: all its entries are news.
+    is_news: bool,
     /// The last entries so far, while it is not known whether more come; `None` once all are printed.
     held: Option<VecDeque<Entry<'static>>>,
     found: bool,
@@ -60,7 +63,7 @@ impl<'a> Printer<'a> {
         let filter = Filter { types: &args.types, turn: args.turn.as_deref() };
         let rows = if args.all { Rows::of_sessions() } else { Rows::default() };
         let held = lines(args).map(|_| VecDeque::new());
-        Printer { args, filter, session: session.to_owned(), rows, held, found: false }
+        Printer { args, filter, session: session.to_owned(), rows, is_news: false, held, found: false }
     }
 
     /// Where to start reading.
@@ -68,10 +71,16 @@ impl<'a> Printer<'a> {
         match (self.args.from, self.args.since, lines(self.args)) {
             (Some(seq), ..) => Cursor::from_seq(Seq::new(seq)),
             (_, Some(since), _) => Cursor::since(since.begins()),
+            _ if self.is_news => Cursor::start(),
             // Of all entries the last ones can be found from the end.
             (.., Some(lines)) if !self.filter.is_narrow() => Cursor::last(lines as u64),
             _ => Cursor::start(),
         }
+    }
+
+    /// Prints everything of a session that was not there when the command began.
+    fn expect_news(&mut self) {
+        (self.is_news, self.held) = (true, None);
     }
 
     /// Takes the next entry.

@@ -6,7 +6,8 @@ use std::fmt;
 
 /// The id of a session: any text that is not empty and whose directory name has at most 200 bytes.
 ///
-/// In the directory name, bytes outside `[A-Za-z0-9_.-]` and a leading dot stand as `%XX`, so no id can leave the root.
+/// In the directory name, bytes outside `[A-Za-z0-9_.-]`, a leading and a trailing dot, and the first byte of a name that
+/// Windows reserves for a device are written `%XX`: no id can leave the root, and a root can be copied to any system.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SessionId(String);
@@ -41,6 +42,20 @@ impl SessionId {
 
     /// The name of the session's directory below the root.
     pub fn directory_name(&self) -> String {
+        let mut name = self.old_directory_name();
+        let stem = name.split('.').next().unwrap_or_default();
+        if is_device(stem) {
+            name = format!("%{:02X}{}", name.as_bytes()[0], &name[1..]);
+        }
+        if name.ends_with('.') {
+            name.pop();
+            name.push_str("%2E");
+        }
+        name
+    }
+
+    /// The name as it was before trailing dots and names of devices were escaped. A directory that has it is used.
+    pub(crate) fn old_directory_name(&self) -> String {
         let mut name = String::with_capacity(self.0.len());
         for (at, byte) in self.0.bytes().enumerate() {
             let plain = byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-') || (byte == b'.' && at > 0);
@@ -53,7 +68,7 @@ impl SessionId {
         name
     }
 
-    /// The id whose directory has this name; `None` if no id has.
+    /// The id whose directory has this name, in the spelling of today or in the old one; `None` if no id has.
     pub fn from_directory_name(name: &str) -> Option<SessionId> {
         let mut bytes = Vec::with_capacity(name.len());
         let mut rest = name.as_bytes();
@@ -68,8 +83,16 @@ impl SessionId {
             }
         }
         let id = SessionId::new(String::from_utf8(bytes).ok()?).ok()?;
-        (id.directory_name() == name).then_some(id)
+        (id.directory_name() == name || id.old_directory_name() == name).then_some(id)
     }
+}
+
+/// Whether Windows takes a name with this stem for a device, in any case.
+fn is_device(stem: &str) -> bool {
+    let stem = stem.to_ascii_uppercase();
+    let numbered =
+        |kind: &str| stem.strip_prefix(kind).is_some_and(|n| n.len() == 1 && n.as_bytes()[0].is_ascii_digit());
+    matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL") || numbered("COM") || numbered("LPT")
 }
 
 impl fmt::Display for SessionId {

@@ -86,6 +86,7 @@ mod verdict;
 mod seen;
 mod sift;
 
+mod place;
 mod files;
 mod lock;
 mod items;

@@ -8,6 +8,7 @@ use crate::follow::{Follower, StoreCursor, StoreFollower};
 use crate::id::{SessionId, WorkspaceId};
 use crate::journal::Journal;
 use crate::options::JournalOptions;
+use crate::place;
 use crate::pool::Pool;
 use crate::reader::Reader;
 use crate::record::SessionRecord;
@@ -85,7 +86,12 @@ impl Store {
 
     /// Where a session's directory is, or would be.
     pub fn path_of(&self, session_id: &SessionId) -> PathBuf {
-        self.root.join(session_id.directory_name())
+        place::of(&*self.storage, &self.root, session_id)
+    }
+
+    /// The same, if the session can be told from all others.
+    fn dir_of(&self, session_id: &SessionId) -> Result<PathBuf> {
+        place::find(&*self.storage, &self.root, session_id)
     }
 
     /// Opens a session for recording: takes its lock, recovers what a crash left, and tells what was left open.
@@ -104,7 +110,7 @@ impl Store {
     /// As for [`Store::journal`].
     pub fn journal_with(&self, session_id: impl Into<String>, options: JournalOptions) -> Result<Journal> {
         let session_id = SessionId::new(session_id)?;
-        let dir = self.path_of(&session_id);
+        let dir = self.dir_of(&session_id)?;
         let open = || {
             if self.storage.status(&dir).is_err() {
                 self.storage.create_dir(&dir).map_err(|error| Error::io("create", &dir, error))?;
@@ -126,7 +132,7 @@ impl Store {
     /// [`ErrorKind::NotFound`] if there is none with this id.
     pub fn reader(&self, session_id: impl Into<String>) -> Result<Reader> {
         let session_id = SessionId::new(session_id)?;
-        let reader = Reader::open_on(Arc::clone(&self.storage), &self.path_of(&session_id));
+        let reader = Reader::open_on(Arc::clone(&self.storage), &self.dir_of(&session_id)?);
         reader.map_err(|error| self.name_missing(&session_id, error))
     }
 
@@ -148,7 +154,7 @@ impl Store {
     /// # Errors
     /// [`ErrorKind::InvalidInput`] if the id cannot be one, [`ErrorKind::Io`] if the directory cannot be read.
     pub fn follow(&self, session_id: impl Into<String>, from: Cursor) -> Result<Follower> {
-        let dir = self.path_of(&SessionId::new(session_id)?);
+        let dir = self.dir_of(&SessionId::new(session_id)?)?;
         if self.storage.status(&dir).is_ok_and(|status| status.kind != EntryKind::Directory) {
             return Err(not_a_directory(&dir));
         }
@@ -168,16 +174,7 @@ impl Store {
     /// # Errors
     /// [`ErrorKind::Io`] if the root cannot be read. A root that does not exist holds no session.
     pub fn session_ids(&self) -> Result<Vec<SessionId>> {
-        let entries = match self.storage.list(&self.root) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(Error::io("list", &self.root, error)),
-        };
-        let directories = entries.into_iter().filter(|entry| entry.kind == EntryKind::Directory);
-        let mut ids: Vec<SessionId> =
-            directories.filter_map(|entry| SessionId::from_directory_name(&entry.name)).collect();
-        ids.sort();
-        Ok(ids)
+        Ok(place::list(&*self.storage, &self.root)?.into_iter().collect())
     }
 
     /// One session as it stands.

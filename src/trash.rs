@@ -8,6 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::files::{Files, not_a_directory};
 use crate::id::SessionId;
 use crate::lock::{self, Lock};
+use crate::place;
 use crate::segment;
 use crate::storage::{DirEntry, EntryKind, Storage};
 use crate::time::Timestamp;
@@ -40,8 +41,9 @@ pub(crate) fn move_out(
     session_id: &SessionId,
     place: &str,
 ) -> Result<PathBuf> {
-    let name = session_id.directory_name();
-    let files = session(storage, &root.join(&name))?;
+    let dir = place::find(&**storage, root, session_id)?;
+    let name = dir.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+    let files = session(storage, &dir)?;
     let _locks = hold(&files, session_id)?;
     let target = free_name(&**storage, &shelter(&**storage, root, place)?, &name, Timestamp::now())?;
     rename(&**storage, &files.dir, &target)?;

@@ -8,8 +8,9 @@ use crate::error::{Error, Result};
 use crate::files::Files;
 use crate::id::SessionId;
 use crate::items::Item;
+use crate::place;
 use crate::seq::Seq;
-use crate::storage::{EntryKind, Storage};
+use crate::storage::Storage;
 use futures_core::Stream;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -380,7 +381,8 @@ impl StoreFollower {
 
     fn join(&mut self, session_id: SessionId, from: Cursor) {
         let open = |follower: &StoreFollower| {
-            let files = Files::new(Arc::clone(&follower.storage), &follower.root.join(session_id.directory_name()));
+            let dir = place::of(&*follower.storage, &follower.root, &session_id);
+            let files = Files::new(Arc::clone(&follower.storage), &dir);
             Follower::new(files, &from, None)
         };
         let opened = match open(self) {
@@ -413,13 +415,7 @@ impl StoreFollower {
     }
 
     fn list(&self) -> Result<BTreeSet<SessionId>> {
-        let entries = match self.storage.list(&self.root) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
-            Err(error) => return Err(Error::io("list", &self.root, error)),
-        };
-        let directories = entries.into_iter().filter(|entry| entry.kind == EntryKind::Directory);
-        Ok(directories.filter_map(|entry| SessionId::from_directory_name(&entry.name)).collect())
+        place::list(&*self.storage, &self.root)
     }
 }
 

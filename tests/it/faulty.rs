@@ -7,7 +7,7 @@ use foldlog::{Access, DirEntry, FileStatus, Storage, StorageDir, StorageFile};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Input/output error.
@@ -75,6 +75,8 @@ struct Shared {
     hidden: Mutex<Vec<String>>,
     /// The name of a file system that others use too.
     system: Mutex<Option<&'static str>>,
+    /// Names of directories that differ only in case are the same.
+    ignores_case: AtomicBool,
 }
 
 struct FaultyDir {
@@ -94,7 +96,8 @@ impl Faulty {
         let rule: Rule = Box::new(|_, _| Fate::Done);
         let (writes, syncs) = (AtomicU64::new(0), AtomicU64::new(0));
         let (rule, hidden, system) = (Mutex::new(rule), Mutex::default(), Mutex::default());
-        let shared = Shared { rule, gate: Gate::shut(), writes, syncs, hidden, system };
+        let shared =
+            Shared { rule, gate: Gate::shut(), writes, syncs, hidden, system, ignores_case: AtomicBool::new(false) };
         Faulty { inner: Arc::new(inner), shared: Arc::new(shared) }
     }
 
@@ -106,6 +109,20 @@ impl Faulty {
     /// From now on, lists of directories leave these names out: as if the files had been made while it was listed.
     pub fn hide(&self, names: &[String]) {
         *self.shared.hidden.lock().unwrap() = names.to_vec();
+    }
+
+    /// From now on, directories are found by names in any case.
+    pub fn ignore_case(&self) {
+        self.shared.ignores_case.store(true, Ordering::SeqCst);
+    }
+
+    /// The path by which a directory is really known.
+    fn real(&self, path: &Path) -> PathBuf {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let above = path.parent().filter(|_| self.shared.ignores_case.load(Ordering::SeqCst));
+        let listed = above.and_then(|above| self.inner.list(above).ok()).unwrap_or_default();
+        let found = listed.into_iter().find(|entry| entry.name.eq_ignore_ascii_case(name));
+        found.map_or_else(|| path.to_owned(), |entry| path.with_file_name(entry.name))
     }
 
     /// From now on, others are said to use this file system too.
@@ -161,7 +178,7 @@ impl Storage for Faulty {
     }
 
     fn open_dir(&self, path: &Path) -> io::Result<Arc<dyn StorageDir>> {
-        let inner = self.inner.open_dir(path)?;
+        let inner = self.inner.open_dir(&self.real(path))?;
         Ok(Arc::new(FaultyDir { inner, path: path.to_owned(), shared: Arc::clone(&self.shared) }))
     }
 
@@ -171,7 +188,7 @@ impl Storage for Faulty {
     }
 
     fn status(&self, path: &Path) -> io::Result<FileStatus> {
-        self.inner.status(path)
+        self.inner.status(&self.real(path))
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {

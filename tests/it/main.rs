@@ -22,6 +22,7 @@
 //! - `writer`: group commit, tickets, back-pressure, closing, ten thousand journals at once
 //! - `failed_syncs`: lines that the page cache has and no disk
 //! - `failing_disks`: errors and full disks at any call and any byte
+//! - `names`: names of session directories
 //! - `one_writer`: locks, fences, links, hostile ids, the modes of files
 //! - `prices`: what calls cost by the user's table
 //! - `properties`: arbitrary bytes and arbitrary events
@@ -101,6 +102,7 @@ mod lacking;
 mod lock;
 mod lookup;
 mod memory;
+mod names;
 mod one_writer;
 mod patience;
 mod prefill;

@@ -170,6 +170,28 @@ impl Files {
         Ok((segments, torn))
     }
 
+    /// The highest number of a segment that a reserved name gives; 0 if there is none.
+    ///
+    /// # Errors
+    /// If one of the segments is there only in a form that a newer version has given it: nothing here may be changed.
+    pub(crate) fn reserved(&self, listed: &[Listed]) -> Result<u64> {
+        let entries = self.folder().and_then(|folder| folder.list());
+        let mut highest = 0;
+        for entry in entries.map_err(|error| Error::io("list", &self.dir, error))? {
+            let Some((segment, is_segment)) = segment::reserved_number_of(&entry.name) else { continue };
+            highest = highest.max(segment);
+            if is_segment && !listed.iter().any(|listed| listed.segment == segment) {
+                let path = self.dir.join(&entry.name);
+                let message = format!(
+                    "`{}` was written by a newer version: the session can be read in part, use that version to change it",
+                    path.display()
+                );
+                return Err(Error::new(ErrorKind::Unsupported, message));
+            }
+        }
+        Ok(highest)
+    }
+
     pub(crate) fn open(&self, segment: u64, access: Access) -> Result<Arc<dyn StorageFile>> {
         let opened = self.folder().and_then(|folder| folder.open(&segment::file_name(segment), access));
         opened.map_err(|error| Error::io("open", &self.path(segment), error))

@@ -64,7 +64,7 @@ pub(crate) fn recover(files: &Files, session_id: &str) -> Result<Resume> {
     let header = files.newest_header_strictly(&listed)?;
     // A merged segment keeps the lowest number, and all numbers that it stands for are used.
     let merged = header.as_ref().and_then(|header| header.compacted.as_ref()).map_or(0, |compacted| compacted.through);
-    let newest = listed.last().map_or(0, |newest| newest.segment);
+    let newest = listed.last().map_or(0, |newest| newest.segment).max(files.reserved(&listed)?);
     let next_segment = newest.max(merged).saturating_add(1);
     let sizes = listed.iter().map(|listed| listed.len).collect();
     if let Some(header) = &header {

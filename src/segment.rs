@@ -260,6 +260,18 @@ pub(crate) fn number_of(name: &str) -> Option<u64> {
     ((1..=Seq::MAX.get()).contains(&number) && file_name(number) == name).then_some(number)
 }
 
+/// Names that newer versions give to what belongs to a segment: what follows the number, and whether it is the segment
+/// itself in another form.
+const RESERVED: [(&str, bool); 4] = [("jsonl.zst", true), ("seal", false), ("tsr", false), ("leaves", false)];
+
+/// The segment to which a reserved name belongs, and whether it is that segment in another form.
+pub(crate) fn reserved_number_of(name: &str) -> Option<(u64, bool)> {
+    let (_, kind) = name.split_once('.')?;
+    let (ending, is_segment) = RESERVED.iter().find(|(ending, _)| *ending == kind)?;
+    let number = number_of(&format!("{}jsonl", name.strip_suffix(ending)?))?;
+    Some((number, *is_segment))
+}
+
 /// The name of the file that keeps what recovery cut from a segment.
 pub(crate) fn torn_name(segment: u64, offset: u64) -> String {
     format!("{segment:08}.{offset}.torn")

@@ -3,7 +3,7 @@
 use crate::faulty::Faulty;
 use crate::memory::Memory;
 use crate::patience::delta;
-use crate::support::Reading;
+use crate::support::{ID, Lab, Reading, segment};
 use foldlog::{ErrorKind, SessionId, Store};
 use proptest::prelude::*;
 use std::path::Path;
@@ -104,4 +104,31 @@ fn ids_that_differ_in_case_are_told_apart_or_refused() {
         store.journal(id).unwrap().append(delta(0)).unwrap().wait().unwrap();
     }
     assert_eq!(store.session_ids().unwrap().len(), 2);
+}
+
+/// Goal: the number of a reserved name counts as given, and a session of which a segment is there only in a newer version's
+/// form is read but not changed.
+#[test]
+fn reserved_names_in_a_session_are_respected() {
+    let lab = Lab::new();
+    lab.append_one();
+    lab.disk.set(&lab.dir.join("00000007.seal"), b"");
+    lab.append_one();
+    assert!(lab.files().contains_key(&segment(8)), "{:?}", lab.files().keys());
+    assert!(lab.store.compact(ID).is_ok());
+    // Beside the segment itself it is only another form of it.
+    lab.disk.set(&lab.dir.join("00000001.jsonl.zst"), b"");
+    lab.append_one();
+    for name in ["7.seal", "00000009.jsonl.gz", "9.jsonl.zst"] {
+        lab.disk.set(&lab.dir.join(name), b""); // no such names
+    }
+    lab.append_one();
+
+    lab.disk.set(&lab.dir.join("00000006.jsonl.zst"), b"");
+    for refused in [lab.store.journal(ID).map(drop), lab.store.compact(ID).map(drop)] {
+        let refused = refused.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Unsupported);
+        assert!(refused.to_string().contains("written by a newer version"), "{refused}");
+    }
+    assert!(lab.store.get(ID).is_ok());
 }

@@ -230,3 +230,39 @@ fn without_locks_reading_goes_on_and_recording_is_refused() {
     let reader = store.reader(ID).unwrap();
     assert!(!reader.is_live().unwrap() && reader.fold().is_ok() && reader.verify().unwrap().clean);
 }
+
+/// Goal: what is in the place of `LOCK` and is no file of its own stops no reader and is never written to; recording is
+/// refused. Method: a link to a file, a hard link to one, a FIFO, a directory, a dangling link.
+#[test]
+fn a_lock_that_is_no_file_stops_no_reader_and_is_never_written_to() {
+    type Put = fn(&Path, &Path);
+    let puts: [(&str, Put); 5] = [
+        ("link", |lock, victim| std::os::unix::fs::symlink(victim, lock).unwrap()),
+        ("hard link", |lock, victim| fs::hard_link(victim, lock).unwrap()),
+        ("fifo", |lock, _| {
+            let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+            rustix::fs::mknodat(rustix::fs::CWD, lock, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        }),
+        ("directory", |lock, _| fs::create_dir(lock).unwrap()),
+        ("dangling link", |lock, victim| std::os::unix::fs::symlink(victim.with_extension("none"), lock).unwrap()),
+    ];
+    for (what, put) in puts {
+        let place = Place::new();
+        place.journal(JournalOptions::default()).close().wait().unwrap();
+        let victim = place.root.path().join("victim");
+        fs::write(&victim, b"mine").unwrap();
+        let lock = place.dir().join("LOCK");
+        fs::remove_file(&lock).unwrap();
+        put(&lock, &victim);
+        let reader = place.store.reader(ID).unwrap();
+        assert!(!reader.is_live().unwrap(), "{what}");
+        assert!(reader.verify().unwrap().clean && reader.glance().is_ok() && reader.fold().is_ok(), "{what}");
+        let mut follower = place.store.follow(ID, foldlog::Cursor::start()).unwrap();
+        assert!(follower.next_timeout(Duration::from_secs(5)).unwrap().is_ok(), "{what}");
+        for refused in [place.store.journal(ID).map(drop), place.store.trash(ID).map(drop)] {
+            assert!(refused.is_err(), "{what}");
+        }
+        assert_eq!(fs::read(&victim).unwrap(), b"mine", "{what}");
+        assert!(!victim.with_extension("none").exists(), "{what}");
+    }
+}

@@ -23,7 +23,14 @@ pub(super) struct Calls {
     /// Calls that were over when the turn ended, by a hash of their ids: what becomes of a late event of theirs.
     late_tools: HashMap<u64, Late>,
     models: HashMap<String, ModelCall>,
-    late_models: HashSet<u64>,
+    late_models: HashMap<u64, EndedModelCall>,
+}
+
+/// What is kept of a model call that has ended, lest a second end be counted twice.
+#[derive(Clone, Debug)]
+struct EndedModelCall {
+    model: String,
+    spent: Spent,
 }
 
 #[derive(Clone, Debug)]
@@ -52,6 +59,7 @@ struct ModelCall {
     started: Option<Timestamp>,
     ended: bool,
     streamed: bool,
+    spent: Spent,
 }
 
 impl Calls {
@@ -82,7 +90,8 @@ impl Calls {
         }
         for (call_id, call) in std::mem::take(&mut self.models) {
             if call.ended {
-                self.late_models.insert(hash(&call_id));
+                let model = call.model.unwrap_or_default();
+                self.late_models.insert(hash(&call_id), EndedModelCall { model, spent: call.spent });
             } else if call.model.is_some() {
                 self.models.insert(call_id, call);
             }
@@ -150,13 +159,20 @@ impl SummaryFold {
 
     pub(super) fn model_call_ended(&mut self, part: &ModelCallEndPart<'_>, time: Timestamp) {
         let calls = &mut self.turn(&part.turn_id).calls;
-        if calls.late_models.contains(&hash(&part.model_call_id)) {
-            return;
+        let late = calls.late_models.get(&hash(&part.model_call_id)).map(|late| late.model.clone());
+        let asked = late.or_else(|| calls.models.get(&*part.model_call_id).and_then(|call| call.model.clone()));
+        let spent = self.spent_of(part, part.model.as_deref().or(asked.as_deref()).unwrap_or_default());
+        let calls = &mut self.turn(&part.turn_id).calls;
+        if let Some(late) = calls.late_models.get_mut(&hash(&part.model_call_id)) {
+            let (model, more) = (late.model.clone(), late.spent.raise_to(&spent));
+            return self.spend_more(model, &more, time);
         }
         let call = calls.models.entry(part.model_call_id.to_string()).or_default();
         if call.ended {
-            return;
+            let (model, more) = (call.model.clone().unwrap_or_default(), call.spent.raise_to(&spent));
+            return self.spend_more(model, &more, time);
         }
+        call.spent = spent;
         let counted = call.model.take();
         // The model that answered counts, not the one that was asked.
         let model = part.model.as_deref().or(counted.as_deref()).unwrap_or_default().to_owned();
@@ -174,10 +190,6 @@ impl SummaryFold {
             }
             totals.model_calls.entry(model.clone()).or_default().count += 1;
         }
-        let usage = part.usage.unwrap_or_default();
-        let told = part.cost_usd_micros.map(|usd_micros| Cost { usd_micros, is_whole: true });
-        let priced = || self.prices.as_ref().map(|prices| prices.cost(&model, &usage));
-        let spent = spent(usage, told.or_else(priced).unwrap_or_default());
         let stats = totals.model_calls.entry(model).or_default();
         let error = part.error.as_deref();
         let status = rules::model_call_end(part.status.as_deref(), error).meaning(error);
@@ -190,6 +202,20 @@ impl SummaryFold {
         let day = self.day(time);
         day.model_calls += 1;
         day.spent.merge(&spent);
+    }
+
+    /// What a model call used: its cost as the log has it, else by the prices.
+    fn spent_of(&self, part: &ModelCallEndPart<'_>, model: &str) -> Spent {
+        let usage = part.usage.unwrap_or_default();
+        let told = part.cost_usd_micros.map(|usd_micros| Cost { usd_micros, is_whole: true });
+        let priced = || self.prices.as_ref().map(|prices| prices.cost(model, &usage));
+        spent(usage, told.or_else(priced).unwrap_or_default())
+    }
+
+    /// Counts what a second end of a model call brought beyond the first.
+    fn spend_more(&mut self, model: String, more: &Spent, time: Timestamp) {
+        self.totals.model_calls.entry(model).or_default().spent.merge(more);
+        self.day(time).spent.merge(more);
     }
 
     pub(super) fn call_started(&mut self, part: CallStartPart<'_>, time: Timestamp) {

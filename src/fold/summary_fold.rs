@@ -307,6 +307,10 @@ impl SummaryFold {
         self.day(time).events += 1;
         self.ended = entry.type_name() == "session_ended";
         self.totals.active_at(time);
+        // What only comes beside a run may come long after its turn has fallen silent.
+        if matches!(entry.type_name(), "custom" | "unparsed" | "session_updated") {
+            return;
+        }
         // Where times go back nothing is counted until they pass the latest again: no moment counts twice, so that a
         // session was active for no longer than it lasted.
         if let Some(latest) = self.latest.filter(|_| self.running > 0) {

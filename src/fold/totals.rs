@@ -271,6 +271,29 @@ impl Spent {
         }
         self.cost_usd_micros = self.cost_usd_micros.saturating_add(other.cost_usd_micros);
     }
+
+    /// Raises each number to the other's, where that is larger. Returns what that added.
+    pub(super) fn raise_to(&mut self, other: &Spent) -> Spent {
+        let before = *self;
+        *self = Spent {
+            input_tokens: self.input_tokens.max(other.input_tokens),
+            output_tokens: self.output_tokens.max(other.output_tokens),
+            cache_read_input_tokens: self.cache_read_input_tokens.max(other.cache_read_input_tokens),
+            cache_write_input_tokens: self.cache_write_input_tokens.max(other.cache_write_input_tokens),
+            reasoning_output_tokens: self.reasoning_output_tokens.max(other.reasoning_output_tokens),
+            cost_usd_micros: self.cost_usd_micros.max(other.cost_usd_micros),
+            unpriced_calls: self.unpriced_calls.max(other.unpriced_calls),
+        };
+        Spent {
+            input_tokens: self.input_tokens - before.input_tokens,
+            output_tokens: self.output_tokens - before.output_tokens,
+            cache_read_input_tokens: self.cache_read_input_tokens - before.cache_read_input_tokens,
+            cache_write_input_tokens: self.cache_write_input_tokens - before.cache_write_input_tokens,
+            reasoning_output_tokens: self.reasoning_output_tokens - before.reasoning_output_tokens,
+            cost_usd_micros: self.cost_usd_micros.saturating_sub(before.cost_usd_micros),
+            unpriced_calls: self.unpriced_calls - before.unpriced_calls,
+        }
+    }
 }
 
 impl DayStats {

@@ -244,15 +244,10 @@ impl ImportMark<'_> {
 }
 
 impl Source {
-    /// Whether a `custom` event says that its session was imported, and from a file of this format.
-    pub fn is_format_of(&self, custom: &Custom<'_>) -> bool {
-        let Some(mark) = Object::parse(custom.value.as_str()) else { return false };
-        custom.name == ImportMark::NAME && mark.text("format").as_deref() == Some(self.format.name())
-    }
-
-    /// Whether a `custom` event says that its session was imported, from whatever file.
-    pub fn marks_import(custom: &Custom<'_>) -> bool {
-        custom.name == ImportMark::NAME
+    /// The name of the format that a session was imported from, if this `custom` event says that it was imported.
+    pub fn format_named_by(custom: &Custom<'_>) -> Option<String> {
+        let mark = Object::parse(custom.value.as_str()).filter(|_| custom.name == ImportMark::NAME)?;
+        Some(mark.text("format").unwrap_or_default().into_string())
     }
 
     /// Whether a `custom` event names the first line of this file.
@@ -260,7 +255,8 @@ impl Source {
         let Some(mark) = Object::parse(custom.value.as_str()) else { return false };
         // A document is rewritten whole: its first line does not stay.
         let same = || mark.text("fingerprint").as_deref() == Some(&*self.fingerprint);
-        self.is_format_of(custom) && (self.format == SourceFormat::Calute || same())
+        Source::format_named_by(custom).as_deref() == Some(self.format.name())
+            && (self.format == SourceFormat::Calute || same())
     }
 }
 

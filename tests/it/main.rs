@@ -92,6 +92,7 @@ mod hostile_headers;
 mod housekeeping;
 mod live;
 mod import;
+mod import_claude;
 mod import_identity;
 mod import_follow;
 mod import_codex;

@@ -146,11 +146,13 @@ pub(crate) fn find_mark(source: &Source, store: &Store) -> Result<Option<(Reader
     while let Some(item) = items.next()? {
         if let Item::Entry(entry) = item {
             looked_at += 1;
-            match entry.event() {
-                Ok(Event::Custom(custom)) if source.is_named_by(&custom) => mark = Mark::Ours,
-                Ok(Event::Custom(custom)) if source.is_format_of(&custom) => mark = Mark::OfAnotherFile,
-                Ok(Event::Custom(custom)) if Source::marks_import(&custom) => mark = Mark::OfAnotherFormat,
-                _ => {}
+            if let Ok(Event::Custom(custom)) = entry.event() {
+                mark = match Source::format_named_by(&custom) {
+                    None => Mark::None,
+                    Some(_) if source.is_named_by(&custom) => Mark::Ours,
+                    Some(format) if format == source.format.name() => Mark::OfAnotherFile,
+                    Some(_) => Mark::OfAnotherFormat,
+                };
             }
         }
         if looked_at > 4 || mark != Mark::None {

@@ -32,6 +32,8 @@ pub(crate) struct Ending {
     pub(crate) first_event: Option<Timestamp>,
     /// The last such entry.
     pub(crate) last_event: Option<(Seq, Timestamp)>,
+    /// The latest time of any such entry: the end of a message may be recorded after later entries.
+    pub(crate) last_activity: Option<Timestamp>,
     /// The last event came with a time of its own: the recorder's clock says nothing about the run.
     pub(crate) has_own_time: bool,
     /// How long nothing had come before it.
@@ -212,6 +214,7 @@ impl Ending {
             self.has_own_time = entry.observed().is_some();
             self.silence = self.last_event.map(|(_, before)| entry.time().since(before));
             self.last_event = Some((entry.seq(), entry.time()));
+            self.last_activity = self.last_activity.max(Some(entry.time()));
             self.reopened = None;
             self.ended = None;
         }

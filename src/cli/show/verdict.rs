@@ -42,7 +42,7 @@ impl<'a> Verdict<'a> {
             state: state_word(state(shown, live)),
             started: started(shown).map_or_else(|| record.created_at.clone(), |started| started.to_string()),
             last_seq: ending.last_event.map(|(seq, _)| seq.get()),
-            last_activity: ending.last_event.map(|(_, time)| time),
+            last_activity: ending.last_activity,
             silence_ms: ending.silence.map(|silence| u64::try_from(silence.as_millis()).unwrap_or(u64::MAX)),
             ended: ending.ended.as_ref().map(|(reason, _)| reason.as_str()),
             closed: ending.closed.as_ref().map(|(reason, _)| reason.as_str()),
@@ -95,7 +95,7 @@ fn what_it_is(shown: &Shown, live: bool, out: &Out) -> String {
         Some(started) => format!("started {}", look::time(started)),
         None => format!("started {}", look::summary(&record.created_at, 40)),
     });
-    let last = if live { Some(Timestamp::now()) } else { shown.ending.last_event.map(|(_, time)| time) };
+    let last = if live { Some(Timestamp::now()) } else { shown.ending.last_activity };
     // Events that brought an older time than their session's start tell nothing about how long it took.
     if let (Some(started), Some(last)) = (started, last.filter(|last| started.is_some_and(|began| began <= *last))) {
         parts.push(format!("lasted {}", look::duration(last.since(started))));
@@ -127,8 +127,8 @@ fn how_it_ended(shown: &Shown, live: bool, out: &Out) -> String {
         }
         (_, None, Some((reason, time))) if ending.reopened.is_none() => {
             // The recorder's clock says when an import closed it, and nothing about the run.
-            let closed = match ending.last_event.filter(|_| ending.has_own_time) {
-                Some((_, last)) => format!("closed{}; last event at {}", because("closed", reason), look::time(last)),
+            let closed = match ending.last_activity.filter(|_| ending.has_own_time) {
+                Some(last) => format!("closed{}; last event at {}", because("closed", reason), look::time(last)),
                 None => format!("closed{} at {}", because("closed", reason), look::time(*time)),
             };
             match state {

@@ -12,12 +12,14 @@ pub(super) struct Lane {
     /// When the model was last given something to answer: no line says when it was called.
     pub(super) since: Option<Timestamp>,
     pub(super) message: Option<Message>,
-    /// The message that ended last, and its turn. If more of it comes, something had come between.
-    pub(super) ended: Option<(String, String)>,
+    /// The messages of the turn that have ended. If more of one comes, other lines had come between.
+    ended: Vec<String>,
+    /// The turn of the message that ended last.
+    ended_in: Option<String>,
     /// Calls without an id of their own, oldest first.
     pub(super) nameless: VecDeque<String>,
-    /// Call of the tool that starts sub-agents, while it runs.
-    pub(super) delegated: Option<String>,
+    /// The call that this conversation works for, if it is a sub-agent's.
+    pub(super) works_for: Option<String>,
     concluded: Concluded,
 }
 
@@ -28,8 +30,10 @@ pub(super) struct Message {
     /// The end of its turn, if it is the last of it.
     pub(super) turn_ended: Option<TurnEnded<'static>>,
     pub(super) time: Option<Timestamp>,
-    /// It has text, and has called no tool.
-    pub(super) answers: bool,
+    /// It has text.
+    pub(super) spoke: bool,
+    /// It has called a tool.
+    pub(super) called: bool,
     /// Its end has been given out, at the end of the file.
     pub(super) told: bool,
     /// Its lines that became nothing else.
@@ -51,35 +55,21 @@ impl Message {
 }
 
 impl Lane {
-    /// Whether a line is more of the message before it; if not, that one has ended.
+    /// Whether a line is more of a message before it; the last one, if that is another, has ended.
     pub(super) fn goes_on(&mut self, id: &str, out: &mut Out) -> bool {
-        if let Some(message) = &self.message {
-            let same = message.id == id;
-            if !same {
-                self.end_message(out);
-            }
-            return same;
+        if self.message.as_ref().is_some_and(|message| message.id == id) {
+            return true;
         }
-        match &self.ended {
-            Some((ended, turn)) if ended == id => {
-                self.turn.get_or_insert_with(|| turn.clone());
-                true
-            }
-            _ => false,
+        let goes_on = self.ended.iter().any(|ended| ended == id);
+        if let Some(message) = self.message.as_mut().filter(|_| goes_on) {
+            // The message between its parts was not the last one of the turn.
+            message.turn_ended = None;
         }
-    }
-
-    /// The file ends: a last message that is text without a call has answered its turn, whatever it says of its end.
-    pub(super) fn conclude(&mut self, out: &mut Out) {
-        let answered = self.message.as_ref().is_some_and(|message| message.answers && message.turn_ended.is_none());
-        if let Some(turn) = self.turn.as_ref().filter(|_| answered) {
-            self.concluded.conclude(turn, out);
+        self.end_message(out);
+        if goes_on && self.turn.is_none() {
+            self.turn.clone_from(&self.ended_in);
         }
-    }
-
-    /// The file goes on: the turn has not ended.
-    pub(super) fn go_on(&mut self, out: &mut Out) {
-        self.concluded.go_on(out);
+        goes_on
     }
 
     /// No more of the message comes.
@@ -89,6 +79,46 @@ impl Lane {
         if message.turn_ended.is_some() {
             self.turn = None;
         }
-        self.ended = Some((message.id, message.ended.turn_id.to_string()));
+        self.ended_in = Some(message.ended.turn_id.to_string());
+        self.ended.push(message.id);
+    }
+
+    /// Another turn begins: the one before has ended, though no line says so.
+    pub(super) fn begin(&mut self, turn: String, out: &mut Out) {
+        self.end_turn(out);
+        self.ended.clear();
+        self.turn = Some(turn);
+        self.since = out.time();
+    }
+
+    /// The turn has ended, though no line says so.
+    pub(super) fn end_turn(&mut self, out: &mut Out) {
+        self.end_message(out);
+        self.concluded = Concluded::default();
+        if let Some(turn) = self.turn.take() {
+            out.imply_end(TurnEnded::success(turn));
+        }
+    }
+
+    /// A line says that the turn has ended.
+    pub(super) fn end_turn_now(&mut self, out: &mut Out) {
+        self.concluded = Concluded::default();
+        if let Some(turn) = self.turn.take() {
+            out.push(TurnEnded::success(turn));
+        }
+    }
+
+    /// The file ends: a last message that is text without a call has answered its turn, whatever it says of its end.
+    pub(super) fn conclude(&mut self, out: &mut Out) {
+        let answers = |message: &Message| message.spoke && !message.called && message.turn_ended.is_none();
+        let answered = self.message.as_ref().is_some_and(answers);
+        if let Some(turn) = self.turn.as_ref().filter(|_| answered) {
+            self.concluded.conclude(turn, out);
+        }
+    }
+
+    /// The file goes on: the turn has not ended.
+    pub(super) fn go_on(&mut self, out: &mut Out) {
+        self.concluded.go_on(out);
     }
 }

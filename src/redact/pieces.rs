@@ -30,7 +30,7 @@ pub(crate) type Edits = HashMap<u64, Vec<Edit>>;
 /// What makes pieces belong together: what they are, their turn, their call.
 type Key = (&'static str, String, Option<String>);
 
-/// Finds the secrets that no single piece shows.
+/// Finds the secrets that no single piece shows: those that are cut, and those whose name came in an earlier piece.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PiecesFold {
     streams: HashMap<Key, Stream>,
@@ -96,6 +96,8 @@ struct Stream {
     text: String,
     /// The entries that brought it, and where in `text` each begins; what was settled is before the beginning.
     pieces: VecDeque<(u64, i64)>,
+    /// How much of `text` has been settled, and stands there for what follows it.
+    settled: usize,
 }
 
 impl Stream {
@@ -113,12 +115,17 @@ impl Stream {
         }
         let mut cut = keep;
         for found in secrets::find(&self.text) {
+            if found.range.start < self.settled {
+                continue;
+            }
             if found.range.end > keep {
-                cut = cut.min(found.range.start); // it may yet go on
+                cut = cut.min(found.begin); // it may yet go on, and without its name nothing would show it
                 break;
             }
             self.edit(edits, &found.range, found.kind);
+            self.settled = found.range.end;
         }
+        self.settled = self.settled.saturating_sub(cut);
         self.text.drain(..cut);
         self.pieces.iter_mut().for_each(|(_, start)| *start -= cut as i64);
         // The piece that the rest begins in stays.
@@ -127,18 +134,15 @@ impl Stream {
         }
     }
 
-    /// Cuts a secret out of the pieces that hold it, unless one piece shows it all.
+    /// Cuts a secret out of the pieces that hold it.
     fn edit(&self, edits: &mut Edits, range: &Range<usize>, kind: &'static str) {
         let (from, to) = (range.start as i64, range.end as i64);
-        let ends = self.pieces.iter().skip(1).map(|(_, start)| *start).chain([self.text.len() as i64]);
-        let held = self.pieces.iter().zip(ends).filter(|((_, start), end)| *start < to && *end > from);
-        let held: Vec<(u64, i64, i64)> = held.map(|((seq, start), end)| (*seq, *start, end)).collect();
-        if held.len() < 2 {
-            return;
-        }
-        for (at, (seq, start, end)) in held.into_iter().enumerate() {
-            let part = (from.max(start) - start) as usize..(to.min(end) - start) as usize;
-            edits.entry(seq).or_default().push(Edit { range: part, kind: (at == 0).then_some(kind) });
+        let first = self.pieces.partition_point(|(_, start)| *start <= from).saturating_sub(1);
+        let ends = self.pieces.iter().skip(first + 1).map(|(_, start)| *start).chain([self.text.len() as i64]);
+        let held = self.pieces.iter().skip(first).zip(ends).take_while(|((_, start), _)| *start < to);
+        for (at, ((seq, start), end)) in held.enumerate() {
+            let part = (from.max(*start) - start) as usize..(to.min(end) - start) as usize;
+            edits.entry(*seq).or_default().push(Edit { range: part, kind: (at == 0).then_some(kind) });
         }
     }
 }

@@ -68,6 +68,24 @@ fn words_around_a_secret_stay() {
     assert_eq!(text(&format!("a {cut}\" b")), "a [REDACTED:private_key]\" b");
 }
 
+/// Members of JSON: what one is called shows what it is, in lists and beside a name as well. JSON stays JSON.
+#[test]
+fn the_name_of_a_member_tells() {
+    let cases = [
+        (r#"{"a":1,"password" : "hunter2","n":2}"#, r#"{"a":1,"password" : "[REDACTED:password]","n":2}"#),
+        (r#"[{"name":"DB_PASSWORD","value":"hunter2"}]"#, r#"[{"name":"DB_PASSWORD","value":"[REDACTED:password]"}]"#),
+        (r#"["--password","hunter2","hunter3"]"#, r#"["--password","[REDACTED:password]","hunter3"]"#),
+        (r#"{"x":"{\"password\":\"hunter2\"}"}"#, r#"{"x":"{\"password\":\"[REDACTED:password]\"}"}"#),
+        (r#"{"x":"\ud800 password=hunter2"}"#, r#"{"x":"\ud800 password=[REDACTED:password]"}"#),
+        (r#"{"x":"\ud800 DB_PASSWORD=hunter2\u0041"}"#, r#"{"x":"\ud800 DB_PASSWORD=[REDACTED:password]\u0041"}"#),
+        (r#"{"password":null,"token":17,"secret":{"a":"hunter2"},"b":"hunter2"}"#, ""),
+    ];
+    for (json, expected) in cases {
+        let clean = Redactor::new(HashMap::new()).json(json, Vec::new()).unwrap_or_default();
+        assert_eq!(clean, expected, "{json}");
+    }
+}
+
 #[test]
 fn what_only_looks_like_a_secret_stays() {
     let part = noise(40);
@@ -86,6 +104,16 @@ fn what_only_looks_like_a_secret_stays() {
         "if line.startswith(\"-----BEGIN PRIVATE KEY-----\"): end = \"-----END PRIVATE KEY-----\"".to_owned(),
         format!("eyJ{part}.{part}"),
         "ghp_ gho_short sk- hf_hub_download npm_config_registry".to_owned(),
+        "password: string\ntoken: &str,\n  password: str = None\n  secret: Option<String>".to_owned(),
+        "api_key = os.environ[\"API_KEY\"]; password = get_password(); token = m.group(1)".to_owned(),
+        "password=$PASSWORD API_KEY=${API_KEY} TOKEN=$(gh auth token) PASS=%DB_PASS% KEY=<your key>".to_owned(),
+        "password: ${{ secrets.DB_PASSWORD }}\npassword: process.env.PASSWORD2\ntoken: next_token".to_owned(),
+        "PWD=/root/x1 PASS=12 FAIL=0 PASSWORD=/run/secrets/db max_tokens: 4096 PASSWORD=".to_owned(),
+        "\"password\": \"string\", \"password\": \"required\", 'secret': 'V1SecretVolumeSource'".to_owned(),
+        format!("\"next_page_token\": \"{part}\", public_key: \"{part}\", CACHE_KEY={part}"),
+        "the login and password portion2 of a URL; --password is required; --user name: x".to_owned(),
+        "docker run -u 1000:1000 x; curl -u $USER:$PASSWORD x; Cookie: theme=dark".to_owned(),
+        "assert token == \"a1B2c3D4e5F6g7H8\" and password != \"hunter2\"".to_owned(),
     ];
     for harmless in harmless {
         assert_eq!(secrets::find(&harmless), [], "{harmless}");
@@ -99,12 +127,12 @@ fn json_stays_token_for_token_around_a_secret() {
     let json = format!(
         r#"{{ "n" : 1e400,"big":18446744073709551616, "{secret}":[ "é", "a\"{secret}" ],"n":1.0,"s":"\ud800 {secret}"}}"#
     );
-    let clean = redactor.json(&json).unwrap_or_default();
+    let clean = redactor.json(&json, Vec::new()).unwrap_or_default();
     assert_eq!(
         clean,
         r#"{ "n" : 1e400,"big":18446744073709551616, "[REDACTED:github_token]":[ "é", "a\"[REDACTED:github_token]" ],"n":1.0,"s":"\ud800 [REDACTED:github_token]"}"#
     );
-    assert_eq!(redactor.json(&clean), None);
+    assert_eq!(redactor.json(&clean, Vec::new()), None);
     assert_eq!(redactor.into_counts(), [("github_token", 3)].into());
 }
 
@@ -156,6 +184,14 @@ fn a_secret_that_streamed_in_pieces_is_found() {
     assert_eq!(count, 1);
     assert!(joined.starts_with("the key is [REDACTED:anthropic_key]"), "{joined}");
     assert!(joined.ends_with(" and no more") && !joined.contains("a1B2"), "{joined}");
+}
+
+/// A name in one piece and its value, whole, in another.
+#[test]
+fn a_name_in_an_earlier_piece_tells() {
+    let delta = |text: &str| ("text_delta", format!(r#"{{"turn_id":"t","text":"{text}"}}"#));
+    let (texts, count) = stream(&[delta("x\\nDB_PASSWORD="), delta("hunter2"), delta("\\nand on")]);
+    assert_eq!((texts.concat().as_str(), count), ("x\nDB_PASSWORD=[REDACTED:password]\nand on", 1));
 }
 
 #[test]

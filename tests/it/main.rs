@@ -35,6 +35,7 @@
 //! - `cli_names`: which session a name on the command line stands for, and how old a session is
 //! - `cli_words`: times, counts and paths in what the commands print
 //! - `export`: sessions in other formats
+//! - `redaction`: a corpus of made-up secrets, and code that has none
 //! - `housekeeping`: throwing sessions away, and having them back
 //! - `spent`: what headers say of tokens, costs and forks
 //! - `stats`: sessions in numbers, against an independent count
@@ -115,6 +116,7 @@ mod record_end;
 mod record_replies;
 mod recorder;
 mod recovery;
+mod redaction;
 mod refusals;
 mod refused_reads;
 mod spent;

@@ -1,0 +1,328 @@
+//! Secrets that have a shape rather than a prefix: keys in armour, web tokens, passwords in URLs and on command lines.
+
+use super::bytes::{
+    is_alnum, is_base64, is_blank, is_dotted, is_hex, is_lower_hex, is_quote, is_url_safe, is_word, run, run_back,
+    skip, starts_word, word,
+};
+use super::named;
+use super::names::Meaning;
+use super::secrets::{Form, Found};
+use super::values::{self, Written};
+use base64::Engine;
+use memchr::memmem;
+use std::ops::Range;
+
+/// By what each begins with, or by bytes in its midst: two or three. To add one, write its function and its row.
+pub(super) const FORMS: &[(&[&str], Form)] = &[
+    (&["--B"], private_key),
+    (&["LS0"], encoded_private_key),
+    (&[".ey"], jwt),
+    (&["bea", "Bea", "BEA"], bearer),
+    (&["aws", "AWS"], aws_secret),
+    (&["://"], url_password),
+    (&["--"], named::flag),
+    (&["--u", "--p", "-u"], user_flag),
+    (&["-p", "-a"], short_flag),
+    (&["pas"], netrc),
+    (&[":AA"], telegram),
+    (&["MT", "Mj", "Mz", "ND", "NT", "Nj", "Nz", "OD", "OT"], discord),
+    (&["Q~"], azure_secret),
+    (&[".at"], terraform),
+    (&["-us"], mailchimp),
+    (&["TRU", "FAL"], cookie_file),
+];
+
+/// How far back on its line a command is looked for.
+const LINE: usize = 1 << 10;
+/// How far a part of a web token or a key may reach.
+const LONGEST: usize = 16 << 10;
+
+/// `-----BEGIN ... PRIVATE KEY-----` to its end, or as far as it looks like one if the end was cut off.
+fn private_key(text: &[u8], at: usize, floor: usize) -> Option<Found> {
+    const DASHES: &[u8] = b"-----";
+    let at = at.checked_sub(3)?; // found by the end of its dashes
+    let label = word(text, at, "-----BEGIN ").filter(|_| at >= floor)?;
+    let label_end = label + memmem::find(&text[label..text.len().min(label + 48)], DASHES)?;
+    memmem::find(&text[label..label_end], b"PRIVATE KEY")?;
+    let body = label_end + DASHES.len();
+    let limit = text.len().min(body + LONGEST);
+    let next = memmem::find(&text[body..limit], DASHES).map(|offset| body + offset);
+    let closing = next.filter(|next| text[*next..].starts_with(b"-----END "));
+    let end = match closing {
+        Some(end) => end,
+        None => run(&text[..next.unwrap_or(limit)], body, is_key_text),
+    };
+    let is_code = text[body..end].iter().any(|byte| matches!(byte, b'{' | b'}' | b'$' | b';' | b'<'));
+    let keyed = text[body..end].iter().filter(|byte| is_alnum(**byte)).count();
+    if keyed < 40 || is_code {
+        return None; // code that speaks of keys
+    }
+    let end = match closing.and_then(|end| memmem::find(&text[end + 9..text.len().min(end + 64)], DASHES)) {
+        Some(label) => end + 9 + label + DASHES.len(),
+        None => end,
+    };
+    Some(Found::alone(at..end, "private_key"))
+}
+
+/// What stands in the armour of a key, its line breaks escaped or not.
+fn is_key_text(byte: u8) -> bool {
+    is_base64(byte) || byte.is_ascii_whitespace() || matches!(byte, b'\\' | b':' | b',' | b'-')
+}
+
+/// A key in armour, and the whole in base64 once more, as Kubernetes keeps it.
+fn encoded_private_key(text: &[u8], at: usize, _: usize) -> Option<Found> {
+    if !text[at..].starts_with(b"LS0tLS1CRUdJTi") || !starts_word(text, at) {
+        return None;
+    }
+    let head = base64::engine::general_purpose::STANDARD.decode(text.get(at..at + 64)?).ok()?;
+    memmem::find(&head, b"PRIVATE KEY")?;
+    let limit = text.len().min(at + 2 * LONGEST);
+    Some(Found::alone(at..run(&text[..limit], at, is_base64), "private_key"))
+}
+
+/// Three parts of base64, the first two of which are JSON objects. Found at the point between these.
+fn jwt(text: &[u8], at: usize, floor: usize) -> Option<Found> {
+    if !text[at..].starts_with(b".eyJ") {
+        return None;
+    }
+    let start = run_back(text, at, floor, LONGEST, is_url_safe);
+    let start = start + memmem::find(&text[start..at], b"eyJ")?;
+    let second = skip(text, at + 1, is_url_safe, LONGEST)?;
+    if text.get(second) != Some(&b'.') || at - start < 10 || second - at < 10 || !starts_word(text, start) {
+        return None;
+    }
+    let end = run(&text[..text.len().min(second + 1 + LONGEST)], second + 1, is_url_safe);
+    (end - second > 10).then(|| Found::alone(start..end, "jwt"))
+}
+
+/// `Bearer ...` wherever it stands. The word stays.
+fn bearer(text: &[u8], at: usize, _: usize) -> Option<Found> {
+    let from = word(text, at, "bearer").filter(|_| starts_word(text, at))?;
+    let from = skip(text, from, is_blank, 4).filter(|after| *after > from)?;
+    let end = run(&text[..text.len().min(from + LONGEST)], from, is_credential);
+    let is_one = end - from >= 20 && values::is_random(&text[from..end.min(from + 128)]);
+    is_one.then_some(Found { begin: at, range: from..end, kind: "authorization" })
+}
+
+/// What an `Authorization` header gives, after the name of its scheme.
+pub(super) fn credentials(text: &[u8], from: usize) -> Option<Range<usize>> {
+    const SCHEMES: &[&str] =
+        &["bearer", "basic", "token", "apikey", "api-key", "key", "bot", "ssws", "genieKey", "splunk"];
+    let is_around = |byte: u8| is_blank(byte) || is_quote(byte) || matches!(byte, b'\\' | b'[' | b'(');
+    let from = skip(text, from, is_around, 8)?;
+    let scheme = SCHEMES.iter().find_map(|scheme| {
+        let after = word(text, from, scheme)?;
+        let value = skip(text, after, |byte| is_blank(byte) || byte == b'=', 4).filter(|value| *value > after);
+        let value = value.or_else(|| text[after..].starts_with(b"%20").then_some(after + 3))?;
+        Some((*scheme, value))
+    });
+    let (scheme, from) = scheme.unwrap_or(("", from));
+    let from = skip(text, from, |byte| is_quote(byte) || byte == b'\\', 4)?;
+    let end = run(&text[..text.len().min(from + LONGEST)], from, is_credential);
+    let value = &text[from..end];
+    let is_secret = match scheme {
+        "" => {
+            let ends = text.get(end).is_none_or(|byte| is_quote(*byte) || matches!(byte, b'\n' | b'\r' | b'\\'));
+            ends && value.len() >= 16 && values::is_random(value)
+        }
+        // base64 of `name:password`, and not a word
+        "basic" => value.len() >= 8 && value.len().is_multiple_of(4) && value.iter().any(u8::is_ascii_uppercase),
+        _ => value.len() >= 12 && value.iter().any(u8::is_ascii_digit),
+    };
+    is_secret.then_some(from..end)
+}
+
+fn is_credential(byte: u8) -> bool {
+    is_dotted(byte) || matches!(byte, b'~' | b'+' | b'/' | b'=' | b':')
+}
+
+/// What a `Cookie` header gives, all of it, or the value of the one cookie that `Set-Cookie` sets: if one of them looks
+/// like the key to a session.
+pub(super) fn cookies(text: &[u8], from: usize, meaning: Meaning) -> Option<Range<usize>> {
+    let from = skip(text, from, |byte| is_blank(byte) || is_quote(byte) || byte == b'\\', 8)?;
+    let ends = |byte: u8| {
+        matches!(byte, b'\n' | b'\r' | b'"' | b'\'' | b'`' | b'\\') || meaning == Meaning::SetCookie && byte == b';'
+    };
+    // What looks like a key is among the first ones, or all is passed over after a short look.
+    let look = run(&text[..text.len().min(from + LINE)], from, |byte| !ends(byte));
+    let holds_key = |pair: &[u8]| {
+        let value = memchr::memchr(b'=', pair).map_or(&[][..], |at| &pair[at + 1..]);
+        value.len() >= 12 && values::is_random(value)
+    };
+    if !text[from..look].split(|byte| matches!(byte, b';' | b' ')).any(holds_key) {
+        return None;
+    }
+    let end = skip(text, from, |byte| !ends(byte), LONGEST)?;
+    match meaning {
+        Meaning::SetCookie => Some(from + memchr::memchr(b'=', &text[from..end])? + 1..end),
+        _ => Some(from..end),
+    }
+}
+
+/// The 40 characters after `aws_secret_access_key`, blanks between. The name stays.
+fn aws_secret(text: &[u8], at: usize, _: usize) -> Option<Found> {
+    let from = word(text, at, "aws_secret_access_key").or_else(|| word(text, at, "aws_secret_key"))?;
+    let from =
+        skip(text, from, |byte| is_blank(byte) || is_quote(byte) || matches!(byte, b'\\' | b':' | b'=' | b','), 12)?;
+    let end = skip(text, from, |byte| is_alnum(byte) || matches!(byte, b'/' | b'+'), 40)?;
+    (end - from == 40).then_some(Found { begin: at, range: from..end, kind: "aws_secret_key" })
+}
+
+/// The password of `scheme://user:password@host`. The rest stays. Variables and what is masked already are no secrets.
+fn url_password(text: &[u8], at: usize, _: usize) -> Option<Found> {
+    if !text[at..].starts_with(b"://") || !text[..at].last().is_some_and(u8::is_ascii_alphanumeric) {
+        return None;
+    }
+    let ends =
+        |byte: u8| byte <= b' ' || matches!(byte, b'/' | b'"' | b'\'' | b'<' | b'>' | b'`' | b'\\' | b'?' | b'#');
+    let user = at + 3;
+    let end = run(&text[..text.len().min(user + LONGEST)], user, |byte| !ends(byte));
+    let colon = user + memchr::memchr(b':', &text[user..end])?;
+    let host = colon + memchr::memrchr(b'@', &text[colon..end])?;
+    let password = &text[colon + 1..host];
+    let is_variable = password.first().is_none_or(|byte| matches!(byte, b'$' | b'{' | b'[' | b'%' | b'*'));
+    let names_a_host = text.get(host + 1).is_some_and(|byte| is_alnum(*byte) || *byte == b'[');
+    (!is_variable && names_a_host && password.len() >= 4 && !values::says_password(password)).then_some(Found {
+        begin: user,
+        range: colon + 1..host,
+        kind: "url_password",
+    })
+}
+
+/// Where the line of a flag begins, if one of these commands is on it.
+fn line_of(text: &[u8], flag: usize, commands: &[&[u8]]) -> Option<usize> {
+    let from = flag.saturating_sub(LINE);
+    let line = &text[from..flag];
+    let begin = memchr::memrchr_iter(b'\n', line).find(|at| !line[..*at].ends_with(b"\\")).map_or(0, |at| at + 1);
+    commands.iter().any(|command| memmem::find(&line[begin..], command).is_some()).then_some(from + begin)
+}
+
+/// `-ux`, `--user=x`, `-u='x'`
+fn attached(text: &[u8], flag: usize) -> Option<Range<usize>> {
+    let from = skip(text, flag, |byte| is_quote(byte) || matches!(byte, b'=' | b'\\'), 8)?;
+    let end = skip(text, from, |byte| byte > b' ' && !is_quote(byte) && byte != b'\\', LINE)?;
+    (from < end).then_some(from..end)
+}
+
+/// `curl -u user:password`
+fn user_flag(text: &[u8], at: usize, _: usize) -> Option<Found> {
+    if text[..at].last().is_some_and(|byte| is_word(*byte) || *byte == b'-') {
+        return None;
+    }
+    let flags = ["--user", "--proxy-user", "-u"];
+    let end = flags.iter().find_map(|flag| text[at..].starts_with(flag.as_bytes()).then_some(at + flag.len()))?;
+    let range = named::argument(text, end).or_else(|| attached(text, end))?;
+    let colon = range.start + memchr::memchr(b':', &text[range.clone()])?;
+    let password = colon + 1..range.end;
+    let value = &text[password.clone()];
+    let is_number = value.len() < 6 && value.iter().all(u8::is_ascii_digit);
+    let is_secret = value.len() >= 3
+        && !is_number
+        && !values::is_placeholder(value)
+        && !values::says_password(value)
+        && !value.starts_with(b"//");
+    let begin = line_of(text, at, &[b"curl", b"wget", b"http"]).filter(|_| is_secret)?;
+    Some(Found { begin, range: password, kind: "password" })
+}
+
+/// `mysql -psecret`, `sshpass -p secret`, `docker login -p secret`, `redis-cli -a secret`
+fn short_flag(text: &[u8], at: usize, _: usize) -> Option<Found> {
+    if !text[..at].last().is_some_and(|byte| is_blank(*byte) || is_quote(*byte)) {
+        return None;
+    }
+    let (range, commands): (_, &[&[u8]]) = match (text[at + 1], named::argument(text, at + 2)) {
+        (b'p', None) => (attached(text, at + 2)?, &[b"mysql", b"mariadb"]),
+        (b'p', Some(next)) => (next, &[b"sshpass", b"docker login", b"podman login", b"az login"]),
+        (_, next) => (next?, &[b"redis-cli"]),
+    };
+    let value = &text[range.clone()];
+    let is_one = value.len() >= 4 && values::is_password(value, Written::Url);
+    let begin = line_of(text, at, commands).filter(|_| is_one)?;
+    Some(Found { begin, range, kind: "password" })
+}
+
+/// `machine h login u password p`
+fn netrc(text: &[u8], at: usize, floor: usize) -> Option<Found> {
+    let after = word(text, at, "password").filter(|_| starts_word(text, at))?;
+    let from = skip(text, after, |byte| byte.is_ascii_whitespace(), 16).filter(|from| *from > after)?;
+    let back = |end: usize, fits: fn(u8) -> bool| {
+        let begin = run_back(text, end, floor, 128, fits);
+        (begin < end).then_some(begin)
+    };
+    let is_space = |byte: u8| byte.is_ascii_whitespace();
+    let user = back(back(at, is_space)?, |byte| !byte.is_ascii_whitespace())?;
+    let login = back(user, is_space)?;
+    let begin = floor.max(login.saturating_sub(256));
+    let before = &text[begin..login];
+    let is_netrc = ["machine", "default"].iter().any(|word| memmem::find(before, word.as_bytes()).is_some());
+    if !is_netrc || !before.ends_with(b"login") {
+        return None; // words of a text
+    }
+    let end = skip(text, from, |byte| byte > b' ' && !is_quote(byte) && byte != b'\\', LINE)?;
+    let value = &text[from..end];
+    let is_one = value.len() >= 3 && !values::is_placeholder(value) && !values::says_password(value);
+    is_one.then_some(Found { begin, range: from..end, kind: "password" })
+}
+
+/// `123456789:AA...`
+fn telegram(text: &[u8], at: usize, floor: usize) -> Option<Found> {
+    let start = run_back(text, at, floor, 11, |byte| byte.is_ascii_digit());
+    let end = skip(text, at + 1, is_url_safe, 35)?;
+    ((8..=10).contains(&(at - start)) && end - at == 36).then(|| Found::alone(start..end, "telegram_token"))
+}
+
+/// The number of an account in base64, a time, a signature.
+fn discord(text: &[u8], at: usize, _: usize) -> Option<Found> {
+    let part =
+        |from: usize, least: usize, most: usize| skip(text, from, is_url_safe, most).filter(|end| end - from >= least);
+    let dot = |at: usize| (text.get(at) == Some(&b'.')).then_some(at + 1);
+    let end = part(dot(part(dot(part(at, 23, 28)?)?, 6, 7)?)?, 27, 45)?;
+    starts_word(text, at).then(|| Found::alone(at..end, "discord_token"))
+}
+
+/// `abc8Q~...`, of an application in Azure
+fn azure_secret(text: &[u8], at: usize, floor: usize) -> Option<Found> {
+    let is_body = |byte: u8| is_dotted(byte) || byte == b'~';
+    let start = at.checked_sub(4).filter(|start| *start >= floor)?;
+    let end = skip(text, at + 2, is_body, 34)?;
+    let is_one = end - at >= 33 && text[at - 1].is_ascii_digit() && text[start..at].iter().all(|byte| is_body(*byte));
+    (is_one && (start == 0 || !is_body(text[start - 1]))).then(|| Found::alone(start..end, "azure_secret"))
+}
+
+/// `....atlasv1....`
+fn terraform(text: &[u8], at: usize, floor: usize) -> Option<Found> {
+    let body = word(text, at, ".atlasv1.")?;
+    let start = run_back(text, at, floor, 15, is_alnum);
+    let end = run(&text[..text.len().min(body + 100)], body, is_url_safe);
+    (at - start == 14 && end - body >= 50).then(|| Found::alone(start..end, "terraform_token"))
+}
+
+/// 32 hexadecimal digits and `-us12`
+fn mailchimp(text: &[u8], at: usize, floor: usize) -> Option<Found> {
+    let digits = text[at..].starts_with(b"-us").then_some(at + 3)?;
+    let end = skip(text, digits, |byte| byte.is_ascii_digit(), 2).filter(|end| *end > digits)?;
+    let start = run_back(text, at, floor, 33, is_lower_hex);
+    (at - start == 32 && !text.get(end).is_some_and(|byte| is_hex(*byte)))
+        .then(|| Found::alone(start..end, "mailchimp_key"))
+}
+
+/// A line of a file of cookies: seven fields with tabs between, the value last.
+fn cookie_file(text: &[u8], at: usize, _: usize) -> Option<Found> {
+    // In JSON within JSON a tab is an escape.
+    let tab = |at: usize| match text.get(at..)? {
+        [b'\t', ..] => Some(at + 1),
+        [b'\\', b't', ..] => Some(at + 2),
+        _ => None,
+    };
+    let field = |from: usize, most: usize, fits: fn(u8) -> bool| {
+        tab(skip(text, from, fits, most)?).filter(|after| *after > from + 1)
+    };
+    if !text[..at].ends_with(b"\t") && !text[..at].ends_with(b"\\t") {
+        return None;
+    }
+    let secure = tab(word(text, at, "TRUE").or_else(|| word(text, at, "FALSE"))?)?;
+    let from = field(field(secure, 16, |byte| byte.is_ascii_digit())?, 128, |byte| byte > b' ' && byte != b'\\')?;
+    let end = skip(text, from, |byte| byte > b' ' && !is_quote(byte) && byte != b'\\', 4 * LINE)?;
+    let is_one = end - from >= 12 && values::is_random(&text[from..end]);
+    is_one.then_some(Found { begin: at, range: from..end, kind: "cookie" })
+}

@@ -52,6 +52,7 @@ mod quote;
 mod plain;
 mod fit;
 mod json;
+mod reveal;
 mod id;
 mod likeness;
 mod status;
@@ -138,6 +139,7 @@ pub use crate::prices::{Cost, Prices};
 pub use crate::reader::{Reader, VerifyReport};
 pub use crate::record::*;
 pub use crate::recovery::Recovery;
+pub use crate::reveal::reveal;
 pub use crate::seq::Seq;
 pub use crate::status::*;
 pub use crate::storage::{

@@ -8,27 +8,16 @@ use std::borrow::Cow;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// Whether a terminal might obey the character, or show what follows in another order.
-fn is_harmful(c: char) -> bool {
-    c.is_control() // C0, DEL and C1
-        || matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{2028}' | '\u{2029}')
-        || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
-}
-
-/// The text on one line, every harmful character as a visible escape: `\n`, `\u{1b}`.
+/// The text on one line, every hidden character as a visible escape: `\n`, `\u{1b}`.
 pub(crate) fn visible(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_harmful) {
-        return Cow::Borrowed(text);
+    let shown = foldlog::reveal(text, |c, out| match c {
+        '\r' => out.push_str("\\r"),
+        c => out.extend(c.escape_unicode()),
+    });
+    match shown.contains(['\n', '\t']) {
+        true => Cow::Owned(shown.replace('\n', "\\n").replace('\t', "\\t")),
+        false => shown,
     }
-    let mut clean = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        match c {
-            '\n' | '\r' | '\t' => clean.extend(c.escape_default()),
-            c if is_harmful(c) => clean.extend(c.escape_unicode()),
-            c => clean.push(c),
-        }
-    }
-    Cow::Owned(clean)
 }
 
 /// The text on one line for a summary: white space of any kind is one blank, the rest as [`visible`] has it.
@@ -55,18 +44,10 @@ pub(crate) fn lines(text: &str) -> impl Iterator<Item = String> {
 /// JSON for a terminal: still the same JSON. Harmful characters stand only inside its strings, where an escape means
 /// the same; C0 cannot, and its line breaks are the writer's own.
 pub(crate) fn json(text: &str) -> Cow<'_, str> {
-    let harmful = |c: char| is_harmful(c) && !c.is_ascii_whitespace();
-    if !text.contains(harmful) {
-        return Cow::Borrowed(text);
-    }
-    let mut clean = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        match harmful(c) {
-            true => clean.push_str(&format!("\\u{:04x}", u32::from(c))),
-            false => clean.push(c),
-        }
-    }
-    Cow::Owned(clean)
+    foldlog::reveal(text, |c, out| match c {
+        '\r' => out.push(c),
+        c => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}"))),
+    })
 }
 
 /// A path for JSON, which holds text alone: as text, and, where its bytes are not UTF-8, also as they are, in base64.
@@ -85,6 +66,7 @@ mod tests {
         assert_eq!(visible("a\u{1b}[2Jb\u{9b}c\u{7f}\n"), "a\\u{1b}[2Jb\\u{9b}c\\u{7f}\\n");
         assert_eq!(visible("gnp\u{202e}.exe\u{2066}\u{200f}"), "gnp\\u{202e}.exe\\u{2066}\\u{200f}");
         assert_eq!(visible("plain, naïve, 日本"), "plain, naïve, 日本");
+        assert_eq!(visible("a\u{e0041}\u{200b}\r\t"), "a\\u{e0041}\\u{200b}\\r\\t");
     }
 
     #[test]
@@ -101,5 +83,6 @@ mod tests {
     #[test]
     fn json_for_a_terminal_means_the_same() {
         assert_eq!(json("{\"a\":\"\u{202e}\u{9b}\"}\n"), "{\"a\":\"\\u202e\\u009b\"}\n");
+        assert_eq!(json("{\"a\":\"\u{e0041}\"}\r\n"), "{\"a\":\"\\udb40\\udc41\"}\r\n");
     }
 }

@@ -4,6 +4,7 @@ use super::story::{Approval, ModelCall, Story, UserMessage};
 use crate::event::Usage;
 use crate::json::{Json, Metadata};
 use crate::record::USER_MESSAGES;
+use crate::reveal::reveal;
 use crate::status::StatusMeaning;
 use std::borrow::Cow;
 
@@ -159,29 +160,18 @@ pub(super) fn metadata(metadata: &Metadata) -> String {
     serde_json::to_string(metadata).unwrap_or_default()
 }
 
-/// Recorded text as a page can show it: line breaks and tabs stay, what would be obeyed or would turn text around is
-/// shown by a sign or an escape instead.
+/// Recorded text as a page can show it: line breaks and tabs stay, what is hidden or would be obeyed is shown by a sign or
+/// an escape instead.
 pub(super) fn visible(text: &str) -> Cow<'_, str> {
-    let harmful = |c: char| {
-        (c.is_control() && c != '\n' && c != '\t')
-            || matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{2028}' | '\u{2029}')
-            || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    let show = |c: char, out: &mut String| match c {
+        '\u{0}'..='\u{1f}' => out.extend(char::from_u32(0x2400 + u32::from(c))),
+        '\u{7f}' => out.push('\u{2421}'),
+        c => out.extend(c.escape_unicode()),
     };
-    if !text.contains(harmful) {
-        return Cow::Borrowed(text);
+    match text.contains("\r\n") {
+        true => Cow::Owned(reveal(&text.replace("\r\n", "\n"), show).into_owned()),
+        false => reveal(text, show),
     }
-    let mut out = String::with_capacity(text.len() + 16);
-    let mut characters = text.chars().peekable();
-    while let Some(c) = characters.next() {
-        match c {
-            '\r' if characters.peek() == Some(&'\n') => {}
-            '\u{0}'..='\u{1f}' if harmful(c) => out.extend(char::from_u32(0x2400 + u32::from(c))),
-            '\u{7f}' => out.push('\u{2421}'),
-            c if harmful(c) => out.extend(c.escape_unicode()),
-            c => out.push(c),
-        }
-    }
-    Cow::Owned(out)
 }
 
 /// The beginning of a text on one line, with an ellipsis where it was cut.

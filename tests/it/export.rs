@@ -577,6 +577,25 @@ fn f38_secrets_leave_every_format_and_are_counted() {
     assert_eq!(ran.err, "foldlog: redacted 6 secrets: 1 anthropic_key, 3 github_token, 2 jwt\n");
 }
 
+/// Text that a person does not see and a model reads is shown in what is for people, and kept in what is for programs.
+#[test]
+fn hidden_characters_are_shown_in_pages() {
+    let root = Root::new();
+    let journal = root.store.journal("golden").unwrap();
+    journal.push(TurnStarted::new("t", "look\u{e0072}\u{e006d} here\u{200b}, 👩\u{200d}👩\r\nand\u{fe01}")).unwrap();
+    journal.close().wait().unwrap();
+    for format in ["markdown", "html"] {
+        let (page, _) = root.export(format, &ExportOptions::default());
+        assert!(page.contains("u{e0072}") && page.contains("u{200b}") && page.contains("u{fe01}"), "{page}");
+        assert!(page.contains("👩\u{200d}👩"), "{page}");
+        assert!(!page.contains(['\u{e0072}', '\u{200b}', '\u{fe01}', '\r']), "{page}");
+    }
+    let (events, _) = root.export("jsonl", &ExportOptions::default());
+    assert!(events.contains("look\u{e0072}\u{e006d} here\u{200b}"), "{events}");
+    let shown = root.run(&["show", "golden"]).out;
+    assert!(shown.contains("look\\u{e0072}\\u{e006d} here\\u{200b}") && !shown.contains('\u{e0072}'), "{shown}");
+}
+
 #[test]
 fn a_file_appears_whole_and_replaces_none() {
     let root = Root::golden();

@@ -213,7 +213,9 @@ impl Tail {
             Writer::AtWork => !items.may_grow_unseen(),
             Writer::Unknown | Writer::Gone => false, // not all was read or told
         };
-        let held = self.held.take().filter(|_| is_known);
+        // An older copy that was put back since may look as the directory did then: it is found at the next look.
+        let is_in_place = items.is_in_place().unwrap_or(false);
+        let held = self.held.take().filter(|_| is_known && is_in_place);
         self.state = State::Parked { cursor: items.cursor(), held, told: items.told() };
         self.files.release();
     }

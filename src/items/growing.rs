@@ -1,15 +1,15 @@
 //! Reading that waits at the end of a journal for more, while its writer writes, rolls over, dies and comes back, and
 //! while others compact, cut or replace the files.
 
-use super::Items;
 use super::current::{Current, Unsettled};
 use super::walk::Walk;
+use super::{Items, is_in_place};
 use crate::cursor::{Cursor, Place, Position};
 use crate::error::{Error, Result};
 use crate::files::Files;
 use crate::line::{self, SUFFIX};
 use crate::prefill;
-use crate::segment::{self, Seal};
+use crate::segment::Seal;
 use crate::seq::Seq;
 
 /// Bad lines at the end up to this size are read again when the file changes: their writer may yet replace them.
@@ -86,9 +86,12 @@ impl Items {
         if !self.ready.is_empty() || !self.notices.is_empty() {
             return Ok(Growth::Intact);
         }
-        if let Some(current) = self.current.as_ref().filter(|current| current.growing || (thorough && current.done))
+        if let Some(current) = self.current.as_ref().filter(|current| current.growing)
             && !current.is_intact(&self.files, thorough)?
         {
+            return Ok(Growth::Changed);
+        }
+        if thorough && !self.is_left_in_place()? {
             return Ok(Growth::Changed);
         }
         // First whether there is a successor, then how long the file is: a segment with a successor is complete. Behind one
@@ -170,7 +173,7 @@ impl Current {
     fn is_intact(&self, files: &Files, thorough: bool) -> Result<bool> {
         let file = self.scanner.file();
         let end = self.sifter.entry_end();
-        if thorough && !self.is_in_place(files)? {
+        if thorough && !is_in_place(files, self.opened.segment, file)? {
             return Ok(false);
         }
         let Some(crc) = self.sifter.entry_crc() else { return Ok(true) };
@@ -180,13 +183,6 @@ impl Current {
         let Ok(read) = file.read_at(&mut bytes, end.saturating_sub(WINDOW as u64)) else { return Ok(true) };
         let line = bytes[..read].strip_suffix(b"\n").unwrap_or(&bytes[..read]);
         Ok(line::stated_checksum(line) == Some(crc))
-    }
-
-    /// Whether its file still bears its name.
-    pub(super) fn is_in_place(&self, files: &Files) -> Result<bool> {
-        let name = segment::file_name(self.opened.segment);
-        let named = files.is_named(&name, &**self.scanner.file());
-        named.map_err(|error| Error::io("look at", &files.path(self.opened.segment), error))
     }
 
     /// Reads on: the file has grown, or may have.

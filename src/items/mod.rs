@@ -17,16 +17,18 @@ pub(crate) use growing::Growth;
 
 use crate::cursor::{Cursor, Position};
 use crate::entry::Entry;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::files::{Files, Opened};
 use crate::gap::{Gap, GapKind};
-use crate::segment::Header;
+use crate::segment::{self, Header};
 use crate::seq::Seq;
 use crate::sift::{Flaw, Sifted};
+use crate::storage::StorageFile;
 use crate::verdict::Damage;
 use current::Current;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use walk::Walk;
 
 /// What reading or following a journal yields.
@@ -54,6 +56,8 @@ pub struct Items {
     files: Files,
     walk: Walk,
     current: Option<Current>,
+    /// The file of the last segment that was read, until the next one begins: another one may be put in its place meanwhile.
+    left: Option<(u64, Arc<dyn StorageFile>)>,
     /// The number and the end of the last segment that was read.
     before: Option<(u64, u64)>,
     ready: VecDeque<Sifted>,
@@ -77,6 +81,8 @@ pub struct Items {
     seen: Position,
     /// Whether `seen` is really known, and not only a place given in words.
     exact: bool,
+    /// There was no header yet to compare `seen` with.
+    undecided: bool,
     /// Entries behind this one are kept back, and one such is next.
     limit: u64,
     held: bool,
@@ -309,7 +315,7 @@ impl Items {
                 return Ok(false);
             }
             if !current.done {
-                if self.growing && !current.is_in_place(&self.files)? {
+                if self.growing && !is_in_place(&self.files, current.opened.segment, current.scanner.file())? {
                     // What the next header says may be of another file than this one.
                     self.start_anew()?;
                     return Ok(true);
@@ -324,15 +330,35 @@ impl Items {
             self.passed = self.passed.max(self.settled.min(self.known));
             self.synced = self.synced.max(current.sifter.synced());
             let (through, end) = (current.opened.stands_through(), current.end);
-            if self.current.take().is_some_and(|current| !current.opened.foreign) {
+            if let Some(current) = self.current.take().filter(|current| !current.opened.foreign) {
                 self.before = Some((through, end));
+                self.left = self.growing.then(|| (current.opened.segment, Arc::clone(current.scanner.file())));
             }
         }
         self.start_segment()
     }
 
+    /// Whether the segment that was read last, if none was begun since, is still in its place.
+    fn is_left_in_place(&self) -> Result<bool> {
+        self.left.as_ref().map_or(Ok(true), |(segment, file)| is_in_place(&self.files, *segment, file))
+    }
+
+    /// Whether the file that was read last is still in its place.
+    pub(crate) fn is_in_place(&self) -> Result<bool> {
+        match &self.current {
+            Some(current) => is_in_place(&self.files, current.opened.segment, current.scanner.file()),
+            None => self.is_left_in_place(),
+        }
+    }
+
     fn start_segment(&mut self) -> Result<bool> {
         let Some(opened) = self.walk.take()? else { return Ok(false) };
+        let decides = self.undecided && opened.header.is_some() && !opened.foreign;
+        if decides || !self.is_left_in_place()? {
+            self.start_anew()?;
+            return Ok(true);
+        }
+        self.left = None;
         // A disk that refuses to give its bytes says nothing of how many there were: that is a gap, not nothing.
         if opened.refused.is_none() && self.walk.was_never_created(&opened) {
             return Ok(true);
@@ -401,6 +427,12 @@ impl Items {
         let half_line = self.current.as_ref().and_then(|current| current.half_line);
         self.live && gap.kind == GapKind::Torn && half_line == Some(gap.offset)
     }
+}
+
+/// Whether a segment's file still bears its name.
+fn is_in_place(files: &Files, segment: u64, file: &Arc<dyn StorageFile>) -> Result<bool> {
+    let named = files.is_named(&segment::file_name(segment), &**file);
+    named.map_err(|error| Error::io("look at", &files.path(segment), error))
 }
 
 fn whole_file(opened: &Opened) -> Flaw {

@@ -24,15 +24,22 @@ struct Known {
     seen: Option<Position>,
     /// What it has to be told first.
     notice: Option<Item<'static>>,
+    /// There is no header yet to compare with what it has.
+    undecided: bool,
 }
 
 impl Known {
     fn in_words(seq: u64) -> Known {
-        Known { seq, seen: None, notice: None }
+        Known { seq, seen: None, notice: None, undecided: false }
     }
 
     fn replaced() -> Known {
-        Known { seq: 0, seen: Some(Position::default()), notice: Some(Item::Replaced) }
+        Known { seq: 0, seen: Some(Position::default()), notice: Some(Item::Replaced), undecided: false }
+    }
+
+    fn undecided(position: &Position) -> Known {
+        let undecided = !position.seen.is_empty();
+        Known { seq: position.seq(), seen: Some(position.clone()), notice: None, undecided }
     }
 }
 
@@ -46,7 +53,7 @@ impl Items {
             Place::Since(time) => Known::in_words(before_time(&walk, *time)?),
             Place::After(position) => match (&position.journal, walk.journal()) {
                 (Some(seen), Some(found)) if seen != found => Known::replaced(),
-                (_, None) => Known { seq: position.seq(), seen: Some(position.clone()), notice: None },
+                (_, None) => Known::undecided(position),
                 _ => resume(&walk, position)?,
             },
         };
@@ -67,6 +74,7 @@ impl Items {
             files,
             walk,
             current: None,
+            left: None,
             before,
             ready: VecDeque::new(),
             salvaged: None,
@@ -80,6 +88,7 @@ impl Items {
             growing: false,
             seen,
             exact,
+            undecided: known.undecided,
             limit: Seq::MAX.get(),
             held: false,
             before_notices: known.notice.is_some().then(|| from.clone()),
@@ -100,7 +109,7 @@ struct LaterEpoch {
 /// journal has less of that than the reader, or the reader has seen later ones that are gone.
 fn resume(walk: &Walk, position: &Position) -> Result<Known> {
     let Some((newest_seen, _)) = position.seen.last() else {
-        return Ok(Known { seq: 0, seen: Some(position.clone()), notice: None });
+        return Ok(Known::undecided(position)); // nothing was delivered yet
     };
     let mut later: Option<LaterEpoch> = None;
     // Entries under a bad header may have been written by any opening between its neighbours'.
@@ -132,7 +141,7 @@ fn resume(walk: &Walk, position: &Position) -> Result<Known> {
                     seen.rewind_to(&epoch.epoch_id, seq);
                 }
                 let notice = is_rewound.then(|| Item::Rewound(Seq::new(seq)));
-                return Ok(Known { seq, seen: Some(seen), notice });
+                return Ok(Known { seq, seen: Some(seen), notice, undecided: false });
             }
             match &mut later {
                 Some(later) if continues => later.before = is_first.then_some(epoch.prev_last_seq),
@@ -146,7 +155,7 @@ fn resume(walk: &Walk, position: &Position) -> Result<Known> {
     }
     Ok(match found_any {
         true => Known::replaced(),
-        false => Known { seq: position.seq(), seen: Some(position.clone()), notice: None },
+        false => Known::undecided(position),
     })
 }
 

@@ -4,7 +4,7 @@
 use crate::support::{Dice, Files, ID, Lab, segments};
 use foldlog::{CompactOptions, Cursor, Custom, Item, JournalOptions, Json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 fn histories() -> u64 {
     std::env::var("FOLDLOG_CURSOR_HISTORIES").ok().and_then(|count| count.parse().ok()).unwrap_or(1_000)
@@ -96,28 +96,35 @@ impl History {
         let mut left = if all { usize::MAX } else { self.dice.below(8) };
         while left > 0 {
             left -= 1;
-            match follower.next_timeout(Duration::from_secs(10)).expect("an item").unwrap() {
-                Item::Entry(entry) => {
-                    let name = entry.data().to_owned();
-                    if entry.type_name() == "custom" {
-                        self.delivered.insert(name.clone());
-                    }
-                    let known = self.held.insert(entry.seq().get(), name);
-                    assert_eq!(known, None, "delivered twice without a notice: {}", entry.seq());
-                }
-                Item::Rewound(seq) => {
-                    self.held.retain(|number, _| *number <= seq.get());
-                    self.notices.push(format!("rewound to {seq}"));
-                }
-                Item::Replaced => {
-                    self.held.clear();
-                    self.notices.push("replaced".to_owned());
-                }
-                Item::WriterGone => break,
-                _ => {}
+            let item = follower.next_timeout(Duration::from_secs(10)).expect("an item").unwrap();
+            if matches!(item, Item::WriterGone) {
+                break;
             }
+            self.take(item);
         }
         self.cursor = follower.cursor();
+    }
+
+    fn take(&mut self, item: Item<'_>) {
+        match item {
+            Item::Entry(entry) => {
+                let name = entry.data().to_owned();
+                if entry.type_name() == "custom" {
+                    self.delivered.insert(name.clone());
+                }
+                let known = self.held.insert(entry.seq().get(), name);
+                assert_eq!(known, None, "delivered twice without a notice: {}", entry.seq());
+            }
+            Item::Rewound(seq) => {
+                self.held.retain(|number, _| *number <= seq.get());
+                self.notices.push(format!("rewound to {seq}"));
+            }
+            Item::Replaced => {
+                self.held.clear();
+                self.notices.push("replaced".to_owned());
+            }
+            _ => {}
+        }
     }
 
     /// What a reader finds now.
@@ -208,4 +215,49 @@ fn a_copy_restored_over_newer_files_hides_nothing() {
             assert!(report.gaps.iter().any(covers), "{seq} is gone, and nothing says so: {:?}", report.gaps);
         }
     });
+}
+
+/// Goal: a follower that runs on while older copies are put back and recorded into holds in the end what is there, and was
+/// told of what is gone. Method: one follower through a history; it looks at the files by the clock, as in other processes.
+#[test]
+fn a_live_follower_notices_a_restored_copy() {
+    let histories: Vec<_> = (1..=histories().div_ceil(50)).map(|seed| std::thread::spawn(move || live(seed))).collect();
+    let restored: usize = histories.into_iter().map(|history| history.join().unwrap()).sum();
+    assert!(restored > 0, "no history told of anything");
+}
+
+/// Returns how many notices came.
+fn live(seed: u64) -> usize {
+    let mut history = History::new(seed);
+    while !history.exists() {
+        history.record();
+    }
+    let mut follower = history.lab.store.reader(ID).unwrap().follow(Cursor::start()).unwrap();
+    for _ in 0..12 {
+        match history.dice.below(4) {
+            0 | 1 => history.record(),
+            2 => history.compact(),
+            _ => history.restore(true),
+        }
+        if !history.exists() {
+            continue;
+        }
+        for _ in 0..history.dice.below(12) {
+            let Some(item) = follower.next_timeout(Duration::from_millis(150)) else { break };
+            history.take(item.unwrap());
+        }
+    }
+    history.record();
+    history.record();
+    if !history.exists() {
+        return history.notices.len();
+    }
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while history.held != history.there() && Instant::now() < deadline {
+        if let Some(item) = follower.next_timeout(Duration::from_millis(500)) {
+            history.take(item.unwrap());
+        }
+    }
+    assert_eq!(history.held, history.there(), "seed {seed}, notices {:?}", history.notices);
+    history.notices.len()
 }

@@ -104,6 +104,8 @@ fn codex(record: &Object<'_>) -> Links {
     let inner = payload.text("type").unwrap_or_default();
     match record.text("type").as_deref() {
         Some("session_meta") => links.is_header = true,
+        // The first versions wrote no envelope.
+        None => links.is_header = record.raw("id").is_some() && record.raw("instructions").is_some(),
         Some("response_item") => match &*inner {
             "function_call" | "custom_tool_call" | "local_shell_call" => links.calls.extend(key(&payload, "call_id")),
             "function_call_output" | "custom_tool_call_output" => links.results.extend(key(&payload, "call_id")),

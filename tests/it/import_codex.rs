@@ -1,7 +1,7 @@
 //! Rollouts of Codex as its versions write them: prompts, answers and usage in other records than the newest version has
 //! them, histories that were copied, files that end in the middle.
 
-use crate::transcripts::{folded, import, turns};
+use crate::transcripts::{examine, folded, import, turns};
 use foldlog::{SourceFormat, Timestamp};
 
 /// A line at so many milliseconds after the header.
@@ -91,6 +91,13 @@ fn a_prompt_that_is_a_message_only_begins_its_turn() {
 }
 
 #[test]
+fn a_message_without_its_kind_is_a_message() {
+    let part = |role: &str, words: &str| format!(r#""role":"{role}","content":[{{"type":"text","text":"{words}"}}]"#);
+    let lines = [header(""), item(1000, &part("user", "Go")), item(2000, &part("assistant", "Gone"))];
+    expect(&lines, &[("Go", "Gone", "success")], (0, 0, 0, 1));
+}
+
+#[test]
 fn a_prompt_that_is_both_counts_once_in_either_order() {
     for swapped in [false, true] {
         for announced in [false, true] {
@@ -165,6 +172,7 @@ fn files_without_envelopes_are_read() {
 {"type":"message","id":"m-2","role":"assistant","content":[{"type":"output_text","text":"Only one"}]}
 "#;
     assert_eq!(SourceFormat::detect(file.as_bytes()), Some(SourceFormat::Codex));
+    assert!(examine(file.as_bytes(), Some(SourceFormat::Codex)).is_empty());
     let (record, _) = folded(file, SourceFormat::Codex);
     assert_eq!(record.session_id.as_str(), "own");
     assert_eq!(turns(&record), [("What is here?", "One file", "success"), ("Only one?", "Only one", "success")]);

@@ -4,6 +4,7 @@ use crate::support::Lab;
 use crate::transcripts::{folded, import, turns};
 use foldlog::{Importer, Source, SourceFormat, SourceName};
 use std::path::Path;
+use std::process::Command;
 
 const HEADER: &str = r#""sessionId":"own","projectHash":"ab12","startTime":"2026-06-01T10:00:00.000Z""#;
 
@@ -86,6 +87,21 @@ fn a_chat_that_is_one_document_is_read() {
     let imported = import(cut.as_bytes(), SourceFormat::Gemini);
     assert_eq!((imported.counts.lines, imported.counts.damaged), (1, 1));
     assert!(imported.events().iter().any(|(name, data)| name == "unparsed" && data.contains("One")));
+}
+
+#[test]
+fn the_doctor_reads_a_chat_that_is_one_document() {
+    let directory = tempfile::tempdir().unwrap();
+    let header = HEADER.replace(",\"", ",\n  \"");
+    let whole = format!("{{\n  {header},\n  \"messages\": [\n    {}\n  ]\n}}\n", user("u-1", "One"));
+    for (file, code, words) in [(&*whole, 0, "clean"), (&whole[..whole.len() - 9], 3, "broken_document")] {
+        let path = directory.path().join("session-1.json");
+        std::fs::write(&path, file).unwrap();
+        let doctor = Command::new(env!("CARGO_BIN_EXE_foldlog")).arg("doctor").arg(&path).output().unwrap();
+        let out = String::from_utf8(doctor.stdout).unwrap();
+        assert_eq!(doctor.status.code(), Some(code), "{out}");
+        assert!(out.contains(words) && !out.contains("not_json"), "{out}");
+    }
 }
 
 #[test]

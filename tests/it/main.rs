@@ -24,6 +24,7 @@
 //! - `failing_disks`: errors and full disks at any call and any byte
 //! - `names`: names of session directories
 //! - `one_writer`: locks, fences, links, hostile ids, the modes of files
+//! - `compressed`: files that are packed are named for what they are
 //! - `prices`: what calls cost by the user's table
 //! - `properties`: arbitrary bytes and arbitrary events
 //! - `fuzz_found`: what the fuzz targets found, one test for each
@@ -73,6 +74,7 @@ mod cli_tail;
 mod cli_words;
 mod cli_limits;
 mod compaction;
+mod compressed;
 mod compaction_crash;
 mod compaction_laws;
 mod crash;

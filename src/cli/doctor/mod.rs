@@ -8,7 +8,7 @@ use super::progress::ByteProgress;
 use super::walk::{files_below, has_extension};
 use super::{Exit, Failure, Outcome, compressed, look, words};
 use clap::Args;
-use foldlog::{CaluteDocuments, Doctor, Finding, FindingKind, SourceFormat};
+use foldlog::{CaluteDocuments, Doctor, Finding, FindingKind, Source, SourceFormat, SourceName};
 use report::Report;
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -96,8 +96,11 @@ fn examine(args: &DoctorArgs, patient: &Patient, out: &mut Out) -> Outcome {
     let format = SourceFormat::detect(&head);
     let mut report = Report::new(path, format, args.json);
     let mut broken = Vec::new();
+    let source = Source::identify(&head, &SourceName::default(), format);
     if format == Some(SourceFormat::Calute) {
         documents(path, &mut report, out)?;
+    } else if source.is_some_and(|source| source.is_document) {
+        document(path, &mut report, out)?;
     } else {
         let len = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
         let mut progress = ByteProgress::new("examining", &path.display().to_string(), len);
@@ -143,6 +146,20 @@ fn documents(path: &Path, report: &mut Report, out: &mut Out) -> Result<(), Fail
         }
     }
     report.counted(count, whole, bytes.len() as u64);
+    Ok(())
+}
+
+/// A file that is one document: a chat as older versions of an agent wrote it.
+fn document(path: &Path, report: &mut Report, out: &mut Out) -> Result<(), Failure> {
+    let mut text = Vec::new();
+    open(path)?.read_to_end(&mut text).map_err(|error| failed("read", path, &error))?;
+    let whole = serde_json::from_slice::<serde::de::IgnoredAny>(text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&text));
+    if let Err(error) = &whole {
+        let bytes = text.len() as u64;
+        let kind = FindingKind::BrokenDocument;
+        report.finding(Finding { line: error.line() as u64, byte: 0, bytes, kind }, out)?;
+    }
+    report.counted(1, u64::from(whole.is_ok()), text.len() as u64);
     Ok(())
 }
 

@@ -10,6 +10,8 @@ use crate::mend::{Object, array, text};
 
 impl Codex {
     pub(super) fn item(&mut self, kind: &str, item: &Object<'_>, out: &mut Out) -> Fate {
+        // Some writers leave out what kind of item a message is.
+        let kind = if kind.is_empty() && item.raw("role").is_some() { "message" } else { kind };
         match kind {
             "message" => match item.text("role").as_deref() {
                 Some("assistant") => self.assistant(item, out),

@@ -202,7 +202,7 @@ impl Journal {
         self.close_because("closed")
     }
 
-    /// [`Journal::close`] with a reason for the log: `closed`, `eof` or `signal`.
+    /// [`Journal::close`] with a reason for the log: `closed`, `eof`, `signal` or `idle`.
     pub fn close_because(&self, reason: &str) -> Closing {
         Closing::new(self.handle.writer.close(reason))
     }

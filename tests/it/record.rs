@@ -206,6 +206,51 @@ fn many_sessions_share_one_pipe() {
     assert_eq!(holder.end().0.code(), Some(0));
 }
 
+/// Goal: more sessions than files may be open are recorded all the same, each with one ready line and every line acknowledged;
+/// turns that were open when their session was closed go on. Method: few files, and sessions in turns.
+#[test]
+fn the_longest_idle_sessions_make_room_for_others() {
+    let root = tempfile::tempdir().unwrap();
+    let limited = ["sh", "-c", "ulimit -n 160; exec \"$@\"", "sh"];
+    let mut recorder = Recorder::start_under(&limited, root.path(), &["--sessions", "--ack"]);
+    let sessions: Vec<String> = (0..60).map(|number| format!("s-{number}")).collect();
+    let mut lines = 0;
+    for round in 0..3 {
+        for session in &sessions {
+            let mut event = match round {
+                0 => turn_started("t-1"),
+                1 => json!({"type": "text_delta", "data": {"turn_id": "t-1", "text": "x"}}),
+                _ => json!({"type": "turn_ended", "data": {"turn_id": "t-1"}, "id": "end"}),
+            };
+            event["session"] = json!(session);
+            assert!(recorder.event(&event));
+            lines += 1;
+        }
+    }
+    recorder.event(&json!({"lookup": "end", "session": "s-0"}));
+    let (status, replies, words) = recorder.end();
+    assert_eq!(status.code(), Some(0), "{words}");
+    assert!(words.contains("recorded 180 events in 60 sessions"), "{words}");
+    for session in &sessions {
+        let of = |member: &str| {
+            replies.iter().filter(|reply| reply["session"] == **session && !reply[member].is_null()).count()
+        };
+        assert_eq!((of("ready"), of("error")), (1, 0), "{session}");
+        let last = replies
+            .iter()
+            .filter(|reply| reply["session"] == **session)
+            .filter_map(|reply| reply["line"].as_u64())
+            .max();
+        assert!(last > Some(lines - 60), "{session}: {last:?}");
+        let turns = reader(root.path(), session).fold().unwrap().turns;
+        assert_eq!((turns.len(), turns[0].status.as_str()), (1, "success"));
+        assert_eq!(turns[0].response_content.as_deref(), Some("x"));
+        let entries = recorded(root.path(), session);
+        assert!(entries.iter().any(|(name, data)| name == "journal_closed" && data["reason"] == "idle"), "{session}");
+    }
+    assert!(replies.iter().any(|reply| reply["lookup"] == "end" && reply["found"].is_u64()), "{:?}", replies.last());
+}
+
 /// Goal: one writer. The second gets exit code 5 and the first one's pid, and nothing is disturbed.
 #[test]
 fn a_second_recorder_gets_exit_5_and_the_pid_of_the_first() {

@@ -2,7 +2,7 @@
 
 use super::replies::Body;
 use super::session::Common;
-use foldlog::{Health, Journal, Lookup, Ticket};
+use foldlog::{Error, Found, Health, Journal, Lookup, Ticket};
 use std::rc::Rc;
 use tokio::sync::mpsc;
 
@@ -29,7 +29,7 @@ pub(crate) async fn answer(common: Rc<Common>, id: String, mut lines: mpsc::Unbo
                 }
                 (line, safe.err())
             }
-            Answer::Lookup { line, id, lookup } => match lookup.await {
+            Answer::Lookup { line, id, lookup } => match search(&common, lookup).await {
                 Ok(found) => {
                     let (found, complete) = (found.seq.map(|seq| seq.get()), found.complete);
                     common.replies.say(tag, Body::Lookup { line, lookup: &id, found, complete });
@@ -43,6 +43,12 @@ pub(crate) async fn answer(common: Rc<Common>, id: String, mut lines: mpsc::Unbo
             common.failed.notify_one();
         }
     }
+}
+
+async fn search(common: &Common, lookup: Lookup) -> Result<Found, Error> {
+    // It is never closed, so there is no error.
+    let _permit = common.lookups.acquire().await;
+    lookup.await
 }
 
 /// Says when the disk is full and when that is over, until the journal is closed, has failed, or may wait no longer.

@@ -7,6 +7,7 @@ mod parse;
 mod recorder;
 mod replies;
 mod session;
+mod sessions;
 mod signals;
 mod words;
 
@@ -19,8 +20,11 @@ use session::Common;
 use signals::{Signals, Space};
 use std::io::IsTerminal;
 use std::rc::Rc;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use words::Words;
+
+/// How many look-ups search at once.
+const LOOKUPS_AT_ONCE: usize = 2;
 
 /// Record events from standard input, one JSON object a line: {"type":..,"data":{..},"time"?:..,"id"?:..}
 #[derive(Args, Debug)]
@@ -97,11 +101,12 @@ async fn record(args: RecordArgs, store: Result<Store, foldlog::Error>) -> Outco
         words: Rc::new(Words::default()),
         failed: Rc::new(Notify::new()),
         space: Space::default(),
+        lookups: Semaphore::new(LOOKUPS_AT_ONCE),
     });
     let signals = Signals::catch().map_err(Failure::io)?;
     let mut recorder = Recorder::new(Rc::clone(&common), store, only.clone());
     if let Some(id) = only {
-        recorder.open(&id)?;
+        recorder.open(&id).await?;
     }
     let (chunks, tell) = input::start().map_err(Failure::io)?;
     tokio::task::spawn_local(signals.heed(tell, common));

@@ -3,20 +3,19 @@
 use super::input::{Chunk, END_PATIENCE, End, Line, Lines};
 use super::parse::Envelope;
 use super::replies::Body;
-use super::session::{Common, Session, Taken};
+use super::session::{Common, Taken};
+use super::sessions::Sessions;
 use crate::cli::{Exit, Failure, Outcome, look, words as say};
 use foldlog::{ErrorKind, MAX_LINE, Store};
-use std::collections::HashMap;
 use std::rc::Rc;
 use tokio::sync::mpsc;
 
 /// What has been recorded, and what went wrong on the way.
 pub(crate) struct Recorder {
     common: Rc<Common>,
-    store: Store,
     /// The one session, unless there are many.
     only: Option<String>,
-    sessions: HashMap<String, Session>,
+    sessions: Sessions,
     /// The line that is being taken, or was taken last.
     line: u64,
     /// The last line that was taken to its end.
@@ -29,10 +28,9 @@ pub(crate) struct Recorder {
 impl Recorder {
     pub(crate) fn new(common: Rc<Common>, store: Store, only: Option<String>) -> Recorder {
         Recorder {
+            sessions: Sessions::new(Rc::clone(&common), store),
             common,
-            store,
             only,
-            sessions: HashMap::new(),
             line: 0,
             taken: 0,
             bad_lines: 0,
@@ -41,10 +39,9 @@ impl Recorder {
         }
     }
 
-    pub(crate) fn open(&mut self, id: &str) -> Result<(), foldlog::Error> {
-        let session = Session::open(&self.common, &self.store, id)?;
-        self.sessions.insert(id.to_owned(), session);
-        Ok(())
+    /// Opens a session before its first line of input.
+    pub(crate) async fn open(&mut self, id: &str) -> Result<(), foldlog::Error> {
+        self.sessions.of_line(id, 0).await.map(drop)
     }
 
     /// Takes all input: to its end, until a signal has drained it, or until nothing more can be recorded.
@@ -122,12 +119,10 @@ impl Recorder {
             let why = envelope.err().unwrap_or_else(|| "no `session`: every line must carry one".to_owned());
             return self.refuse(&why);
         };
-        if !self.sessions.contains_key(&id)
-            && let Err(error) = self.open(&id)
-        {
-            return self.refuse_for(&id, &error.to_string());
-        }
-        let Some(session) = self.sessions.get_mut(&id) else { return true };
+        let session = match self.sessions.of_line(&id, self.line).await {
+            Ok(session) => session,
+            Err(error) => return self.refuse_for(&id, &error.to_string()),
+        };
         match session.take(self.line, bytes, envelope).await {
             Ok(Taken::Recorded | Taken::Bad) => true,
             Ok(Taken::Refused(why)) => {
@@ -179,23 +174,18 @@ impl Recorder {
             (End::Eof | End::Failed, None) => "eof",
             (End::Signal | End::Cut | End::NoSpace, None) => "signal",
         };
-        let (mut recorded, count) = (0, self.sessions.len());
+        let mut recorded = 0;
         let mut left_out = end == End::NoSpace;
-        // All at once, so that their syncs run beside each other.
-        let sessions = std::mem::take(&mut self.sessions);
-        let closing: Vec<_> =
-            sessions.into_iter().map(|(id, session)| (id, tokio::task::spawn_local(session.close(reason)))).collect();
-        for (id, closed) in closing {
-            match closed.await.map_err(|_| Failure::usage("a session's task has panicked")) {
-                Ok(Ok((events, unparsed))) => {
+        for (id, closed) in self.sessions.close(reason).await {
+            match closed {
+                Ok((events, unparsed)) => {
                     recorded += events;
                     self.bad_lines += unparsed;
                 }
-                Ok(Err(error)) if error.kind() == ErrorKind::StorageFull => {
+                Err(Failure::Library(error)) if error.kind() == ErrorKind::StorageFull => {
                     left_out = true;
                     self.common.words.say_limited(format!("session {id}: {error}"));
                 }
-                Ok(Err(error)) => self.fail(Failure::from(error)),
                 Err(failure) => self.fail(failure),
             }
         }
@@ -215,7 +205,7 @@ impl Recorder {
         }
         let sessions = match &self.only {
             Some(id) => format!("in session {id}"),
-            None => format!("in {}", look::count(count as u64, "session")),
+            None => format!("in {}", look::count(self.sessions.count(), "session")),
         };
         let not_understood = match self.bad_lines {
             0 => String::new(),

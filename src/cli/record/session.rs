@@ -9,7 +9,7 @@ use super::words::Words;
 use crate::cli::look;
 use foldlog::{Draft, Error, ErrorKind, Journal, JournalOptions, SessionStarted, Store, Ticket};
 use std::rc::Rc;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 /// What is the same for all sessions of one program.
@@ -24,6 +24,8 @@ pub(crate) struct Common {
     /// Told when a journal has failed.
     pub(crate) failed: Rc<Notify>,
     pub(crate) space: Space,
+    /// Look-ups that may search at once: the others wait, so that threads are left to record.
+    pub(crate) lookups: Semaphore,
 }
 
 /// A session being recorded.
@@ -49,8 +51,8 @@ pub(crate) enum Taken {
 }
 
 impl Session {
-    /// Opens the journal and says that it is ready.
-    pub(crate) fn open(common: &Rc<Common>, store: &Store, id: &str) -> Result<Session, Error> {
+    /// Opens the journal and says that it is ready, unless it was before and has only been idle.
+    pub(crate) fn open(common: &Rc<Common>, store: &Store, id: &str, is_first: bool) -> Result<Session, Error> {
         let journal = store.journal_with(id, common.options.clone())?;
         let watching = tokio::task::spawn_local(watch_health(Rc::clone(common), journal.clone()));
         let mut session = Session {
@@ -63,20 +65,10 @@ impl Session {
             recorded: 0,
             unparsed: 0,
         };
-        session.say_what_was_found();
-        session.common.replies.say(
-            session.tag(),
-            Body::Ready(Ready {
-                v: 1,
-                ready: true,
-                session_id: id,
-                last_seq: session.journal.recovered().last_seq,
-                last_id: session.journal.last_id(),
-                epoch: session.journal.epoch(),
-                epoch_id: session.journal.epoch_id(),
-                open: session.journal.open_turns(),
-            }),
-        );
+        session.say_what_was_found(is_first);
+        if is_first {
+            session.say_ready();
+        }
         if common.replies.wanted() {
             let (sender, receiver) = mpsc::unbounded_channel();
             session.answers = Some(sender);
@@ -85,11 +77,26 @@ impl Session {
         Ok(session)
     }
 
+    fn say_ready(&self) {
+        let journal = &self.journal;
+        let ready = Ready {
+            v: 1,
+            ready: true,
+            session_id: journal.session_id().as_str(),
+            last_seq: journal.recovered().last_seq,
+            last_id: journal.last_id(),
+            epoch: journal.epoch(),
+            epoch_id: journal.epoch_id(),
+            open: journal.open_turns(),
+        };
+        self.common.replies.say(self.tag(), Body::Ready(ready));
+    }
+
     fn tag(&self) -> Option<&str> {
         self.common.many.then(|| self.journal.session_id().as_str())
     }
 
-    fn say_what_was_found(&self) {
+    fn say_what_was_found(&self, is_first: bool) {
         let (words, id) = (&self.common.words, self.journal.session_id());
         for caveat in self.journal.caveats() {
             words.say_once(caveat.to_string());
@@ -110,7 +117,7 @@ impl Session {
                 found.last_seq
             ));
         }
-        for turn in self.journal.open_turns() {
+        for turn in self.journal.open_turns().iter().filter(|_| is_first) {
             words.say_found(format!("session {id}: left open: {turn}"));
         }
     }

@@ -10,7 +10,7 @@ use std::ops::Range;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Chunk {
     pub(crate) offset: u64,
-    /// Its bytes, line break included.
+    /// Its bytes, line break and holes of the file system included.
     pub(crate) len: u64,
     /// Whether a physical line starts with it.
     pub(crate) starts_line: bool,
@@ -72,7 +72,7 @@ impl Block {
         std::iter::from_fn(move || {
             let chunk = next?;
             let from = (chunk.offset - self.first?.offset) as usize;
-            let end = from + chunk.len as usize;
+            let end = bytes.len().min(from + chunk.len as usize); // a hole that belongs to it was not read
             let to = if chunk.ending == Ending::Newline { end - 1 } else { end };
             next = memchr::memchr(b'\n', &bytes[end..]).map(|at| Chunk {
                 offset: chunk.end(),

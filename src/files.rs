@@ -3,12 +3,13 @@
 use crate::block::Ending;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, JournalRecovered};
+use crate::fit::ENTRY_START;
 use crate::id::SessionId;
 use crate::line::{self, Decoded};
 use crate::ours::{self, Claim};
 use crate::prefill;
 use crate::scan::{Refused, Scanner};
-use crate::segment::{self, Header};
+use crate::segment::{self, Header, MAX_HEADER};
 use crate::storage::{self, Access, EntryKind, Handle, Storage, StorageDir, StorageFile};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -49,7 +50,7 @@ pub(crate) struct Opened {
     /// How many bytes the file has.
     pub(crate) file_len: u64,
     pub(crate) header: Option<Header>,
-    /// Where its entries begin; 0 if the header is bad, so that it is read as a bad line.
+    /// Where its entries begin. If it has no good header, all before that is the bad one.
     pub(crate) lines_from: u64,
     /// Its first entry, if that is the report of a recovery.
     pub(crate) recovered: Option<JournalRecovered>,
@@ -89,19 +90,24 @@ impl Opened {
         self
     }
 
-    /// Whether the opening that wrote its end also wrote the segment that begins with this header: then all of it had been on
-    /// disk before. Where its own header is bad, the numbers of the files tell.
+    /// Whether the opening that wrote its end also wrote the segment that begins with this header.
     pub(crate) fn is_continued_by(&self, next: &Header) -> bool {
-        match &self.header {
-            Some(header) => header.last_epoch_id() == next.epoch_id(),
-            None => next.epoch <= self.segment,
-        }
+        is_continued(self.segment, self.header.as_ref(), next)
     }
 
     /// The last segment that this one replaces; itself, if it is not compacted.
     pub(crate) fn stands_through(&self) -> u64 {
         let compacted = self.header.as_ref().and_then(|header| header.compacted.as_ref());
         compacted.map_or(self.segment, |compacted| compacted.through)
+    }
+}
+
+/// Whether the opening that wrote a segment's end also wrote the segment that begins with the header `next`: then all of it
+/// had been on disk before. Where its own header is bad, the numbers of the files tell.
+pub(crate) fn is_continued(segment: u64, header: Option<&Header>, next: &Header) -> bool {
+    match header {
+        Some(header) => header.last_epoch_id() == next.epoch_id(),
+        None => next.epoch <= segment,
     }
 }
 
@@ -329,20 +335,24 @@ fn refused_so_far(scanner: &Scanner) -> Option<Refused> {
 }
 
 fn read_first_lines(scanner: &mut Scanner, opened: &mut Opened) {
+    scanner.read_on_to(opened.len.min(MAX_HEADER));
     let Some(first) = scanner.next() else { return };
-    if first.ending == Ending::Newline {
+    let is_line = first.ending == Ending::Newline;
+    if is_line {
         opened.header = Header::decode(scanner.bytes());
     }
     if opened.header.is_some() {
         opened.lines_from = first.end();
         opened.take_len(opened.file_len);
-        if opened.len < opened.file_len {
-            scanner.read_on_to(opened.len);
-        }
-        read_first_entry(scanner, opened);
     } else {
-        take_first_entry(scanner, opened);
+        // A bad header ends with its line, or where an entry begins in it: the line break between them may be gone.
+        let entry = memchr::memmem::find(scanner.bytes(), ENTRY_START).map(|at| at as u64);
+        let is_all = is_line || opened.len <= MAX_HEADER;
+        opened.lines_from = entry.unwrap_or(if is_all { first.len } else { 0 });
+        scanner.go_back_to(opened.lines_from);
     }
+    scanner.read_on_to(opened.len);
+    read_first_entry(scanner, opened);
 }
 
 fn read_first_entry(scanner: &mut Scanner, opened: &mut Opened) {

@@ -25,6 +25,8 @@ pub enum GapKind {
     Missing,
     /// A number again, with other bytes.
     Duplicate,
+    /// A segment whose header is missing or bad.
+    Header,
 }
 
 impl GapKind {
@@ -39,6 +41,7 @@ impl GapKind {
             GapKind::Foreign => "foreign",
             GapKind::Missing => "missing",
             GapKind::Duplicate => "duplicate",
+            GapKind::Header => "header",
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::items::Item;
 use crate::line::{self, Decoded};
 use crate::reader::Reader;
 use crate::scan::Scanner;
+use crate::segment::Header;
 use crate::seq::Seq;
 use crate::time::Timestamp;
 use serde::Serialize;
@@ -240,10 +241,11 @@ fn bytes_of(listed: &[Listed]) -> u64 {
     listed.iter().map(|listed| listed.len).sum()
 }
 
-/// The newest segment: how it stands. If it holds no event, the segments before say what the last one was. `false` if the
-/// newest is gone.
+/// The newest segment: how it stands. If it holds no event, the segments before say what the last one was; if it has no
+/// header, they say what was running before it. `false` if the newest is gone.
 fn read_tail(files: &Files, journal: Option<&str>, listed: &[Listed], live: bool, notes: &mut Notes) -> Result<bool> {
     let mut newest = true;
+    let mut headless = Vec::new();
     for segment in listed.iter().rev().take(1 + OLDER) {
         let Some(opened) = files.peek_for(journal, *segment)? else {
             if newest {
@@ -251,26 +253,18 @@ fn read_tail(files: &Files, journal: Option<&str>, listed: &[Listed], live: bool
             }
             continue;
         };
-        let Some(header) = &opened.header else { continue };
-        let from = opened.lines_from;
-        let mut found = Notes { approximate: opened.len - from > NEWEST, ..Notes::default() };
-        let enough = if found.approximate { WINDOW } else { NEWEST };
-        let mut window = TAIL;
-        loop {
-            found.activity = header.activity();
-            let start = from.max(opened.len.saturating_sub(window));
-            let stretch = read(&opened, start, opened.len, &mut |entry| {
-                found.tail(entry, entry.event().ok().as_ref());
-            });
-            let cut_front = u64::from(start > from);
-            found.damaged = stretch.bad_lines > cut_front || (stretch.half_line && !live);
-            // A clean close says how it stands; without one the segment must. The last line may be larger than any window.
-            let told = found.close.is_some() && found.last_event.is_some();
-            if start == from || (stretch.entries > 0 && (told || window >= enough)) {
-                break;
+        let Some(header) = &opened.header else {
+            // An empty file was never created.
+            notes.damaged |= opened.foreign || opened.has_lines;
+            if !opened.foreign && opened.has_lines && newest {
+                headless.push(opened);
             }
-            window = if window < enough { enough } else { window * 16 };
-        }
+            continue;
+        };
+        let found = match headless.is_empty() {
+            true => read_newest(&opened, header, live),
+            false => read_on(&opened, header, headless.drain(..).rev()),
+        };
         let found_event = found.last_event.is_some();
         match newest {
             true => notes.take_tail(found),
@@ -285,6 +279,41 @@ fn read_tail(files: &Files, journal: Option<&str>, listed: &[Listed], live: bool
         newest = false;
     }
     Ok(true)
+}
+
+/// The end of a segment, or all of it where that does not say how it stands.
+fn read_newest(opened: &Opened, header: &Header, live: bool) -> Notes {
+    let from = opened.lines_from;
+    let mut found = Notes { approximate: opened.len - from > NEWEST, ..Notes::default() };
+    let enough = if found.approximate { WINDOW } else { NEWEST };
+    let mut window = TAIL;
+    loop {
+        found.activity = header.activity();
+        let start = from.max(opened.len.saturating_sub(window));
+        let stretch = read(opened, start, opened.len, &mut |entry| {
+            found.tail(entry, entry.event().ok().as_ref());
+        });
+        let cut_front = u64::from(start > from);
+        found.damaged = stretch.bad_lines > cut_front || (stretch.half_line && !live);
+        // A clean close says how it stands; without one the segment must. The last line may be larger than any window.
+        let told = found.close.is_some() && found.last_event.is_some();
+        if start == from || (stretch.entries > 0 && (told || window >= enough)) {
+            return found;
+        }
+        window = if window < enough { enough } else { window.saturating_mul(16) };
+    }
+}
+
+/// A segment with a good header, and those after it that have none: all of them, since only the header counts for what is
+/// before it.
+fn read_on(opened: &Opened, header: &Header, headless: impl Iterator<Item = Opened>) -> Notes {
+    let mut found = Notes { activity: header.activity(), damaged: true, ..Notes::default() };
+    let mut each = |entry: &Entry<'_>| found.tail(entry, entry.event().ok().as_ref());
+    read(opened, opened.lines_from, opened.len, &mut each);
+    for opened in headless {
+        read(&opened, opened.lines_from, opened.len, &mut each);
+    }
+    found
 }
 
 /// Reads the lines of a stretch. One that starts within a line counts its rest as a bad line.

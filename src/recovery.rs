@@ -13,10 +13,12 @@ use crate::scan::Scanner;
 use crate::segment::{self, Seal};
 use crate::seq::Seq;
 use crate::storage::{Access, StorageFile, write_all};
-use crate::survey::{Survey, read_exactly, survey_tail};
+use crate::survey::{Survey, Tail, read_exactly, survey_tail};
 
 /// About the bytes of a header of a session with a short name and nothing open.
 const SHORTEST_HEADER: u64 = 280;
+/// How much of a torn end is copied at once.
+const COPIED: u64 = 64 << 10;
 /// What a header says of the segment before it, and the last id of a caller.
 const SEAL_AND_LAST_ID: u64 = 64 + crate::line::MAX_ID as u64;
 
@@ -71,10 +73,10 @@ pub(crate) fn recover(files: &Files, session_id: &str) -> Result<Resume> {
         check_header(files, header, session_id)?;
     }
     let journal = header.map(|header| header.journal);
-    let (tail, mut never_created) = survey_tail(files, &listed, journal.as_deref())?;
-    let mut unverified = never_created.iter().map(|cut| cut.bytes).sum();
+    let Tail { segments: tail, mut never_created, activity } = survey_tail(files, &listed, journal.as_deref())?;
+    let mut unverified = never_created.iter().fold(0u64, |sum, cut| sum.saturating_add(cut.bytes));
     // One that may have held an entry behind its header has been spoiled: that stays damage.
-    let header_bytes = tail.first().map_or(SHORTEST_HEADER, longest_header_behind);
+    let header_bytes = tail.first().map_or(SHORTEST_HEADER, |newest| longest_header_behind(newest, &activity));
     never_created.retain(|cut| cut.bytes < header_bytes + MIN_LINE as u64);
     let Some(newest) = tail.first() else {
         // Nothing was ever created. What lies here may still have borne numbers.
@@ -84,23 +86,23 @@ pub(crate) fn recover(files: &Files, session_id: &str) -> Result<Resume> {
             report.holes.push(Hole { first_seq: 1, last_seq: next_seq - 1 });
         }
         let recovered = (!report.clean).then(|| to_entry(&report, next_segment, Vec::new()));
-        let (prev, activity) = (None, Activity::default());
+        let prev = None;
         return Ok(Resume { journal, next_segment, sizes, next_seq, prev, activity, report, recovered });
     };
 
-    let last_seq = tail.iter().map(|survey| survey.sifter.settled()).max().unwrap_or_default();
+    let last_seq = tail.iter().map(|survey| survey.settled).max().unwrap_or_default();
     let mut report = Recovery { clean: true, last_seq: Seq::new(last_seq), cuts: never_created, ..Recovery::default() };
-    if newest.opened.file_len > newest.end() {
+    if newest.file_len > newest.end() {
         cut_tail(files, newest)?;
     }
     report.cuts.extend(tail.iter().filter_map(|survey| survey.cut(&torn)));
-    let beside_an_entry = newest.sifter.good_end() - newest.sifter.entry_end();
+    let beside_an_entry = newest.good_end - newest.entry_end;
     let cut = newest.cut(&torn);
-    unverified += beside_an_entry + cut.map_or(0, |cut| cut.bytes);
+    unverified = unverified.saturating_add(beside_an_entry + cut.map_or(0, |cut| cut.bytes));
 
     // A header that promised a first number had all numbers before it used up or skipped.
-    let promised = newest.opened.header.as_ref().map_or(0, |header| header.first_seq);
-    let next_seq = (last_seq + 1).max(if newest.sifter.entries() == 0 { promised } else { 0 }) + numbers_in(unverified);
+    let promised = newest.header.as_ref().map_or(0, |header| header.first_seq);
+    let next_seq = (last_seq + 1).max(if newest.entries == 0 { promised } else { 0 }) + numbers_in(unverified);
     let next_seq = next_seq.max(cut.map_or(Ok(0), |cut| highest_in(files, cut))? + 1);
     for survey in tail.iter().rev() {
         report.holes.extend(survey.holes());
@@ -112,7 +114,6 @@ pub(crate) fn recover(files: &Files, session_id: &str) -> Result<Resume> {
     report.clean = newest.closed && report.cuts.is_empty() && report.holes.is_empty();
 
     let prev = newest.seal(last_seq);
-    let activity = newest.activity.clone();
     let recovered = (!report.clean).then(|| to_entry(&report, next_segment, activity.open().0));
     Ok(Resume { journal, next_segment, sizes, next_seq, prev: Some(prev), activity, report, recovered })
 }
@@ -144,9 +145,9 @@ pub(crate) fn check_header(files: &Files, header: &segment::Header, session_id: 
 }
 
 /// At most about the bytes of the header of the segment behind this one: it names what is open by then.
-fn longest_header_behind(survey: &Survey) -> u64 {
-    let open = serde_json::to_vec(&survey.activity.open().0).map_or(0, |open| open.len() as u64);
-    survey.opened.lines_from.max(SHORTEST_HEADER) + SEAL_AND_LAST_ID + open
+fn longest_header_behind(survey: &Survey, activity: &Activity) -> u64 {
+    let open = serde_json::to_vec(&activity.open().0).map_or(0, |open| open.len() as u64);
+    survey.lines_from.max(SHORTEST_HEADER) + SEAL_AND_LAST_ID + open
 }
 
 /// How many numbers unverified bytes may have borne.
@@ -175,7 +176,7 @@ fn highest_in(files: &Files, Cut { segment, offset, .. }: Cut) -> Result<u64> {
 /// Moves what nothing good follows into a `.torn` file, and cuts off what the segment was prefilled with. If the copy fails
 /// nothing is cut: the next header's seal ends the segment before it.
 fn cut_tail(files: &Files, survey: &Survey) -> Result<()> {
-    let (segment, offset, len) = (survey.opened.segment, survey.end(), survey.opened.len);
+    let (segment, offset, len) = (survey.segment, survey.end(), survey.len);
     let file = files.open(segment, Access::Write)?;
     if survey.unverified() > 0 && copy_torn(files, &*file, segment, offset, len).is_err() {
         return Ok(());
@@ -199,24 +200,40 @@ fn copy_torn(files: &Files, file: &dyn StorageFile, segment: u64, offset: u64, l
     }
     let copy = folder.create(&part)?;
     let mut done = 0;
-    while offset + done < len {
-        let block = read_exactly(file, offset + done, (len - offset - done).min(1 << 20))?;
-        write_all(&*copy, &block, done).map_err(|(_, error)| error)?;
-        done += block.len() as u64;
+    while let Some(from) = next_stored(file, offset, len, done)? {
+        let block = read_exactly(file, offset + from, (len - offset - from).min(COPIED))?;
+        // What ends in NULs need not be written to the end: the file is made as long as it must be.
+        let stored = block.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        write_all(&*copy, &block[..stored], from).map_err(|(_, error)| error)?;
+        done = from + block.len() as u64;
     }
+    copy.set_len(len - offset)?;
     copy.sync_data()?;
     folder.rename(&part, &target)?;
     folder.sync()
 }
 
 fn same_bytes(file: &dyn StorageFile, offset: u64, len: u64, kept: &dyn StorageFile) -> std::io::Result<()> {
-    let mut done = 0;
-    while offset + done < len {
-        let block = (len - offset - done).min(1 << 20);
-        if read_exactly(file, offset + done, block)? != read_exactly(kept, done, block)? {
-            return Err(std::io::ErrorKind::AlreadyExists.into());
-        }
-        done += block;
+    let differs = || Err(std::io::ErrorKind::AlreadyExists.into());
+    if kept.len()? < len - offset {
+        return differs();
     }
-    Ok(())
+    let mut done = 0;
+    loop {
+        let (ours, theirs) = (next_stored(file, offset, len, done)?, next_stored(kept, 0, len - offset, done)?);
+        let Some(from) = ours.into_iter().chain(theirs).min() else { return Ok(()) };
+        let block = (len - offset - from).min(COPIED);
+        if read_exactly(file, offset + from, block)? != read_exactly(kept, from, block)? {
+            return differs();
+        }
+        done = from + block;
+    }
+}
+
+/// Where the next stored bytes between `offset` and `len` are that are not `done`, counted from `offset`: holes stay holes.
+fn next_stored(file: &dyn StorageFile, offset: u64, len: u64, done: u64) -> std::io::Result<Option<u64>> {
+    if offset + done >= len {
+        return Ok(None);
+    }
+    Ok(file.next_data(offset + done)?.filter(|data| *data < len).map(|data| data - offset))
 }

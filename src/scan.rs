@@ -1,7 +1,8 @@
 //! Scanning a segment's file: from blocks to physical lines, in bounded memory.
 //!
-//! Splits on 0x0A only. Bytes that the disk refuses to give stand as NULs, which are damage wherever they are: a reader
-//! goes on behind them. Whoever is to write asks whether there were any.
+//! Splits on 0x0A only. Large holes of the file system, which hold NULs, are passed over without being read. Bytes that the
+//! disk refuses to give are replaced by NULs, which are damage wherever they are: a reader goes on after them. A writer asks
+//! whether there were any.
 
 use crate::block::{Block, Chunk, Ending};
 use crate::error::Error;
@@ -16,6 +17,8 @@ use std::sync::Arc;
 const BLOCK: usize = 256 << 10;
 /// How much is read first: whoever wants only a header gets it for little.
 const FIRST_BLOCK: usize = 16 << 10;
+/// Holes of the file system from this size on are not read.
+const HOLE: u64 = 1 << 20;
 /// The unit in which a disk refuses to give bytes.
 const SECTOR: usize = 4096;
 
@@ -52,6 +55,8 @@ pub(crate) struct Scanner {
     /// Where the current chunk stands in the buffer.
     start: usize,
     len: usize,
+    /// How many bytes of a hole follow it and belong to it. They are NULs, and were not read.
+    hole: u64,
     /// How much is read next.
     block: usize,
     in_line: bool,
@@ -71,6 +76,7 @@ impl Scanner {
             base: offset,
             start: 0,
             len: 0,
+            hole: 0,
             block: FIRST_BLOCK,
             in_line: false,
             waits: false,
@@ -85,7 +91,7 @@ impl Scanner {
 
     /// Where the next chunk starts.
     pub(crate) fn position(&self) -> u64 {
-        self.base + (self.start + self.len) as u64
+        self.base + (self.start + self.len) as u64 + self.hole
     }
 
     /// What follows the last line break and was kept back.
@@ -102,6 +108,7 @@ impl Scanner {
     /// Goes back to where a line starts.
     pub(crate) fn go_back_to(&mut self, offset: u64) {
         (self.base, self.held, self.start, self.len, self.in_line) = (offset, 0, 0, 0, false);
+        self.hole = 0;
     }
 
     /// Gives back the memory of its buffer. The current chunk's bytes are gone.
@@ -128,6 +135,11 @@ impl Scanner {
 
     /// Goes on to the next chunk; `None` at the end.
     pub(crate) fn next(&mut self) -> Option<Chunk> {
+        if self.hole > 0 {
+            let in_line = self.in_line;
+            self.go_back_to(self.position());
+            self.in_line = in_line;
+        }
         self.start += self.len;
         self.len = 0;
         let mut searched = 0;
@@ -137,6 +149,11 @@ impl Scanner {
                 return Some(self.take(searched + at + 1, Ending::Newline));
             }
             searched = held.len();
+            if let Some(hole) = self.hole_behind() {
+                let at_end = self.base + self.held as u64 + hole == self.end && !self.waits;
+                self.hole = hole;
+                return Some(self.take(searched, if at_end { Ending::EndOfFile } else { Ending::Continued }));
+            }
             if searched > MAX_LINE {
                 // Cut before the next entry's start, so that it can be salvaged; keep what may be half of one.
                 let cut = memchr::memmem::find(&held[1..], ENTRY_START).map(|at| at + 1);
@@ -159,8 +176,8 @@ impl Scanner {
         }
         let place = self.start..self.start + self.len;
         let behind = place.end..self.held;
-        self.base += place.end as u64;
-        (self.start, self.len, self.held) = (0, 0, behind.len());
+        self.base += place.end as u64 + self.hole;
+        (self.start, self.len, self.held, self.hole) = (0, 0, behind.len(), 0);
         // What is behind them goes on in the buffer of the block before.
         self.buffer = block.replace(first, place, std::mem::take(&mut self.buffer));
         if self.buffer.len() < self.held {
@@ -174,7 +191,19 @@ impl Scanner {
         let starts_line = !self.in_line;
         self.in_line = ending == Ending::Continued;
         self.len = len;
-        Chunk { offset: self.base + self.start as u64, len: len as u64, starts_line, ending }
+        Chunk { offset: self.base + self.start as u64, len: len as u64 + self.hole, starts_line, ending }
+    }
+
+    /// How many bytes of a hole follow what is held, if that ends as a hole does and there are many of them.
+    fn hole_behind(&self) -> Option<u64> {
+        let held = &self.buffer[self.start..self.held];
+        let last = held.len().checked_sub(SECTOR).map(|from| &held[from..])?;
+        if last.iter().any(|byte| *byte != 0) {
+            return None;
+        }
+        let offset = self.base + self.held as u64;
+        let data = self.file.next_data(offset).ok()?.unwrap_or(self.end).min(self.end);
+        data.checked_sub(offset).filter(|hole| *hole >= HOLE)
     }
 
     /// Reads one more block; `false` at the end.

@@ -18,6 +18,8 @@ pub(crate) enum Damage {
     BehindSeal,
     /// A number again, with other bytes.
     Again,
+    /// The first line is no good header, or is not there.
+    Header,
 }
 
 /// The facts about a gap.
@@ -68,6 +70,7 @@ pub(crate) const CASES: &[Case] = &[
     case(Damage::NoBytes, [ANY, ANY, YES], GapKind::Missing, YES),
     case(Damage::NoBytes, [ANY, ANY, NO], GapKind::Missing, ANY),
     case(Damage::Again, [ANY, ANY, ANY], GapKind::Duplicate, ANY),
+    case(Damage::Header, [ANY, ANY, ANY], GapKind::Header, ANY),
 ];
 
 impl Case {
@@ -92,7 +95,9 @@ mod tests {
     #[test]
     fn every_combination_of_facts_has_exactly_one_row() {
         let mut used = vec![0; CASES.len()];
-        for damage in [Damage::BadBytes, Damage::NoBytes, Damage::Short, Damage::BehindSeal, Damage::Again] {
+        for damage in
+            [Damage::BadBytes, Damage::NoBytes, Damage::Short, Damage::BehindSeal, Damage::Again, Damage::Header]
+        {
             for bits in 0..8 {
                 let facts =
                     Facts { damage, numbers_missing: bits & 1 > 0, at_end: bits & 2 > 0, was_durable: bits & 4 > 0 };

@@ -5,6 +5,7 @@ use crate::event::{Event, Hole, JournalRecovered};
 use crate::gap::{Gap, GapKind};
 use crate::seq::Seq;
 use crate::sift::{Flaw, Sifted};
+use crate::verdict::Damage;
 
 impl Items {
     /// The gap that a flaw is.
@@ -45,7 +46,8 @@ impl Items {
     /// skips the numbers that it may have borne.
     fn is_before_a_recovery(&self, flaw: &Flaw) -> bool {
         let Some(current) = self.current.as_ref().filter(|current| current.seal.is_some()) else { return false };
-        let at_end = flaw.bytes > 0 && flaw.missing.is_none() && flaw.offset + flaw.bytes == current.end;
+        let at_end =
+            flaw.damage == Damage::BadBytes && flaw.missing.is_none() && flaw.offset + flaw.bytes == current.end;
         let skips = |report: &JournalRecovered| {
             report.after == current.sifter.last()
                 && report.holes.iter().any(|hole| hole.first_seq == current.sifter.last() + 1)

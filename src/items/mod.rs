@@ -381,6 +381,10 @@ impl Items {
         let growing = self.growing && self.walk.is_at_end() && !opened.is_compacted();
         let (seal, most) = (self.walk.seal_of(&opened), self.walk.most_in(&opened));
         let end = seal.map_or(opened.len, |seal| seal.bytes.min(opened.len));
+        // A crash may have undone the making of an empty file; what was in it, its seal tells.
+        if opened.header.is_none() && opened.len > 0 {
+            self.ready.push_back(Sifted::Flaw(bad_header(&opened)));
+        }
         let mut current = Current::begin(opened, end, (self.last, self.settled), growing);
         current.expect(seal, most);
         self.segments += 1;
@@ -433,6 +437,10 @@ impl Items {
 fn is_in_place(files: &Files, segment: u64, file: &Arc<dyn StorageFile>) -> Result<bool> {
     let named = files.is_named(&segment::file_name(segment), &**file);
     named.map_err(|error| Error::io("look at", &files.path(segment), error))
+}
+
+fn bad_header(opened: &Opened) -> Flaw {
+    Flaw { damage: Damage::Header, offset: 0, bytes: opened.lines_from, missing: None, at_end: false }
 }
 
 fn whole_file(opened: &Opened) -> Flaw {

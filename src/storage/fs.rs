@@ -1,7 +1,7 @@
 //! [`Storage`] on a real file system.
 
 use super::{Access, DirEntry, EntryKind, FileId, FileStatus, Storage, StorageDir, StorageFile};
-use rustix::fs::{Advice, AtFlags, CWD, FileType, FlockOperation, Gid, Mode, OFlags, Stat, StatFs, Uid};
+use rustix::fs::{Advice, AtFlags, CWD, FileType, FlockOperation, Gid, Mode, OFlags, SeekFrom, Stat, StatFs, Uid};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::geteuid;
 use std::fs::{File, TryLockError};
@@ -344,6 +344,15 @@ impl StorageFile for DiskFile {
 
     fn len(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())
+    }
+
+    fn next_data(&self, offset: u64) -> io::Result<Option<u64>> {
+        // The position that this moves is not used: all reads and writes name theirs.
+        match rustix::fs::seek(&self.file, SeekFrom::Data(offset)) {
+            Ok(data) => Ok(Some(data)),
+            Err(rustix::io::Errno::NXIO) => Ok(None),
+            Err(_) => Ok(Some(offset)),
+        }
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {

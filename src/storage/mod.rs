@@ -135,6 +135,11 @@ pub trait StorageFile: Debug + Send + Sync {
     fn is_empty(&self) -> io::Result<bool> {
         Ok(self.len()? == 0)
     }
+    /// The first offset from `offset` on where bytes are stored; `None` if there is only a hole up to the end. What the file
+    /// system does not tell counts as stored.
+    fn next_data(&self, offset: u64) -> io::Result<Option<u64>> {
+        Ok(Some(offset))
+    }
     /// Cuts or lengthens it.
     fn set_len(&self, len: u64) -> io::Result<()>;
     /// Makes its bytes and its length durable.

@@ -122,7 +122,8 @@ fn the_format_page_names_every_event_type_and_kind_of_gap() {
         assert!(format.contains(&format!("`{name}`")), "FORMAT.md does not name {name}");
     }
     let kinds = [GapKind::Corrupt, GapKind::Hole, GapKind::Torn, GapKind::Lost];
-    for kind in kinds.into_iter().chain([GapKind::BehindSeal, GapKind::Foreign, GapKind::Missing, GapKind::Duplicate]) {
+    let others = [GapKind::BehindSeal, GapKind::Foreign, GapKind::Missing, GapKind::Duplicate, GapKind::Header];
+    for kind in kinds.into_iter().chain(others) {
         assert!(format.contains(&format!("| `{}` |", kind.as_str())), "FORMAT.md does not name {kind:?}");
     }
 }

@@ -91,6 +91,7 @@ mod follow_torture;
 mod forge;
 mod format;
 mod fuzz_found;
+mod headers_gone;
 mod hostile_headers;
 mod housekeeping;
 mod live;

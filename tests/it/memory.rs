@@ -23,6 +23,10 @@ struct Tree {
     durable: BTreeMap<PathBuf, Arc<Inode>>,
     /// How many there have been.
     handles: u64,
+    /// How many entries of directories have been listed, and names looked up.
+    looked_at: u64,
+    /// How many reads there have been.
+    reads: u64,
 }
 
 #[derive(Debug, Default)]
@@ -119,6 +123,12 @@ impl Tree {
 impl Memory {
     fn tree(&self) -> MutexGuard<'_, Tree> {
         self.0.lock().unwrap()
+    }
+
+    /// How much reading has asked of it: files opened, entries listed, names looked up and reads.
+    pub fn calls(&self) -> u64 {
+        let tree = self.tree();
+        tree.handles + tree.looked_at + tree.reads
     }
 
     /// The bytes of a file.
@@ -246,10 +256,14 @@ impl StorageDir for Dir {
 
     fn list(&self) -> io::Result<Vec<DirEntry>> {
         let Ok(path) = self.path() else { return Ok(Vec::new()) };
-        Ok(self.memory.tree().list(&path))
+        let mut tree = self.memory.tree();
+        let listed = tree.list(&path);
+        tree.looked_at += listed.len() as u64;
+        Ok(listed)
     }
 
     fn status_of(&self, name: &str) -> io::Result<FileStatus> {
+        self.memory.tree().looked_at += 1;
         self.memory.status(&self.path()?.join(name))
     }
 
@@ -305,6 +319,7 @@ impl StorageDir for Dir {
 
 impl StorageFile for Handle {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.tree.tree().reads += 1;
         let bytes = self.inode.bytes.lock().unwrap();
         let rest = bytes.get(offset as usize..).unwrap_or_default();
         let count = rest.len().min(buffer.len());

@@ -12,6 +12,7 @@ use crate::fit::ENTRY_START;
 use crate::lock::{Lock, removed};
 use crate::options::JournalOptions;
 use crate::segment::{self, FORMAT_VERSION, Header, Seal};
+use crate::seq::Seq;
 use crate::storage::{is_named, write_all};
 use crate::time::Timestamp;
 use crate::watermark::Durability;
@@ -325,6 +326,10 @@ impl Committer {
 
     fn create_segment(&mut self) -> Result<Active, Stop> {
         let segment = self.next_segment;
+        if segment > Seq::MAX.get() {
+            let message = format!("the journal has no segment number left, the highest is {}", Seq::MAX);
+            return Err(Stop::Failed(Error::new(ErrorKind::Exhausted, message)));
+        }
         let path = self.files.path(segment);
         let created = self.lock.folder().create(&segment::file_name(segment));
         let file = created.map_err(|error| match error.kind() {

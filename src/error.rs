@@ -41,6 +41,8 @@ pub enum ErrorKind {
     Forked,
     /// The directory belongs to another session.
     WrongSession,
+    /// No sequence number, or no segment number, is left in the journal: the highest is 2^53 - 1.
+    Exhausted,
     /// The journal was written by a newer version, or needs a feature this version does not know.
     Unsupported,
 }

@@ -95,10 +95,14 @@ impl Opened {
         is_continued(self.segment, self.header.as_ref(), next)
     }
 
+    /// The same as a file that is none of the journal's.
+    pub(crate) fn into_foreign(self) -> Opened {
+        Opened { header: None, foreign: true, ..self }
+    }
+
     /// The last segment that this one replaces; itself, if it is not compacted.
     pub(crate) fn stands_through(&self) -> u64 {
-        let compacted = self.header.as_ref().and_then(|header| header.compacted.as_ref());
-        compacted.map_or(self.segment, |compacted| compacted.through)
+        self.header.as_ref().map_or(self.segment, Header::stands_through)
     }
 }
 

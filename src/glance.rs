@@ -128,11 +128,14 @@ impl Reader {
         if bytes_of(&listed) <= WHOLE {
             self.read_whole(&mut notes)?;
         } else {
-            read_head(&self.files, journal.as_deref(), &listed, &mut notes)?;
-            if !read_tail(&self.files, journal.as_deref(), &listed, live, &mut notes)? {
+            let chart = self.files.chart(&listed, journal.as_deref())?;
+            notes.damaged = !chart.strangers.is_empty();
+            read_head(&self.files, journal.as_deref(), &chart.ours(), &mut notes)?;
+            if !read_tail(&self.files, journal.as_deref(), &chart.ours(), live, &mut notes)? {
                 // Compaction has merged the newest segments in this very moment: another list shows what they became.
                 listed = self.files.list()?.0;
-                read_tail(&self.files, journal.as_deref(), &listed, live, &mut notes)?;
+                let ours = self.files.chart(&listed, journal.as_deref())?.ours();
+                read_tail(&self.files, journal.as_deref(), &ours, live, &mut notes)?;
             }
         }
         let bytes = bytes_of(&listed);

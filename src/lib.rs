@@ -89,6 +89,7 @@ mod sift;
 
 mod place;
 mod files;
+mod replaced;
 mod lock;
 mod items;
 mod reader;

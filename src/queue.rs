@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventsLost, JournalClosed, JournalRecovered};
 use crate::line::Tail;
 use crate::pool::Dozer;
+use crate::seq::Seq;
 use crate::time::{Stamp, Timestamp};
 use crate::watermark::{Durability, Watermark};
 use std::sync::Arc;
@@ -123,6 +124,19 @@ impl Queue {
         }
     }
 
+    /// Refuses an event that would need a number higher than there is.
+    pub(crate) fn check_numbers(&self) -> Result<()> {
+        if self.has_numbers(1 + u64::from(self.recovered.is_some())) {
+            return Ok(());
+        }
+        let message = format!("the journal has no number left, the highest is {}: record under another id", Seq::MAX);
+        Err(Error::new(ErrorKind::Exhausted, message))
+    }
+
+    fn has_numbers(&self, wanted: u64) -> bool {
+        self.next_seq.saturating_add(wanted) - 1 <= Seq::MAX.get()
+    }
+
     /// Whether there is work for a round.
     pub(crate) fn has_more(&self, now: Instant) -> bool {
         !self.lines.is_empty() || self.is_pressing(now)
@@ -203,6 +217,9 @@ impl Queue {
     /// Queues `events_lost`, which must be the first entry behind the hole.
     pub(crate) fn push_explanation(&mut self, lost: Lost) {
         self.lines.clear();
+        if self.check_numbers().is_err() {
+            return; // nothing can follow the hole either
+        }
         let _ = self.begin_epoch();
         let event = EventsLost::new("the disk was full").first_seq(lost.first).last_seq(lost.last).count(lost.count);
         let draft = Draft::recorders_own(Event::EventsLost(event));
@@ -218,7 +235,8 @@ impl Queue {
         if !self.lines.is_empty() || !all_synced {
             return false;
         }
-        if close.said || !committer.has_written() {
+        let is_full = self.next_seq > Seq::MAX.get();
+        if close.said || is_full || !committer.has_written() {
             self.phase = Phase::Closed;
             return true;
         }

@@ -64,16 +64,17 @@ pub(crate) struct Resume {
 pub(crate) fn recover(files: &Files, session_id: &str) -> Result<Resume> {
     let (listed, torn) = files.list()?;
     let header = files.newest_header_strictly(&listed)?;
-    // A merged segment keeps the lowest number, and all numbers that it stands for are used.
-    let merged = header.as_ref().and_then(|header| header.compacted.as_ref()).map_or(0, |compacted| compacted.through);
-    let newest = listed.last().map_or(0, |newest| newest.segment).max(files.reserved(&listed)?);
-    let next_segment = newest.max(merged).saturating_add(1);
     let sizes = listed.iter().map(|listed| listed.len).collect();
     if let Some(header) = &header {
         check_header(files, header, session_id)?;
     }
     let journal = header.map(|header| header.journal);
-    let Tail { segments: tail, mut never_created, activity } = survey_tail(files, &listed, journal.as_deref())?;
+    // What a compacted segment has replaced is never the end, and all numbers that it stands for are used.
+    let chart = files.chart(&listed, journal.as_deref())?;
+    let newest = listed.last().map_or(0, |newest| newest.segment).max(files.reserved(&listed)?);
+    let next_segment = newest.max(chart.through).saturating_add(1);
+    check_number(files, "segment", next_segment)?;
+    let Tail { segments: tail, mut never_created, activity } = survey_tail(files, &chart.ours(), journal.as_deref())?;
     let mut unverified = never_created.iter().fold(0u64, |sum, cut| sum.saturating_add(cut.bytes));
     // One that may have held an entry behind its header has been spoiled: that stays damage.
     let header_bytes = tail.first().map_or(SHORTEST_HEADER, |newest| longest_header_behind(newest, &activity));
@@ -81,6 +82,7 @@ pub(crate) fn recover(files: &Files, session_id: &str) -> Result<Resume> {
     let Some(newest) = tail.first() else {
         // Nothing was ever created. What lies here may still have borne numbers.
         let next_seq = 1 + numbers_in(unverified);
+        check_number(files, "sequence", next_seq)?;
         let mut report = Recovery { clean: next_seq == 1, cuts: never_created, ..Recovery::default() };
         if !report.clean {
             report.holes.push(Hole { first_seq: 1, last_seq: next_seq - 1 });
@@ -92,9 +94,6 @@ pub(crate) fn recover(files: &Files, session_id: &str) -> Result<Resume> {
 
     let last_seq = tail.iter().map(|survey| survey.settled).max().unwrap_or_default();
     let mut report = Recovery { clean: true, last_seq: Seq::new(last_seq), cuts: never_created, ..Recovery::default() };
-    if newest.file_len > newest.end() {
-        cut_tail(files, newest)?;
-    }
     report.cuts.extend(tail.iter().filter_map(|survey| survey.cut(&torn)));
     let beside_an_entry = newest.good_end - newest.entry_end;
     let cut = newest.cut(&torn);
@@ -104,6 +103,10 @@ pub(crate) fn recover(files: &Files, session_id: &str) -> Result<Resume> {
     let promised = newest.header.as_ref().map_or(0, |header| header.first_seq);
     let next_seq = (last_seq + 1).max(if newest.entries == 0 { promised } else { 0 }) + numbers_in(unverified);
     let next_seq = next_seq.max(cut.map_or(Ok(0), |cut| highest_in(files, cut))? + 1);
+    check_number(files, "sequence", next_seq)?;
+    if newest.file_len > newest.end() {
+        cut_tail(files, newest)?;
+    }
     for survey in tail.iter().rev() {
         report.holes.extend(survey.holes());
         report.gaps.extend(survey.gaps.iter().filter(|gap| gap.kind != GapKind::Torn));
@@ -116,6 +119,20 @@ pub(crate) fn recover(files: &Files, session_id: &str) -> Result<Resume> {
     let prev = newest.seal(last_seq);
     let recovered = (!report.clean).then(|| to_entry(&report, next_segment, activity.open().0));
     Ok(Resume { journal, next_segment, sizes, next_seq, prev: Some(prev), activity, report, recovered })
+}
+
+/// Refuses to go on where the next number would be none that the format has.
+fn check_number(files: &Files, what: &str, next: u64) -> Result<()> {
+    if next <= Seq::MAX.get() {
+        return Ok(());
+    }
+    let dir = files.dir.display();
+    let message = format!(
+        "`{dir}` has no {what} number left: a file there names one at the limit of {}, which is likely damage; it can be \
+         read, but record under another id",
+        Seq::MAX
+    );
+    Err(Error::new(ErrorKind::Exhausted, message))
 }
 
 fn to_entry(report: &Recovery, epoch: u64, open: Vec<OpenTurn>) -> JournalRecovered {

@@ -139,6 +139,11 @@ impl Header {
             .chain(open)
     }
 
+    /// The last segment that it stands for.
+    pub(crate) fn stands_through(&self) -> u64 {
+        self.compacted.as_ref().map_or(self.segment, |compacted| compacted.through)
+    }
+
     /// The line, line break included.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut line = serde_json::to_vec(self).expect("a header holds only strings and numbers");

@@ -24,6 +24,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::files::{Files, Listed};
 use crate::lock::{self, Lock};
 use crate::recovery;
+use crate::replaced::is_replaced;
 use crate::segment::{self, Compacted, Header};
 use pace::Pace;
 use plan::{Plan, Unfit};
@@ -107,23 +108,31 @@ impl Compaction<'_> {
             let removed = folder.remove(&entry.name);
             removed.map_err(|error| Error::io("remove", &self.files.dir.join(&entry.name), error))?;
         }
-        let mut through = 0;
+        let mut by: Option<Header> = None;
         let mut replaced = Vec::new();
         for listed in self.files.list()?.0 {
-            let opened = self.files.peek_for(self.journal.as_deref(), listed)?;
-            let Some(header) = opened.and_then(|opened| opened.header) else { continue };
-            if listed.segment <= through {
-                replaced.push(listed.segment);
-            } else if let Some(compacted) = header.compacted {
-                if !replaced.is_empty() {
-                    rewrite::remove_replaced(self.files, lock, &std::mem::take(&mut replaced))?;
+            let Some(opened) = self.files.peek_for(self.journal.as_deref(), listed)? else { continue };
+            match &by {
+                Some(header) if listed.segment <= header.stands_through() => {
+                    replaced.extend(is_replaced(&opened, header).then_some(listed.segment));
                 }
-                through = compacted.through;
+                _ if opened.is_compacted() => {
+                    self.remove_replaced(lock, by.as_ref(), &std::mem::take(&mut replaced))?;
+                    by = opened.header;
+                }
+                _ => {}
             }
         }
-        match replaced.is_empty() {
-            true => Ok(()),
-            false => rewrite::remove_replaced(self.files, lock, &replaced),
+        self.remove_replaced(lock, by.as_ref(), &replaced)
+    }
+
+    /// Removes what a compacted segment has replaced, once that has been read back whole.
+    fn remove_replaced(&self, lock: &Lock, by: Option<&Header>, replaced: &[u64]) -> Result<()> {
+        match by {
+            Some(by) if !replaced.is_empty() && rewrite::reads_back(self.files, by)? => {
+                rewrite::remove_replaced(self.files, lock, replaced)
+            }
+            _ => Ok(()),
         }
     }
 

@@ -7,9 +7,10 @@ use crate::compact::plan::Plan;
 use crate::compact::unit::Member;
 use crate::compact::witness::{self, Witness};
 use crate::error::{Error, ErrorKind, Result};
-use crate::files::Files;
-use crate::line::Decoded;
+use crate::files::{Files, Listed};
+use crate::line::{self, Decoded};
 use crate::lock::{self, Lock};
+use crate::replaced::is_replaced;
 use crate::scan::Scanner;
 use crate::segment::{self, Header};
 use crate::storage::{Access, StorageFile, write_all};
@@ -138,7 +139,13 @@ impl<'a> Replacement<'a> {
         let (files, segment) = (self.files, self.header.segment);
         let renamed = files.folder().and_then(|folder| folder.rename(&self.name, &segment::file_name(segment)));
         renamed.map_err(|error| Error::io("rename the new segment to", &files.path(segment), error))?;
-        let replaced: Vec<u64> = self.members.iter().skip(1).map(|member| member.segment).collect();
+        let mut replaced = Vec::new();
+        for member in self.members.iter().skip(1) {
+            // Another file may have been put in its place meanwhile: that stays.
+            let opened =
+                files.peek_for(Some(&self.header.journal), Listed { segment: member.segment, len: member.len })?;
+            replaced.extend(opened.is_some_and(|opened| is_replaced(&opened, &self.header)).then_some(member.segment));
+        }
         remove_replaced(files, lock, &replaced)
     }
 
@@ -149,6 +156,27 @@ impl<'a> Replacement<'a> {
             let _ = self.files.folder().and_then(|folder| folder.remove(&self.name));
         }
     }
+}
+
+/// Whether the compacted segment with this header is on the disk whole: each line good, and as many as its header says.
+pub(super) fn reads_back(files: &Files, header: &Header) -> Result<bool> {
+    let Some(compacted) = &header.compacted else { return Ok(false) };
+    let file = files.open(header.segment, Access::ReadDurable)?;
+    let len = file.len().map_err(|error| Error::io("read", &files.path(header.segment), error))?;
+    let mut scanner = Scanner::new(file, 0, len);
+    if scanner.next().is_none() || Header::decode(scanner.bytes()).as_ref() != Some(header) {
+        return Ok(false);
+    }
+    let (mut last, mut entries) = (0, 0);
+    while let Some(chunk) = scanner.next() {
+        match line::decode(scanner.bytes()) {
+            Decoded::Entry(entry) if chunk.ending == Ending::Newline && entry.seq().get() > last => {
+                (last, entries) = (entry.seq().get(), entries + 1);
+            }
+            _ => return Ok(false),
+        }
+    }
+    Ok(entries == compacted.entries && last <= compacted.last_seq)
 }
 
 /// Removes segments, in rising order, that a segment before them stands for. The last one goes alone, when nothing is left

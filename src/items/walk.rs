@@ -6,11 +6,12 @@ use crate::error::Result;
 use crate::event::JournalRecovered;
 use crate::files::{Files, Listed, Opened};
 use crate::lock;
+use crate::replaced::{Chart, is_replaced};
 use crate::scan::Scanner;
 use crate::segment::{self, Header, MAX_HEADER, Seal};
 use crate::sift::Sifter;
 use crate::storage::EntryKind;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// How many segments are open ahead at most, where none of them holds an entry.
@@ -28,6 +29,8 @@ pub(super) struct Walk {
     journal: Option<String>,
     /// The numbers of all files that were ever listed, in order.
     numbers: Vec<u64>,
+    /// Files whose numbers a compacted segment claims, and that it has not replaced.
+    strangers: BTreeSet<u64>,
     /// The highest number that was ever listed.
     highest: u64,
     /// No segment up to this one that is missing has been merged into another.
@@ -44,8 +47,9 @@ impl Walk {
         let journal = files.journal_of(&listed)?;
         let highest = listed.last().map_or(0, |listed| listed.segment);
         let numbers = listed.iter().map(|listed| listed.segment).collect();
+        let Chart { listed, strangers, .. } = files.chart(&listed, journal.as_deref())?;
         let (listed, ahead) = (listed.into(), VecDeque::new());
-        Ok(Walk { files, listed, ahead, journal, numbers, highest, missing: 0, through: 0, growing })
+        Ok(Walk { files, listed, ahead, journal, numbers, strangers, highest, missing: 0, through: 0, growing })
     }
 
     pub(super) fn journal(&self) -> Option<&str> {
@@ -111,7 +115,26 @@ impl Walk {
 
     /// The first lines of a file, as this journal sees it; `None` if it is gone.
     pub(super) fn peek(&self, listed: Listed) -> Result<Option<Opened>> {
-        self.files.peek_for(self.journal(), listed)
+        let opened = self.files.peek_for(self.journal(), listed)?;
+        let is_stranger = self.strangers.contains(&listed.segment);
+        Ok(opened.map(|opened| if is_stranger { opened.into_foreign() } else { opened }))
+    }
+
+    /// Leaves out the files that a compacted segment has replaced. Others that bear their numbers are strangers.
+    fn leave_out_replaced(&mut self, by: &Opened) -> Result<()> {
+        let Some(header) = &by.header else { return Ok(()) };
+        let mut strangers = Vec::new();
+        while let Some(listed) = self.listed.front().copied().filter(|next| next.segment <= by.stands_through()) {
+            self.listed.pop_front();
+            if self.peek(listed)?.is_some_and(|opened| !is_replaced(&opened, header)) {
+                strangers.push(listed);
+            }
+        }
+        self.strangers.extend(strangers.iter().map(|listed| listed.segment));
+        for listed in strangers.into_iter().rev() {
+            self.listed.push_front(listed);
+        }
+        Ok(())
     }
 
     /// A file that a crash left before its header was on disk: no gap, left where it is. It holds at most a part of a
@@ -261,11 +284,8 @@ impl Walk {
                 continue;
             }
             if opened.is_compacted() {
-                let through = opened.stands_through();
-                self.highest = self.highest.max(through); // the next writer's segment comes behind that
-                while self.listed.front().is_some_and(|next| next.segment <= through) {
-                    self.listed.pop_front();
-                }
+                self.highest = self.highest.max(opened.stands_through()); // the next writer's segment comes after that
+                self.leave_out_replaced(&opened)?;
             }
             self.ahead.push_back(opened);
         }

@@ -114,6 +114,7 @@ impl Writer {
             let message = format!("{held} bytes wait to be written already: wait for `ready()`, then append again");
             return Err(Error::new(ErrorKind::Backlog, message));
         }
+        queue.check_numbers()?;
         queue.begin_epoch()?;
         let seq = queue.push(draft, &tail);
         queue.wants_sync |= wait && self.options.durability == Durability::Synced;

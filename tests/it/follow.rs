@@ -381,7 +381,10 @@ fn files_that_somebody_cuts_removes_or_replaces_are_told() {
         assert_eq!(follow_to(&mut follower, |seen| matches!(seen, Seen::Rewound(0))).len(), 1, "{how:?}");
         append(&journal, 1);
         let seen = news(follow_to(&mut follower, |seen| *seen == Seen::Entry(6)));
-        assert!(matches!(seen[..], [Seen::Gap(_, Some((1, 5))), Seen::Entry(6)]), "{how:?}: {seen:?}");
+        assert!(
+            matches!(seen[..], [Seen::Gap(GapKind::Header, None), Seen::Gap(_, Some((1, 5))), Seen::Entry(6)]),
+            "{how:?}: {seen:?}"
+        );
 
         // The same length, other bytes.
         let place = Place::new();

@@ -118,7 +118,7 @@ fn a_file_that_passed_for_never_created_is_damage_once_a_header_reaches_it() {
     let of_the_file = || lab.read().gaps.into_iter().filter(|gap| gap.segment == 1).map(|gap| (gap.kind, gap.bytes));
     assert_eq!(of_the_file().count(), 0, "it may be what a crash left");
     lab.append_one();
-    assert_eq!(of_the_file().collect::<Vec<_>>(), [(GapKind::Foreign, 5)], "the header in segment 4 says it was one");
+    assert_eq!(of_the_file().collect::<Vec<_>>(), [(GapKind::Header, 5)], "the header in segment 4 says it was one");
 }
 
 #[test]

@@ -116,7 +116,7 @@ fn the_work_of_reading_grows_with_the_files_and_not_with_their_square() {
             lab.append_one();
             (read, lab.disk.calls() - before - read)
         };
-        let (small, large) = (calls(100), calls(400));
+        let (small, large) = (calls(120), calls(480));
         assert!(large.0 <= small.0 * 5 && large.1 <= small.1 * 5, "{what}: {small:?} calls became {large:?}");
     }
 }

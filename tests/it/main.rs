@@ -122,6 +122,7 @@ mod recovery;
 mod redaction;
 mod refusals;
 mod refused_reads;
+mod restored_backup;
 mod spent;
 mod stats;
 mod support;

@@ -96,6 +96,15 @@ struct Compaction<'a> {
     settled: BTreeSet<u64>,
 }
 
+/// What came of a unit.
+enum Outcome {
+    Nothing,
+    /// A new segment stands for it; in a dry run, one would.
+    Replaced,
+    /// The member at this place cannot be rewritten.
+    Unfit(usize),
+}
+
 impl Compaction<'_> {
     /// What a compaction that was killed has left: unfinished files, and segments that another one stands for.
     fn clean_up(&self) -> Result<()> {
@@ -175,23 +184,38 @@ impl Compaction<'_> {
                 None => *left_alone = self.by_content.get(&member.segment).cloned(),
             }
         }
+        let at_least = self.options.merge_at_least;
+        let mut units = unit::units(candidates, self.options.segment_bytes, at_least);
+        units.reverse();
         let mut changed = false;
-        for unit in unit::units(candidates, self.options.segment_bytes, self.options.merge_at_least) {
-            changed |= self.unit(&unit)?;
+        while let Some(mut members) = units.pop() {
+            match self.unit(&members)? {
+                Outcome::Nothing => {}
+                Outcome::Replaced => changed = true,
+                Outcome::Unfit(at) => {
+                    // Those on both sides of it now: a pass for each that is unfit would read all headers as often.
+                    changed |= members.len() > 1;
+                    let after = members.split_off(at + 1);
+                    members.pop();
+                    units.extend(
+                        [after, members].into_iter().flat_map(|run| unit::split(run, at_least).into_iter().rev()),
+                    );
+                }
+            }
         }
         Ok(changed)
     }
 
-    fn unit(&mut self, members: &[Member]) -> Result<bool> {
-        let Some(first) = members.first() else { return Ok(false) };
+    fn unit(&mut self, members: &[Member]) -> Result<Outcome> {
+        let Some(first) = members.first() else { return Ok(Outcome::Nothing) };
         let alone = members.len() == 1;
         let is_settled = self.settled.contains(&first.segment) || first.segment <= self.options.looked_through;
         if alone && (is_settled || !self.options.drop_streaming) {
-            return Ok(false);
+            return Ok(Outcome::Nothing);
         }
         let header = self.files.peek(Listed { segment: first.segment, len: first.len })?;
         let header = header.and_then(|opened| opened.header);
-        let Some(header) = header.filter(|header| header.segment == first.segment) else { return Ok(false) };
+        let Some(header) = header.filter(|header| header.segment == first.segment) else { return Ok(Outcome::Nothing) };
         let plan = plan::plan(self.files, &header, members, self.options.drop_streaming, &mut self.pace)?;
         let plan = match plan {
             Ok(plan) => plan,
@@ -200,19 +224,19 @@ impl Compaction<'_> {
         self.tally.read(members, plan.entries);
         if alone && plan.drops.is_empty() {
             self.settled.insert(first.segment);
-            return Ok(false);
+            return Ok(Outcome::Nothing);
         }
         let header = compacted_header(header, members, &plan);
         if self.options.dry_run {
             let len = estimate(&header, members, &plan);
             self.tally.replaced(members, &plan, len);
-            return Ok(true);
+            return Ok(Outcome::Replaced);
         }
         self.replace(header, members, &plan)
     }
 
-    fn replace(&mut self, header: Header, members: &[Member], plan: &Plan) -> Result<bool> {
-        let Some(lock) = &self.lock else { return Ok(false) };
+    fn replace(&mut self, header: Header, members: &[Member], plan: &Plan) -> Result<Outcome> {
+        let Some(lock) = &self.lock else { return Ok(Outcome::Nothing) };
         let segment = header.segment;
         // In an idle journal the lock is ours.
         let gentle = !self.idle && lock::is_held(self.files)?;
@@ -223,23 +247,24 @@ impl Compaction<'_> {
         }
         if let Err(why) = checked? {
             self.by_content.extend(members.iter().map(|member| (member.segment, Reason::other(why.clone()))));
-            return Ok(false);
+            return Ok(Outcome::Nothing);
         }
         let len = new.len;
         new.put_in_place(lock)?;
         self.tally.replaced(members, plan, len);
         // It was read as a unit, so nothing more is to be found in it.
         self.settled.insert(segment);
-        Ok(true)
+        Ok(Outcome::Replaced)
     }
 
     /// One of the members cannot be rewritten: the others are looked at again without it.
-    fn unfit(&mut self, members: &[Member], unfit: Unfit) -> Result<bool> {
-        if let Some(member) = members.iter().find(|member| member.segment == unfit.segment) {
-            self.count_damaged(member, &unfit.reason)?;
-        }
+    fn unfit(&mut self, members: &[Member], unfit: Unfit) -> Result<Outcome> {
+        let Some(at) = members.iter().position(|member| member.segment == unfit.segment) else {
+            return Ok(Outcome::Nothing);
+        };
+        self.count_damaged(&members[at], &unfit.reason)?;
         self.by_content.insert(unfit.segment, unfit.reason);
-        Ok(members.len() > 1)
+        Ok(Outcome::Unfit(at))
     }
 
     /// Damaged segments are counted too: they have been looked at.

@@ -193,9 +193,13 @@ pub(super) fn units(candidates: Vec<Candidate>, limit: u64, at_least: usize) -> 
             None => runs.push(vec![member]),
         }
     }
-    let split = |run: Vec<Member>| match run.len() >= at_least {
+    runs.into_iter().flat_map(|run| split(run, at_least)).collect()
+}
+
+/// Neighbours as one unit, if there are `at_least` so many of them; else each alone.
+pub(super) fn split(run: Vec<Member>, at_least: usize) -> Vec<Vec<Member>> {
+    match run.len() >= at_least {
         true => vec![run],
         false => run.into_iter().map(|member| vec![member]).collect(),
-    };
-    runs.into_iter().flat_map(split).collect()
+    }
 }

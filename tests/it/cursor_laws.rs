@@ -192,9 +192,10 @@ fn a_restored_copy_is_noticed() {
 /// told by a notice or is a gap of the journal's own.
 #[test]
 fn a_copy_restored_over_newer_files_hides_nothing() {
-    let step = |history: &mut History| match history.dice.below(8) {
+    let step = |history: &mut History| match history.dice.below(9) {
         0..=2 => history.record(),
         3 => history.restore(false),
+        4 => history.compact(),
         _ => {
             let all = history.dice.below(2) == 0;
             history.consume(all);

@@ -263,6 +263,7 @@ impl Items {
         };
         if let Some(last) = gap.last_seq
             && !known
+            && self.has_met_epoch()
         {
             self.note_seen(last.get().max(self.seen.seq()));
         }
@@ -272,6 +273,13 @@ impl Items {
     /// The header of the segment that is being read, if it is good.
     fn header(&self) -> Option<&Header> {
         self.current.as_ref().and_then(|current| current.opened.header.as_ref())
+    }
+
+    /// Whether the reader has anything of the epoch that is being read. Else numbers that are missing before its first entry
+    /// say nothing yet: that entry may report that the reader has seen more than there is.
+    fn has_met_epoch(&self) -> bool {
+        let Some(header) = self.header() else { return true };
+        self.seen.newest().is_empty() || self.seen.seq_of(&header.last_epoch_id()).is_some()
     }
 
     /// Notes that the reader has everything up to a number of the segment that is being read.

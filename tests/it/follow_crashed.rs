@@ -56,6 +56,30 @@ fn what_a_power_cut_took_from_the_middle_is_told_with_the_report_of_it() {
 }
 
 #[test]
+fn what_a_power_cut_took_from_the_middle_is_told_though_something_newer_is_left() {
+    // Goal: the same where the follower has not seen the last of what is left. Method: it has seen five lines, a power cut
+    // takes four of them and leaves the sixth.
+    let lab = Lab::new();
+    let options = JournalOptions::default().durability(Durability::Written);
+    let journal = lab.store.journal_with(ID, options.sync_interval(Duration::from_secs(3600))).unwrap();
+    let append = |number: u64| {
+        journal.append(TextDelta::new("t-1", format!("piece {number}"))).unwrap().wait().unwrap();
+    };
+    (1..=5).for_each(append);
+    let mut follower = lab.store.reader(ID).unwrap().follow(Cursor::start()).unwrap();
+    follow_to(&mut follower, |seen| *seen == Seen::Entry(5));
+    let cursor = follower.cursor();
+    (6..=7).for_each(append);
+    drop(journal);
+    (2..=5).chain([7]).for_each(|line| spoil(&lab, line));
+    lab.append_one();
+    let (seen, _) = to_the_end(&lab, cursor);
+    assert!(seen.contains(&Seen::Rewound(1)), "{seen:?}");
+    let last = seen.iter().rposition(|seen| *seen == Seen::Rewound(1)).unwrap();
+    assert_eq!(given(&seen[last..]), lab.read().seqs()[1..], "{seen:?}");
+}
+
+#[test]
 fn a_removed_segment_that_comes_back_is_not_where_a_follower_resumes() {
     // Goal: nothing is left out. Method: of the segments that one was put in the place of, a power cut brings one back.
     let lab = Lab::new();

@@ -62,5 +62,5 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let one = |base: u8, what: u8| {
         vec![base, what & 1, what, what, 3 * what, what.wrapping_mul(21), what, 5, 9, 200, 13, 10, 1, 1]
     };
-    (0..bases().len() as u8).flat_map(|base| (0..16).map(move |what| one(base, what))).collect()
+    (0..bases().len() as u8).flat_map(|base| (0..17).map(move |what| one(base, what))).collect()
 }

@@ -121,5 +121,5 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let one = |base: u8, what: u8| {
         vec![base, 1, what, base, 3 * what, what.wrapping_mul(21), what, 5, 9, 200, 13, 10, 0, 255, 1, 2, 3, 4, 5, 6]
     };
-    (0..bases().len() as u8).flat_map(|base| (0..16).map(move |what| one(base, what))).collect()
+    (0..bases().len() as u8).flat_map(|base| (0..17).map(move |what| one(base, what))).collect()
 }

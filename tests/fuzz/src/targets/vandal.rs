@@ -1,5 +1,5 @@
-//! What becomes of a journal's directory: files that go, come, change places or hold garbage, lines that come twice or in
-//! another order, and bytes that change.
+//! What becomes of a journal's directory: files that go, come, change places, hold garbage or are of an older copy, lines
+//! that come twice or in another order, and bytes that change.
 
 use super::input::{Input, spoil};
 use crate::support::{Files, Lab, reference, segment, segments, unclosed};
@@ -11,11 +11,35 @@ use std::sync::OnceLock;
 pub fn bases() -> &'static [Files; 5] {
     static BASES: OnceLock<[Files; 5]> = OnceLock::new();
     BASES.get_or_init(|| {
-        let compacted = Lab::with(&reference(1500));
-        compacted.append_one();
+        let compacted = Lab::with(&uncompacted());
         compacted.store.compact(crate::support::ID).unwrap();
         compacted.append_one();
         [unclosed(), reference(2500), compacted.files(), streamed(), filled_ahead()]
+    })
+}
+
+/// What the compacted one was before.
+fn uncompacted() -> Files {
+    static FILES: OnceLock<Files> = OnceLock::new();
+    let make = || {
+        let lab = Lab::with(&reference(1500));
+        lab.append_one();
+        lab.files()
+    };
+    FILES.get_or_init(make).clone()
+}
+
+/// Backups of the compacted one: as it was before, and one of an earlier time into which others have recorded since.
+fn backups() -> &'static [Files; 2] {
+    static BACKUPS: OnceLock<[Files; 2]> = OnceLock::new();
+    BACKUPS.get_or_init(|| {
+        let mut earlier = uncompacted();
+        segments(&earlier).iter().skip(2).for_each(|name| drop(earlier.remove(name)));
+        let lab = Lab::with(&earlier);
+        for _ in 0..3 {
+            lab.append_one();
+        }
+        [uncompacted(), lab.files()]
     })
 }
 
@@ -56,7 +80,7 @@ fn filled_ahead() -> Files {
 pub fn vandalise(files: &mut Files, input: &mut Input<'_>) {
     let names = segments(files);
     let name = names.get(input.below(names.len())).cloned().unwrap_or_else(|| segment(1));
-    match input.below(16) {
+    match input.below(17) {
         0 => drop(files.remove(&name)),
         1 => {
             let copy = files.get(&name).cloned().unwrap_or_default();
@@ -86,6 +110,12 @@ pub fn vandalise(files: &mut Files, input: &mut Input<'_>) {
                 lines.remove(input.below(lines.len()));
             }
             *file = lines.concat();
+        }
+        16 => {
+            let backup = input.choose(backups());
+            let names = segments(backup);
+            let name = names[input.below(names.len())].clone();
+            files.insert(name.clone(), backup[&name].clone());
         }
         _ => spoil(files.entry(name).or_default(), input),
     }

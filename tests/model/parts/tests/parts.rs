@@ -21,7 +21,7 @@ mod seq;
 #[path = "../../../../src/watermark.rs"]
 mod watermark;
 
-mod files {
+mod lock {
     pub(crate) const LOCK: &str = "LOCK";
 }
 

@@ -65,6 +65,7 @@ const PARTS: &[Part] = &[
     simulator::SYNC_FAILURES,
     simulator::EXHAUSTIVE,
     simulator::SAME_SEED,
+    simulator::TAKEN,
     simulator::CANARIES,
 ];
 

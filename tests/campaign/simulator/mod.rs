@@ -5,7 +5,7 @@
 //! - `author`, `script`: what is recorded, and by which steps; `life`: one process of it; `run`: a whole history
 //! - `knowledge`, `oracle`, `view`, `check`: what is known, and what must be so after each crash
 //! - `shrink`: the shortest history that still fails
-//! - `random`, `exhaustive`, `canaries`, `repeat`: the parts of the campaign
+//! - `random`, `exhaustive`, `canaries`, `repeat`, `taken`: the parts of the campaign
 
 mod author;
 mod check;
@@ -20,6 +20,7 @@ mod run;
 mod script;
 mod shrink;
 mod storage;
+mod taken;
 mod view;
 
 mod canaries;
@@ -31,3 +32,4 @@ pub use canaries::CANARIES;
 pub use exhaustive::EXHAUSTIVE;
 pub use random::{SIMULATED, SYNC_FAILURES};
 pub use repeat::SAME_SEED;
+pub use taken::TAKEN;

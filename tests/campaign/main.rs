@@ -22,11 +22,15 @@ mod memory;
 #[allow(dead_code, reason = "shared with the other tests, which need all of it")]
 mod support;
 
+#[path = "../it/cursor_laws.rs"]
+#[allow(dead_code, reason = "shared with the other tests, which need all of it")]
+mod cursor_laws;
 #[path = "../it/transcripts.rs"]
 #[allow(dead_code, reason = "shared with the other tests, which need all of it")]
 mod transcripts;
 
 mod bits;
+mod cursors;
 mod fuzz;
 #[path = "../fuzz/src/targets/mod.rs"]
 mod fuzz_targets;
@@ -66,6 +70,7 @@ const PARTS: &[Part] = &[
     simulator::EXHAUSTIVE,
     simulator::SAME_SEED,
     simulator::TAKEN,
+    cursors::RESTORED,
     simulator::CANARIES,
 ];
 

@@ -17,7 +17,7 @@ pub const TAKEN: Part = Part {
     name: "taken-away",
     unit: "removals",
     what: "segments, locks and directories removed, moved or replaced by older copies under a writer",
-    slice: 300,
+    slice: 60,
     full: 20_000,
     run: taken,
 };

@@ -59,9 +59,13 @@ impl Files {
     }
 }
 
-/// Whether the compacted segment with the header `by` holds what this file held: it is of one of its epochs, and bears no
-/// higher number. A file of the same number that was recorded after an older copy had been put back is of another epoch.
+/// Whether the compacted segment with the header `by` holds what this file holds: that is nothing, or it is of one of its
+/// epochs, and bears no higher number. A file of the same number that was recorded after an older copy had been put back is
+/// of another epoch.
 pub(crate) fn is_replaced(opened: &Opened, by: &Header) -> bool {
+    if opened.file_len == 0 && opened.refused.is_none() {
+        return true;
+    }
     let (Some(header), Some(compacted)) = (&opened.header, &by.compacted) else { return false };
     let id = header.epoch_id();
     let is_known = by.epoch_id() == id || compacted.epochs.iter().any(|epoch| *epoch.epoch_id == *id);

@@ -2,6 +2,8 @@
 
 use crate::error::Result;
 use crate::event::Event;
+use crate::gap::{Gap, GapKind};
+use crate::json;
 use crate::seq::Seq;
 use crate::time::Timestamp;
 use std::borrow::Cow;
@@ -24,6 +26,8 @@ pub struct Entry<'a> {
     pub(crate) type_name: Range<u32>,
     /// Where in the line the data stands.
     pub(crate) data: Range<u32>,
+    /// Whether the data is JSON, if somebody has looked.
+    pub(crate) json: Option<bool>,
 }
 
 impl<'a> Entry<'a> {
@@ -83,6 +87,28 @@ impl Entry<'_> {
         Event::decode(self.type_name(), self.data())
     }
 
+    /// Whether its data is JSON, and so its line. A checksum does not tell: only foldlog makes sure of it when it records, and
+    /// others may write lines too.
+    pub fn is_json(&self) -> bool {
+        self.json.unwrap_or_else(|| json::is_json(self.data()))
+    }
+
+    /// The gap that is to stand in its place wherever lines of JSON are printed, if it is none. An entry does not know where
+    /// it stands, so that the gap's segment and offset are 0.
+    pub fn gap_for_json(&self) -> Option<Gap> {
+        let gap = || Gap {
+            segment: 0,
+            offset: 0,
+            bytes: self.line.len() as u64 + 1,
+            kind: GapKind::NotJson,
+            first_seq: Some(self.seq),
+            last_seq: Some(self.seq),
+            acknowledged: None,
+            explained: false,
+        };
+        (!self.is_json()).then(gap)
+    }
+
     /// Whether the recorder itself wrote it: such an entry has a number but is no event of the session.
     pub fn is_recorders_own(&self) -> bool {
         Event::is_recorders_own(self.type_name())
@@ -119,6 +145,7 @@ impl Entry<'_> {
             crc: self.crc,
             type_name: self.type_name,
             data: self.data,
+            json: self.json,
         }
     }
 
@@ -134,6 +161,7 @@ impl Entry<'_> {
             crc: self.crc,
             type_name: self.type_name.clone(),
             data: self.data.clone(),
+            json: self.json,
         }
     }
 
@@ -151,6 +179,7 @@ impl Entry<'_> {
             line: Cow::Owned(line),
             type_name: 0..middle,
             data: middle..end,
+            json: None,
         }
     }
 }

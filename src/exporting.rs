@@ -90,7 +90,8 @@ impl Reader {
                 _ => {}
             }
         }
-        let exported = exporter.finish(out).map_err(Error::output)?;
-        Ok(Exported { gaps, ..exported })
+        let mut exported = exporter.finish(out).map_err(Error::output)?;
+        exported.gaps.splice(0..0, gaps);
+        Ok(exported)
     }
 }

@@ -10,12 +10,13 @@ use crate::ours::{self, Claim};
 use crate::prefill;
 use crate::scan::{Refused, Scanner};
 use crate::segment::{self, Header, MAX_HEADER};
-use crate::storage::{self, Access, EntryKind, Handle, Storage, StorageDir, StorageFile};
+use crate::storage::{self, Access, EntryKind, FileStatus, Handle, Storage, StorageDir, StorageFile, Unopened};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A file that is a segment by its name.
+/// A file that is a segment by its name. One that can only be told, not read, has no bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Listed {
     pub(crate) segment: u64,
@@ -60,11 +61,31 @@ pub(crate) struct Opened {
     pub(crate) has_entries: bool,
     /// The disk refused to give some of these lines.
     pub(crate) refused: Option<Refused>,
-    /// It belongs to another file or another journal: it has no header for us, and is one gap.
+    /// It belongs to another file or another journal, or is no plain file: it has no header for us, and is one gap.
     pub(crate) foreign: bool,
+    /// It is foreign because only a newer version reads the form that it has.
+    pub(crate) newer: bool,
 }
 
 impl Opened {
+    /// Before its lines are read.
+    fn unread(segment: u64, file: Arc<dyn StorageFile>, len: u64) -> Opened {
+        Opened {
+            segment,
+            file,
+            len,
+            file_len: len,
+            header: None,
+            lines_from: 0,
+            recovered: None,
+            has_lines: false,
+            has_entries: false,
+            refused: None,
+            foreign: false,
+            newer: false,
+        }
+    }
+
     pub(crate) fn is_compacted(&self) -> bool {
         self.header.as_ref().is_some_and(|header| header.compacted.is_some())
     }
@@ -83,7 +104,7 @@ impl Opened {
     /// The same as the journal sees it: a header of another file or another journal is none, so that it seals, explains and
     /// replaces nothing. As long as our journal is not known, no file is another journal's.
     fn seen_by(mut self, journal: Option<&str>) -> Opened {
-        self.foreign = self.header.as_ref().is_some_and(|header| {
+        self.foreign |= self.header.as_ref().is_some_and(|header| {
             header.segment != self.segment || journal.is_some_and(|journal| journal != header.journal)
         });
         self.header = self.header.filter(|_| !self.foreign);
@@ -158,24 +179,25 @@ impl Files {
         self.dir.join(segment::file_name(segment))
     }
 
-    /// The segments, by number, and what recovery has cut from them.
+    /// The segments, by number, and what recovery has cut from them. What is no plain file is among them, and what is there
+    /// only in a newer version's form.
     pub(crate) fn list(&self) -> Result<(Vec<Listed>, Vec<Torn>)> {
         let entries = self.folder().and_then(|folder| folder.list());
         let entries = entries.map_err(|error| Error::io("list", &self.dir, error))?;
-        let (mut segments, mut torn) = (Vec::new(), Vec::new());
+        let (mut segments, mut newer, mut torn) = (Vec::new(), Vec::new(), Vec::new());
         for entry in entries {
             if let Some(segment) = segment::number_of(&entry.name) {
-                if entry.kind != EntryKind::File {
-                    let path = self.dir.join(&entry.name);
-                    let message = format!("`{}` is not a plain file: foldlog follows no links", path.display());
-                    return Err(Error::new(ErrorKind::InvalidInput, message));
-                }
-                segments.push(Listed { segment, len: entry.len });
+                let len = if entry.kind == EntryKind::File { entry.len } else { 0 };
+                segments.push(Listed { segment, len });
+            } else if let Some((segment, true)) = segment::reserved_number_of(&entry.name) {
+                newer.push(Listed { segment, len: 0 });
             } else if let Some((segment, offset)) = parse_torn(&entry.name) {
                 torn.push(Torn { segment, offset, bytes: entry.len });
             }
         }
-        segments.sort_by_key(|listed| listed.segment);
+        segments.append(&mut newer);
+        segments.sort_by_key(|listed| listed.segment); // the plain one, which comes first, stays
+        segments.dedup_by_key(|listed| listed.segment);
         torn.sort_by_key(|torn| (torn.segment, torn.offset));
         Ok((segments, torn))
     }
@@ -184,13 +206,15 @@ impl Files {
     ///
     /// # Errors
     /// If one of the segments is there only in a form that a newer version has given it: nothing here may be changed.
-    pub(crate) fn reserved(&self, listed: &[Listed]) -> Result<u64> {
+    pub(crate) fn reserved(&self) -> Result<u64> {
         let entries = self.folder().and_then(|folder| folder.list());
+        let entries = entries.map_err(|error| Error::io("list", &self.dir, error))?;
+        let plain: BTreeSet<u64> = entries.iter().filter_map(|entry| segment::number_of(&entry.name)).collect();
         let mut highest = 0;
-        for entry in entries.map_err(|error| Error::io("list", &self.dir, error))? {
+        for entry in &entries {
             let Some((segment, is_segment)) = segment::reserved_number_of(&entry.name) else { continue };
             highest = highest.max(segment);
-            if is_segment && !listed.iter().any(|listed| listed.segment == segment) {
+            if is_segment && !plain.contains(&segment) {
                 let path = self.dir.join(&entry.name);
                 let message = format!(
                     "`{}` was written by a newer version: the session can be read in part, use that version to change it",
@@ -209,6 +233,14 @@ impl Files {
 
     /// Reads the first lines of a segment; `None` if the file is gone.
     pub(crate) fn peek(&self, listed: Listed) -> Result<Option<Opened>> {
+        match self.status_of(&segment::file_name(listed.segment))? {
+            Some(status) if status.kind != EntryKind::File => return Ok(Some(unopened(listed.segment, status, false))),
+            Some(_) => {}
+            None => {
+                let newer = self.status_of(&segment::newer_name(listed.segment))?;
+                return Ok(newer.map(|status| unopened(listed.segment, status, true)));
+            }
+        }
         match self.open(listed.segment, Access::Read) {
             Ok(file) => {
                 // Not the length that was listed: the file may have grown, and been rolled over, meanwhile. One that has a
@@ -218,6 +250,15 @@ impl Files {
             }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
+        }
+    }
+
+    /// The state of what has this name; `None` if nothing has.
+    fn status_of(&self, name: &str) -> Result<Option<FileStatus>> {
+        match self.folder().and_then(|folder| folder.status_of(name)) {
+            Ok(status) => Ok(Some(status)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io("look at", &self.dir.join(name), error)),
         }
     }
 
@@ -315,22 +356,15 @@ pub(crate) fn not_a_directory(path: &Path) -> Error {
 
 fn peek_at(Listed { segment, len }: Listed, file: Arc<dyn StorageFile>) -> Opened {
     let mut scanner = Scanner::new(Arc::clone(&file), 0, len);
-    let mut opened = Opened {
-        segment,
-        file,
-        len,
-        file_len: len,
-        header: None,
-        lines_from: 0,
-        recovered: None,
-        has_lines: false,
-        has_entries: false,
-        refused: None,
-        foreign: false,
-    };
+    let mut opened = Opened::unread(segment, file, len);
     read_first_lines(&mut scanner, &mut opened);
     opened.refused = refused_so_far(&scanner);
     opened
+}
+
+/// What is at the place of a segment's file and is not opened.
+fn unopened(segment: u64, status: FileStatus, newer: bool) -> Opened {
+    Opened { foreign: true, newer, ..Opened::unread(segment, Arc::new(Unopened(status)), 0) }
 }
 
 /// More is read at once than is looked at: a bad sector further on is none of ours.

@@ -27,6 +27,10 @@ pub enum GapKind {
     Duplicate,
     /// A segment whose header is missing or bad.
     Header,
+    /// An entry whose data is no JSON, where lines of JSON are printed: it is left out.
+    NotJson,
+    /// A segment in a form that only a newer version of foldlog reads. This is no damage.
+    Unsupported,
 }
 
 impl GapKind {
@@ -42,6 +46,8 @@ impl GapKind {
             GapKind::Missing => "missing",
             GapKind::Duplicate => "duplicate",
             GapKind::Header => "header",
+            GapKind::NotJson => "not_json",
+            GapKind::Unsupported => "unsupported",
         }
     }
 }
@@ -63,12 +69,15 @@ pub struct Gap {
     pub last_seq: Option<Seq>,
     /// `Some(true)`: it had been acknowledged as synced. `None`: that cannot be told.
     pub acknowledged: Option<bool>,
-    /// The log itself accounts for it: a recovery, or a disk that was full. Anything else is damage.
+    /// It is no damage: the log itself accounts for it (a recovery, or a disk that was full), or a newer version reads it.
     pub explained: bool,
 }
 
 impl fmt::Display for Gap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let (GapKind::NotJson, Some(seq)) = (self.kind, self.first_seq) {
+            return write!(f, "not_json, the data of seq {seq} is no JSON");
+        }
         write!(f, "{} in segment {:08} at byte {}", self.kind.as_str(), self.segment, self.offset)?;
         if self.bytes > 0 {
             write!(f, ", {}", count(self.bytes, "byte"))?;

@@ -209,7 +209,7 @@ fn read_head(files: &Files, journal: Option<&str>, listed: &[Listed], notes: &mu
         let Some((first, rest)) = later.split_first() else { return Ok(()) };
         later = rest;
         match files.peek_for(journal, *first)? {
-            Some(opened) if opened.foreign => notes.damaged = true,
+            Some(opened) if opened.foreign => notes.damaged |= !opened.newer,
             Some(opened) => break opened,
             None => return Ok(()),
         }
@@ -258,7 +258,7 @@ fn read_tail(files: &Files, journal: Option<&str>, listed: &[Listed], live: bool
         };
         let Some(header) = &opened.header else {
             // An empty file was never created.
-            notes.damaged |= opened.foreign || opened.has_lines;
+            notes.damaged |= (opened.foreign && !opened.newer) || opened.has_lines;
             if !opened.foreign && opened.has_lines && newest {
                 headless.push(opened);
             }

@@ -291,3 +291,8 @@ pub(crate) fn merge_metadata(metadata: &mut Metadata, patch: Metadata) {
     }
     metadata.extend(set);
 }
+
+/// Whether a text is one JSON value, by a scan that keeps nothing of it.
+pub(crate) fn is_json(text: &str) -> bool {
+    serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+}

@@ -60,8 +60,8 @@ mod record;
 mod event;
 mod storage;
 
-mod entry;
 mod gap;
+mod entry;
 mod activity;
 
 mod cursor;

@@ -228,7 +228,8 @@ fn parse_envelope(line: &str, crc: u32) -> Option<Entry<'_>> {
     // No line is longer than 64 MiB, so that its places fit 32 bits.
     let data = u32::try_from(body.len() - data.len()).ok()?..u32::try_from(body.len()).ok()?;
     let type_name = type_from as u32..type_to as u32;
-    is_object.then_some(Entry { seq, synced, time, id, observed, line: Cow::Borrowed(line), crc, type_name, data })
+    let line = Cow::Borrowed(line);
+    is_object.then_some(Entry { seq, synced, time, id, observed, line, crc, type_name, data, json: None })
 }
 
 fn number(text: &[u8]) -> Option<(Seq, &[u8])> {

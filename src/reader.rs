@@ -6,7 +6,7 @@ use crate::files::{Files, Listed};
 use crate::fold::{Origin, Reducer, Session, SessionFold};
 use crate::gap::Gap;
 use crate::id::SessionId;
-use crate::items::{Item, Items};
+use crate::items::{Beforehand, Item, Items};
 use crate::lock;
 use crate::record::SessionRecord;
 use crate::segment::Header;
@@ -72,6 +72,8 @@ pub struct VerifyReport {
     pub synced: Seq,
     /// No gap that the log itself does not explain.
     pub clean: bool,
+    /// How many entries have data that is no JSON. That is an anomaly in folds, and no damage of the log.
+    pub not_json: u64,
     /// Every gap, in order.
     pub gaps: Vec<Gap>,
 }
@@ -180,7 +182,8 @@ impl Reader {
     fn session_to(&self, seq: Seq) -> Result<Session> {
         let mut fold = SessionFold::default();
         fold.begin(&self.origin());
-        self.items()?.each_by(self.threads, self.threads > 1, &mut |item, event| {
+        let beforehand = if self.threads > 1 { Beforehand::Event } else { Beforehand::Nothing };
+        self.items()?.each_by(self.threads, beforehand, &mut |item, event| {
             match item {
                 Item::Entry(entry) if entry.seq() > seq => return ControlFlow::Break(()),
                 Item::Entry(entry) => fold.step(&entry, event.unwrap_or_else(|| entry.event())),
@@ -249,12 +252,14 @@ impl Reader {
             last_seq: None,
             synced: Seq::ZERO,
             clean: true,
+            not_json: 0,
             gaps: Vec::new(),
         };
-        items.each_by(self.threads, false, &mut |item, _| {
+        items.each_by(self.threads, Beforehand::Scan, &mut |item, _| {
             match item {
                 Item::Entry(entry) => {
                     report.entries += 1;
+                    report.not_json += u64::from(!entry.is_json());
                     report.first_seq.get_or_insert(entry.seq());
                     report.last_seq = Some(entry.seq());
                     progress(report.entries);

@@ -63,7 +63,7 @@ impl Files {
 /// epochs, and bears no higher number. A file of the same number that was recorded after an older copy had been put back is
 /// of another epoch.
 pub(crate) fn is_replaced(opened: &Opened, by: &Header) -> bool {
-    if opened.file_len == 0 && opened.refused.is_none() {
+    if opened.file_len == 0 && opened.refused.is_none() && !opened.foreign {
         return true;
     }
     let (Some(header), Some(compacted)) = (&opened.header, &by.compacted) else { return false };

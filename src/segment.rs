@@ -269,6 +269,11 @@ pub(crate) fn number_of(name: &str) -> Option<u64> {
 /// itself in another form.
 const RESERVED: [(&str, bool); 4] = [("jsonl.zst", true), ("seal", false), ("tsr", false), ("leaves", false)];
 
+/// The name of a segment in the form that a newer version gives it.
+pub(crate) fn newer_name(segment: u64) -> String {
+    format!("{}.zst", file_name(segment))
+}
+
 /// The segment to which a reserved name belongs, and whether it is that segment in another form.
 pub(crate) fn reserved_number_of(name: &str) -> Option<(u64, bool)> {
     let (_, kind) = name.split_once('.')?;

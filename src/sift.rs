@@ -6,7 +6,7 @@
 use crate::block::{Chunk, Ending, Line};
 use crate::entry::Entry;
 use crate::fit::ENTRY_START;
-use crate::gap::Gap;
+use crate::gap::{Gap, GapKind};
 use crate::line::{self, Decoded};
 use crate::seen::Seen;
 use crate::seq::Seq;
@@ -52,7 +52,7 @@ impl Flaw {
             first_seq: missing.map(|(first, _)| Seq::new(first)),
             last_seq: missing.map(|(_, last)| Seq::new(last)),
             acknowledged: verdict.acknowledged,
-            explained: false,
+            explained: verdict.kind == GapKind::Unsupported,
         }
     }
 }
@@ -73,6 +73,8 @@ pub(crate) struct Sifter {
     seen: Seen,
     /// Where the last number that came again was told: bad lines before it may be read, and so may it be, more than once.
     told_end: u64,
+    /// Where the lines start and end that bear numbers again and touch each other: one flaw, once something else follows.
+    again: Option<(u64, u64)>,
     bad: Option<BadRegion>,
     good_end: u64,
     entry_end: u64,
@@ -115,6 +117,7 @@ impl Sifter {
             compacted,
             seen: Seen::default(),
             told_end: offset,
+            again: None,
             bad: None,
             good_end: offset,
             entry_end: offset,
@@ -200,7 +203,15 @@ impl Sifter {
         if self.bad.is_some() {
             self.settle(next, out);
         }
+        self.end_run(out);
         self.note_missing(next, offset, out);
+    }
+
+    /// Tells the lines that bear numbers again and wait for more of them.
+    pub(crate) fn end_run(&mut self, out: &mut VecDeque<Sifted>) {
+        let Some((offset, end)) = self.again.take() else { return };
+        let (bytes, missing) = (end - offset, None);
+        out.push_back(Sifted::Flaw(Flaw { damage: Damage::Again, offset, bytes, missing, at_end: false }));
     }
 
     /// Whether it is the next entry.
@@ -209,9 +220,13 @@ impl Sifter {
             // Never delivered late. A copy of what was given out is no loss.
             if !self.seen.has(seq, crc) && chunk.offset >= self.told_end {
                 self.told_end = chunk.end();
-                let missing = None;
-                let (offset, bytes) = (chunk.offset, chunk.len);
-                out.push_back(Sifted::Flaw(Flaw { damage: Damage::Again, offset, bytes, missing, at_end: false }));
+                match &mut self.again {
+                    Some((_, end)) if *end == chunk.offset => *end = chunk.end(),
+                    _ => {
+                        self.end_run(out);
+                        self.again = Some((chunk.offset, chunk.end()));
+                    }
+                }
             }
             if self.bad.is_none() {
                 (self.good_end, self.entry_end, self.entry_crc) = (chunk.end(), chunk.end(), Some(crc));
@@ -221,6 +236,7 @@ impl Sifter {
         if self.bad.is_some() {
             self.settle(Some(seq), out);
         }
+        self.end_run(out);
         self.note_missing(Some(seq), chunk.offset, out);
         self.give_out(seq, crc, synced);
         (self.good_end, self.entry_end, self.entry_crc) = (chunk.end(), chunk.end(), Some(crc));
@@ -246,6 +262,7 @@ impl Sifter {
     }
 
     fn bad_line(&mut self, chunk: Chunk, bytes: &[u8], out: &mut VecDeque<Sifted>) {
+        self.end_run(out);
         let region = self.bad.get_or_insert_with(|| BadRegion {
             offset: chunk.offset,
             end: chunk.offset,
@@ -304,6 +321,11 @@ impl Sifter {
                 at_end: next.is_none(),
             }));
         }
+    }
+
+    /// Gives out what can be salvaged from the bad lines that wait, with no good neighbour behind them.
+    pub(crate) fn salvage(&mut self, out: &mut VecDeque<Sifted>) {
+        self.settle_candidates(None, out);
     }
 
     fn settle_candidates(&mut self, next: Option<u64>, out: &mut VecDeque<Sifted>) {

@@ -18,6 +18,8 @@ pub(crate) enum Damage {
     BehindSeal,
     /// A number again, with other bytes.
     Again,
+    /// A segment in a form that only a newer version reads.
+    Newer,
     /// The first line is no good header, or is not there.
     Header,
 }
@@ -70,6 +72,7 @@ pub(crate) const CASES: &[Case] = &[
     case(Damage::NoBytes, [ANY, ANY, YES], GapKind::Missing, YES),
     case(Damage::NoBytes, [ANY, ANY, NO], GapKind::Missing, ANY),
     case(Damage::Again, [ANY, ANY, ANY], GapKind::Duplicate, ANY),
+    case(Damage::Newer, [ANY, ANY, ANY], GapKind::Unsupported, ANY),
     case(Damage::Header, [ANY, ANY, ANY], GapKind::Header, ANY),
 ];
 
@@ -95,9 +98,16 @@ mod tests {
     #[test]
     fn every_combination_of_facts_has_exactly_one_row() {
         let mut used = vec![0; CASES.len()];
-        for damage in
-            [Damage::BadBytes, Damage::NoBytes, Damage::Short, Damage::BehindSeal, Damage::Again, Damage::Header]
-        {
+        let all = [
+            Damage::BadBytes,
+            Damage::NoBytes,
+            Damage::Short,
+            Damage::BehindSeal,
+            Damage::Again,
+            Damage::Newer,
+            Damage::Header,
+        ];
+        for damage in all {
             for bits in 0..8 {
                 let facts =
                     Facts { damage, numbers_missing: bits & 1 > 0, at_end: bits & 2 > 0, was_durable: bits & 4 > 0 };

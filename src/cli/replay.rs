@@ -28,6 +28,11 @@ fn session(reader: &Reader, speed: f64, out: &mut Out) -> Outcome {
     let mut items = reader.items()?;
     while let Some(item) = items.next()? {
         let gap = match item {
+            Item::Entry(entry) if !entry.is_json() => {
+                entry.gap_for_json().iter().for_each(|gap| damage::name(reader, gap));
+                exit = exit.max(Exit::Damage);
+                continue;
+            }
             Item::Entry(entry) => {
                 pace.wait(Some(entry.time()), out)?;
                 out.data(entry.line().as_bytes())?;

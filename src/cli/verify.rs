@@ -56,6 +56,13 @@ fn print(report: &VerifyReport, out: &mut Out) -> Result<(), Failure> {
         line.push_str(&format!(", seq {first} to {last}, synced to {}", report.synced));
     }
     out.line(&line)?;
+    match report.not_json {
+        0 => {}
+        1 => out.line("  1 entry has data that is no JSON: its checksum is right, so some other program wrote it")?,
+        many => {
+            out.line(&format!("  {many} entries have data that is no JSON: some other program wrote them"))?;
+        }
+    }
     for gap in &report.gaps {
         out.line(&format!("  {}", gap_line(gap, out)))?;
     }

@@ -53,7 +53,7 @@ pub(crate) fn compact(
         false => Some(lock::compactions(files, "", LOCK_PATIENCE)?.map_err(locked)?),
     };
     let (listed, _) = files.list()?;
-    files.reserved(&listed)?;
+    files.reserved()?;
     let header = files.newest_header(&listed)?;
     if let Some(header) = &header {
         recovery::check_header(files, header, session_id)?;

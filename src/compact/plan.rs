@@ -9,7 +9,7 @@ use crate::compact::witness::{self, Witness};
 use crate::entry::Entry;
 use crate::error::{Error, Result};
 use crate::event::Event;
-use crate::files::Files;
+use crate::files::{Files, Listed};
 use crate::line::Decoded;
 use crate::scan::Scanner;
 use crate::segment::{self, Header};
@@ -175,7 +175,9 @@ fn bad(chunk: Chunk) -> Reason {
 
 /// How many lines a segment has, whatever is in them.
 pub(super) fn count_lines(files: &Files, member: &Member) -> Result<u64> {
-    let mut scanner = Scanner::new(files.open(member.segment, Access::Read)?, member.lines_from, member.len);
+    let opened = files.peek(Listed { segment: member.segment, len: member.len })?;
+    let Some(opened) = opened else { return Ok(0) };
+    let mut scanner = Scanner::new(opened.file, member.lines_from, member.len);
     let mut lines = 0;
     while let Some(chunk) = scanner.next() {
         lines += u64::from(chunk.ending == Ending::Newline);

@@ -242,6 +242,8 @@ pub(crate) struct Exporter<'o> {
     redactor: Option<Redactor>,
     way: Under,
     last: Timestamp,
+    /// What was left out because it is no JSON.
+    not_json: Vec<Gap>,
 }
 
 /// The turns of the session: known, or learned on the way.
@@ -285,7 +287,7 @@ impl<'o> Exporter<'o> {
             }
         };
         let outline = count.map_or_else(|| Outline::Learning(OutlineFold::default()), Outline::Known);
-        Exporter { options, selection, outline, redactor, way, last: origin.created }
+        Exporter { options, selection, outline, redactor, way, last: origin.created, not_json: Vec::new() }
     }
 
     /// Whether turns were asked for and none of them is there: then there is nothing to be written.
@@ -302,6 +304,11 @@ impl<'o> Exporter<'o> {
             return Ok(());
         }
         self.last = entry.time();
+        if let (Under::Streamed(_, write), Some(gap)) = (&self.way, entry.gap_for_json()) {
+            write(&gap, self.last, out)?;
+            self.not_json.push(gap);
+            return Ok(());
+        }
         match &mut self.redactor {
             Some(redactor) => self.way.entry(&redactor.entry(entry), out),
             None => self.way.entry(entry, out),
@@ -333,7 +340,7 @@ impl<'o> Exporter<'o> {
             tell(&fold.finish(), self.options, out)?;
         }
         let redacted = self.redactor.map(Redactor::into_counts).unwrap_or_default();
-        Ok(Exported { turns_in_session, turns, redacted, gaps: Vec::new() })
+        Ok(Exported { turns_in_session, turns, redacted, gaps: self.not_json })
     }
 }
 

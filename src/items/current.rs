@@ -154,12 +154,23 @@ impl Current {
         true
     }
 
-    /// Settles its end against its seal.
-    pub(super) fn settle(&mut self, ready: &mut VecDeque<Sifted>) {
+    /// Gives out what can be salvaged from bad lines at its end, where nothing says which number it ends with. `true` if there
+    /// are such lines.
+    pub(super) fn salvage_unsealed(&mut self, ready: &mut VecDeque<Sifted>) -> bool {
+        let is_open = self.last_expected().is_none() && self.sifter.waiting().is_some();
+        if is_open {
+            self.sifter.salvage(ready);
+        }
+        is_open
+    }
+
+    /// Settles its end against its seal. Where it has none, `behind` is the first number behind it, if that is known.
+    pub(super) fn settle(&mut self, behind: Option<u64>, ready: &mut VecDeque<Sifted>) {
         self.done = true;
-        let last = self.last_expected();
+        let last = self.last_expected().or(behind.map(|behind| behind.saturating_sub(1)));
         let Current { opened, sifter, seal, end, .. } = self;
         let compacted = opened.header.as_ref().and_then(|header| header.compacted.as_ref());
+        sifter.end_run(ready);
         let (flaws_before, given) = (ready.len(), sifter.settled());
         sifter.end(last, *end, ready);
         let bad = ready.len() > flaws_before;
@@ -174,7 +185,8 @@ impl Current {
         }
         let Some(seal) = *seal else { return };
         if opened.len < seal.bytes {
-            let short = match ready.pop_back() {
+            let at_end = ready.len() > flaws_before;
+            let short = match at_end.then(|| ready.pop_back()).flatten() {
                 Some(Sifted::Flaw(flaw)) => Flaw { damage: Damage::Short, bytes: seal.bytes - flaw.offset, ..flaw },
                 // Only its header is missing: a crash has undone the making of it, and nothing was recorded in it.
                 None if sifter.entries() == 0 => return,

@@ -115,6 +115,7 @@ impl Items {
     /// before, it is told as a gap. Returns whether something is left to be settled.
     pub(crate) fn settle_end(&mut self, abandoned: bool, poll: bool) -> bool {
         let Some(current) = self.current.as_mut().filter(|current| current.growing) else { return false };
+        current.sifter.end_run(&mut self.ready);
         let unsettled = current.unsettled(abandoned);
         if unsettled.is_none() || unsettled == current.told {
             current.suspect = None;

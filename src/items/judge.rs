@@ -57,7 +57,8 @@ impl Items {
 
     /// Whether the entry behind the gap says that these events were refused while the disk was full.
     fn explained_by_next_entry(&self, gap: &Gap) -> bool {
-        let (Some(current), Some(Sifted::Entry)) = (&self.current, self.ready.front()) else { return false };
+        let next = self.ready.iter().find(|sifted| !matches!(sifted, Sifted::Flaw(_)));
+        let (Some(current), Some(Sifted::Entry)) = (&self.current, next) else { return false };
         let Some(entry) = &current.entry else { return false };
         match entry.event() {
             Ok(Event::EventsLost(lost)) => {

@@ -14,6 +14,7 @@ mod walk;
 
 pub use find::{Found, LOOKUP_BYTES};
 pub(crate) use growing::Growth;
+pub(crate) use threads::Beforehand;
 
 use crate::cursor::{Cursor, Position};
 use crate::entry::Entry;
@@ -331,7 +332,11 @@ impl Items {
                 if current.read_past_seal() {
                     return Ok(true);
                 }
-                current.settle(&mut self.ready);
+                let behind = match current.salvage_unsealed(&mut self.ready) {
+                    true => self.walk.first_number_behind(current.sifter.last()),
+                    false => None,
+                };
+                current.settle(behind, &mut self.ready);
                 return Ok(true);
             }
             (self.last, self.settled) = (current.sifter.last(), current.sifter.settled());
@@ -354,6 +359,7 @@ impl Items {
     /// Whether the file that was read last is still in its place.
     pub(crate) fn is_in_place(&self) -> Result<bool> {
         match &self.current {
+            Some(current) if current.opened.newer => Ok(true), // not opened, and under another name
             Some(current) => is_in_place(&self.files, current.opened.segment, current.scanner.file()),
             None => self.is_left_in_place(),
         }
@@ -372,7 +378,7 @@ impl Items {
             return Ok(true);
         }
         if opened.foreign {
-            let flaw = whole_file(&opened);
+            let flaw = self.whole_file(&opened);
             let mut current = Current::begin(opened, 0, (self.last, self.settled), false);
             current.done = true;
             self.current = Some(current);
@@ -434,6 +440,19 @@ impl Items {
         Some(Flaw { damage: Damage::Short, offset: 0, bytes: prev.bytes, missing, at_end: false })
     }
 
+    /// A file that is not read. What only a newer version reads has the numbers up to the seal that the next file puts on it.
+    fn whole_file(&mut self, opened: &Opened) -> Flaw {
+        let flaw = Flaw { damage: Damage::BadBytes, offset: 0, bytes: opened.len, missing: None, at_end: false };
+        if !opened.newer {
+            return flaw;
+        }
+        let seal = self.walk.seal_by_next_file().filter(|seal| seal.segment >= opened.segment);
+        self.before = Some((seal.map_or(opened.segment, |seal| seal.segment), 0));
+        let missing = seal.filter(|seal| seal.last_seq > self.settled).map(|seal| (self.settled + 1, seal.last_seq));
+        self.settled = missing.map_or(self.settled, |(_, last)| last);
+        Flaw { damage: Damage::Newer, missing, ..flaw }
+    }
+
     /// Whether a gap that was just yielded is only the half line that a writer at work has not finished: no damage.
     pub fn is_half_line(&self, gap: &Gap) -> bool {
         let half_line = self.current.as_ref().and_then(|current| current.half_line);
@@ -449,8 +468,4 @@ fn is_in_place(files: &Files, segment: u64, file: &Arc<dyn StorageFile>) -> Resu
 
 fn bad_header(opened: &Opened) -> Flaw {
     Flaw { damage: Damage::Header, offset: 0, bytes: opened.lines_from, missing: None, at_end: false }
-}
-
-fn whole_file(opened: &Opened) -> Flaw {
-    Flaw { damage: Damage::BadBytes, offset: 0, bytes: opened.len, missing: None, at_end: false }
 }

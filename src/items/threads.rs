@@ -19,8 +19,18 @@ struct Team<'t, 'e> {
     source: Mutex<Source>,
     turn: Mutex<Turn<'t, 'e>>,
     passed: Condvar,
-    /// Whether events are decoded beforehand.
-    with_events: bool,
+    beforehand: Beforehand,
+}
+
+/// What is done with each entry before its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Beforehand {
+    /// Nothing more.
+    Nothing,
+    /// Its event is decoded, and comes with it.
+    Event,
+    /// Its data is scanned, so that it knows whether that is JSON.
+    Scan,
 }
 
 /// Where the blocks come from.
@@ -40,10 +50,15 @@ struct Turn<'t, 'e> {
 }
 
 impl Items {
-    /// [`Items::each`] by so many threads, the caller's among them; `with_events`, entries come with their events.
-    pub(crate) fn each_by(&mut self, threads: usize, with_events: bool, each: &mut EachAnywhere<'_>) -> Result<()> {
+    /// [`Items::each`] by so many threads, the caller's among them.
+    pub(crate) fn each_by(
+        &mut self,
+        threads: usize,
+        beforehand: Beforehand,
+        each: &mut EachAnywhere<'_>,
+    ) -> Result<()> {
         loop {
-            if self.give_segment_by(threads, with_events, each)?.is_break() || self.go_on(each)?.is_break() {
+            if self.give_segment_by(threads, beforehand, each)?.is_break() || self.go_on(each)?.is_break() {
                 return Ok(());
             }
         }
@@ -52,7 +67,7 @@ impl Items {
     fn give_segment_by(
         &mut self,
         threads: usize,
-        with_events: bool,
+        beforehand: Beforehand,
         each: &mut EachAnywhere<'_>,
     ) -> Result<ControlFlow<()>> {
         let Some(current) = self.current.as_mut().filter(|current| threads > 1 && current.left() >= WORTH) else {
@@ -60,7 +75,7 @@ impl Items {
         };
         let source = Source { scanner: current.lend_scanner(), taken: 0 };
         let turn = Turn { block: 0, outcome: Ok(ControlFlow::Continue(())), items: self, each };
-        let team = Team { source: Mutex::new(source), turn: Mutex::new(turn), passed: Condvar::new(), with_events };
+        let team = Team { source: Mutex::new(source), turn: Mutex::new(turn), passed: Condvar::new(), beforehand };
         thread::scope(|scope| {
             for _ in 1..threads {
                 let name = "foldlog-reader".to_owned();
@@ -103,12 +118,14 @@ impl Team<'_, '_> {
         })
     }
 
-    fn find<'a>(&self, found: Found<'a>) -> Found<'a> {
-        let event = match &found.decoded {
-            Decoded::Entry(entry) if self.with_events => entry.event_of_line(),
-            _ => None,
-        };
-        Found { event, ..found }
+    fn find<'a>(&self, mut found: Found<'a>) -> Found<'a> {
+        let Decoded::Entry(entry) = &mut found.decoded else { return found };
+        match self.beforehand {
+            Beforehand::Nothing => {}
+            Beforehand::Event => found.event = entry.event_of_line(),
+            Beforehand::Scan => entry.json = Some(entry.is_json()),
+        }
+        found
     }
 }
 

@@ -1,16 +1,16 @@
 //! In which order the segments of a journal are read. A later header seals, explains or replaces what stands before it, so
 //! the first lines of some segments are read ahead.
 
-use crate::block::Line;
+use crate::block::{Ending, Line};
 use crate::error::Result;
 use crate::event::JournalRecovered;
 use crate::files::{Files, Listed, Opened};
+use crate::line::{self, Decoded};
 use crate::lock;
 use crate::replaced::{Chart, is_replaced};
 use crate::scan::Scanner;
 use crate::segment::{self, Header, MAX_HEADER, Seal};
 use crate::sift::Sifter;
-use crate::storage::EntryKind;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -96,10 +96,31 @@ impl Walk {
         self.ahead.iter().find_map(|next| next.header.as_ref())
     }
 
+    /// What the file that comes next, if it has a good header, says of the end before it.
+    pub(super) fn seal_by_next_file(&self) -> Option<Seal> {
+        self.ahead.front().and_then(|next| next.header.as_ref()).and_then(|header| header.prev)
+    }
+
     /// Where the next header says that this segment ends. A compacted one is complete in itself.
     pub(super) fn seal_of(&self, opened: &Opened) -> Option<Seal> {
         let seal = self.next_header().and_then(|next| next.prev);
         seal.filter(|seal| seal.segment == opened.segment && !opened.is_compacted())
+    }
+
+    /// The first number above `last` in the file that comes next, where that has no good header to say what comes before it.
+    pub(super) fn first_number_behind(&self, last: u64) -> Option<u64> {
+        let next = self.ahead.front().filter(|next| next.header.is_none() && !next.foreign)?;
+        let most = self.most_in(next).unwrap_or(u64::MAX);
+        let mut scanner = Scanner::new(Arc::clone(&next.file), next.lines_from, next.len);
+        while let Some(chunk) = scanner.next() {
+            if chunk.ending == Ending::Newline
+                && let Decoded::Entry(entry) = line::decode(scanner.bytes())
+                && (last.saturating_add(1)..=most).contains(&entry.seq().get())
+            {
+                return Some(entry.seq().get());
+            }
+        }
+        None
     }
 
     /// The last number that can stand in a segment: the next header's word on what lies before it.
@@ -244,7 +265,7 @@ impl Walk {
 
     fn exists(&self, segment: u64) -> bool {
         let status = self.files.folder().and_then(|folder| folder.status_of(&segment::file_name(segment)));
-        status.is_ok_and(|status| status.kind == EntryKind::File)
+        status.is_ok()
     }
 
     /// Reads the first lines of the segments ahead, up to one with entries: it may explain what comes before it.

@@ -4,9 +4,11 @@
 
 mod fs;
 mod handle;
+mod unopened;
 
 pub use fs::DiskStorage;
 pub(crate) use handle::Handle;
+pub(crate) use unopened::Unopened;
 
 use std::fmt::Debug;
 use std::io;

@@ -123,7 +123,8 @@ fn verify_json_has_exactly_these_members() {
     let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     let report = &ran.json()[0];
     let mut expected =
-        ["v", "session_id", "segments", "entries", "first_seq", "last_seq", "synced", "clean", "gaps"].to_vec();
+        ["v", "session_id", "segments", "entries", "first_seq", "last_seq", "synced", "clean", "not_json", "gaps"]
+            .to_vec();
     expected.sort_unstable();
     assert_eq!(keys(report), expected);
     assert!(ran.out.starts_with(r#"{"v":1,"session_id":"s-1","segments":1,"entries":8,"first_seq":1,"last_seq":9,"#));
@@ -360,13 +361,12 @@ fn ls_hides_no_session_behind_a_bad_one() {
     fs::create_dir_all(root.dir.path().join("bad")).unwrap();
     std::os::unix::fs::symlink("/dev/null", root.segment("bad", 1)).unwrap();
     let ran = root.run(&["ls", "--json"]);
-    assert_eq!(ran.code, Some(1));
-    assert!(ran.err.contains("\"bad\" cannot be read"), "{}", ran.err);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
     let damaged: Vec<(Value, Value)> =
         ran.json().iter().map(|line| (line["session_id"].clone(), line["damaged"].clone())).collect();
     assert_eq!(damaged, [("rotten".into(), true.into()), ("good".into(), false.into()), ("bad".into(), true.into())]);
     let table = root.run(&["ls"]).out;
-    assert!(table.contains("idle!") && table.contains("unreadable!"), "{table}");
+    assert_eq!((table.matches("idle!").count(), table.matches("interrupted!").count()), (1, 1), "{table}");
 }
 
 /// A large journal is not read whole: exact after a clean close, a lower bound before.

@@ -123,7 +123,7 @@ fn the_format_page_names_every_event_type_and_kind_of_gap() {
     }
     let kinds = [GapKind::Corrupt, GapKind::Hole, GapKind::Torn, GapKind::Lost];
     let others = [GapKind::BehindSeal, GapKind::Foreign, GapKind::Missing, GapKind::Duplicate, GapKind::Header];
-    for kind in kinds.into_iter().chain(others) {
+    for kind in kinds.into_iter().chain(others).chain([GapKind::Unsupported, GapKind::NotJson]) {
         assert!(format.contains(&format!("| `{}` |", kind.as_str())), "FORMAT.md does not name {kind:?}");
     }
 }

@@ -23,6 +23,8 @@
 //! - `failed_syncs`: lines that the page cache has and no disk
 //! - `failing_disks`: errors and full disks at any call and any byte
 //! - `names`: names of session directories
+//! - `not_files`: segments that are no plain files, and those that only a newer version reads
+//! - `borders`: numbers again and late, damage at the borders of segments, data that is no JSON
 //! - `one_writer`: locks, fences, links, hostile ids, the modes of files
 //! - `compressed`: files that are packed are named for what they are
 //! - `prices`: what calls cost by the user's table
@@ -67,6 +69,7 @@ mod cursor_laws;
 mod docs;
 mod doctor;
 mod events;
+mod borders;
 mod cli_follow;
 mod cli_names;
 mod cli_read;
@@ -108,6 +111,7 @@ mod lock;
 mod lookup;
 mod memory;
 mod names;
+mod not_files;
 mod one_writer;
 mod patience;
 mod prefill;

@@ -216,12 +216,14 @@ impl Live<'_> {
                 // The end of a run, and the beginning of one behind a crash: whoever recorded was there.
                 self.is_gone &= !matches!(entry.type_name(), "journal_closed" | "journal_recovered");
                 self.printer.take(entry, out)?;
+                self.raise(self.printer.exit);
                 // What was there already goes out in large pieces, what comes now at once.
                 return if self.caught_up { out.flush() } else { Ok(()) };
             }
             Item::CaughtUp => {
                 self.caught_up = true;
                 self.printer.release(out)?;
+                self.raise(self.printer.exit);
                 return out.flush();
             }
             Item::Gap(gap) if gap.explained => return Ok(()),

@@ -41,6 +41,7 @@ pub(crate) fn run(args: &TailArgs, store: &Store, out: &mut Out) -> Outcome {
     }
     printer.release(out)?;
     printer.pause(out)?;
+    exit = exit.max(printer.exit);
     let asked = args.from.is_some() || args.since.is_some() || printer.filter.is_narrow();
     Ok(if asked && !printer.found { exit.max(Exit::No) } else { exit })
 }
@@ -56,6 +57,8 @@ struct Printer<'a> {
     /// The last entries so far, while it is not known whether more come; `None` once all are printed.
     held: Option<VecDeque<Entry<'static>>>,
     found: bool,
+    /// What was left out, because it is no JSON, is damage.
+    exit: Exit,
 }
 
 impl<'a> Printer<'a> {
@@ -63,7 +66,16 @@ impl<'a> Printer<'a> {
         let filter = Filter { types: &args.types, turn: args.turn.as_deref() };
         let rows = if args.all { Rows::of_sessions() } else { Rows::default() };
         let held = lines(args).map(|_| VecDeque::new());
-        Printer { args, filter, session: session.to_owned(), rows, is_news: false, held, found: false }
+        Printer {
+            args,
+            filter,
+            session: session.to_owned(),
+            rows,
+            is_news: false,
+            held,
+            found: false,
+            exit: Exit::Fine,
+        }
     }
 
     /// Where to start reading.
@@ -106,6 +118,14 @@ impl<'a> Printer<'a> {
     }
 
     fn print(&mut self, entry: &Entry<'_>, out: &mut Out) -> Result<(), Failure> {
+        if self.args.json
+            && let Some(gap) = entry.gap_for_json()
+        {
+            out.flush()?;
+            damage::name_in(&self.session, &gap);
+            self.exit = Exit::Damage;
+            return Ok(());
+        }
         match (self.args.json, self.args.all) {
             (false, _) => self.rows.entry(&self.session, entry, out),
             (true, false) => out.json(entry.line()),

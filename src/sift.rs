@@ -228,8 +228,10 @@ impl Sifter {
                     }
                 }
             }
+            // Whoever reads without what the header says of the numbers before it may deliver it: nothing cuts it off.
+            self.good_end = chunk.end();
             if self.bad.is_none() {
-                (self.good_end, self.entry_end, self.entry_crc) = (chunk.end(), chunk.end(), Some(crc));
+                (self.entry_end, self.entry_crc) = (chunk.end(), Some(crc));
             }
             return false;
         }

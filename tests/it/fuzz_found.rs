@@ -1,5 +1,6 @@
 //! What the fuzz targets found: one test for each, named after it.
 
+use crate::forge::{entry, header};
 use crate::support::{Files, ID, Lab, entries_of, lines, reference, seal, segment, segments, seq_of, unclosed};
 use crate::transcripts::{examine, repair};
 use foldlog::{CompactOptions, Cursor, GapKind, Item, JournalOptions, TurnStarted};
@@ -144,4 +145,16 @@ fn lines_of_a_later_segment_in_a_compacted_one_are_not_believed_once_its_own_are
     lab.append_one();
     let after = lab.read().entries;
     assert!(before.iter().all(|(seq, line)| after.get(seq) == Some(line)), "{:?} {:?}", before.keys(), after.keys());
+}
+
+#[test]
+fn a_recovery_does_not_cut_a_line_that_only_the_header_calls_old() {
+    // Goal: what could be read before an opening can be read after it. Method: the segments before are gone; behind a bad
+    // line stands one with a number that the header counts among those.
+    let lines = [header(8, 37, Some((7, 36, 675))), b"bad\n".to_vec(), entry(34)].concat();
+    let lab = Lab::with(&Files::from([(segment(8), lines)]));
+    assert_eq!(lab.read().seqs(), [34]);
+    let seq = lab.append_one();
+    assert!(seq > 37);
+    assert_eq!(lab.read().seqs()[0], 34);
 }

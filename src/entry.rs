@@ -93,7 +93,7 @@ impl Entry<'_> {
         self.json.unwrap_or_else(|| json::is_json(self.data()))
     }
 
-    /// The gap that is to stand in its place wherever lines of JSON are printed, if it is none. An entry does not know where
+    /// The gap that takes its place wherever lines of JSON are printed, if it is none. An entry does not know where
     /// it stands, so that the gap's segment and offset are 0.
     pub fn gap_for_json(&self) -> Option<Gap> {
         let gap = || Gap {

@@ -37,7 +37,7 @@ impl Files {
         let mut by: Option<Header> = None;
         for listed in listed {
             let Some(opened) = self.peek_for(journal, *listed)? else {
-                chart.listed.push(*listed); // it is gone: whoever reads on finds what became of it
+                chart.listed.push(*listed); // it is gone: the reader that goes on finds out why
                 continue;
             };
             if listed.segment <= chart.through

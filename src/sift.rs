@@ -228,7 +228,7 @@ impl Sifter {
                     }
                 }
             }
-            // Whoever reads without what the header says of the numbers before it may deliver it: nothing cuts it off.
+            // A reader without what the header says of the numbers before it may deliver it: nothing cuts it off.
             self.good_end = chunk.end();
             if self.bad.is_none() {
                 (self.entry_end, self.entry_crc) = (chunk.end(), Some(crc));
@@ -325,7 +325,7 @@ impl Sifter {
         }
     }
 
-    /// Gives out what can be salvaged from the bad lines that wait, with no good neighbour behind them.
+    /// Delivers what can be salvaged from the bad lines that wait, with no good neighbour behind them.
     pub(crate) fn salvage(&mut self, out: &mut VecDeque<Sifted>) {
         self.settle_candidates(None, out);
     }

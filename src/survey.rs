@@ -163,7 +163,7 @@ pub(crate) fn survey_tail(files: &Files, listed: &[Listed], journal: Option<&str
         }
         for (listed, may_be_newest) in headless.drain(..).rev() {
             let Some(opened) = files.peek_strictly(journal, listed)? else { continue };
-            // Whoever made a later segment synced the ones before it.
+            // The writer of a later segment synced the ones before it.
             let opened = if may_be_newest { files.reread(opened)? } else { opened };
             found.push(survey(files, opened, &mut before, &mut activity)?);
         }

@@ -143,7 +143,7 @@ pub(super) fn attachments(message: &UserMessage) -> Option<String> {
     (!names.is_empty()).then(|| names.join(", "))
 }
 
-/// A turn's metadata without what is written elsewhere: the words of the user stand in their place.
+/// A turn's metadata without what is written elsewhere: the words of the user have a place of their own.
 pub(super) fn own_metadata(metadata: &Metadata) -> Cow<'_, Metadata> {
     match metadata.contains_key(USER_MESSAGES) {
         true => Cow::Owned(metadata.iter().filter(|(key, _)| *key != USER_MESSAGES).map(owned).collect()),

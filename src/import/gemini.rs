@@ -168,7 +168,7 @@ impl Gemini {
     fn message(&mut self, text: &str, out: &mut Out) -> Fate {
         let line = Object::parse(text).unwrap_or_default();
         out.set_time(line.time("timestamp"));
-        let place = out.drafts.len(); // several messages may stand in one line
+        let place = out.drafts.len(); // one line may hold several messages
         let id = line.text("id").map_or_else(|| format!("line-{}.{place}", out.offset()), Text::into_string);
         let mut hasher = DefaultHasher::new();
         text.hash(&mut hasher);

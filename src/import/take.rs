@@ -29,7 +29,7 @@ pub struct ImportCounts {
     pub events: u64,
     /// What was not understood, by name: kept raw all the same.
     pub unknown: BTreeMap<String, u64>,
-    /// What was understood and is no event of ours, by name: kept raw.
+    /// What was understood and makes no event, by name: kept raw.
     pub kept: BTreeMap<String, u64>,
     /// What was odd about records that were understood, by name.
     pub notes: BTreeMap<&'static str, u64>,

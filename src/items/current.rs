@@ -154,7 +154,7 @@ impl Current {
         true
     }
 
-    /// Gives out what can be salvaged from bad lines at its end, where nothing says which number it ends with. `true` if there
+    /// Delivers what can be salvaged from bad lines at its end, where nothing says which number it ends with. `true` if there
     /// are such lines.
     pub(super) fn salvage_unsealed(&mut self, ready: &mut VecDeque<Sifted>) -> bool {
         let is_open = self.last_expected().is_none() && self.sifter.waiting().is_some();

@@ -64,7 +64,7 @@ fn private_key(text: &[u8], at: usize, floor: usize) -> Option<Found> {
     Some(Found::alone(at..end, "private_key"))
 }
 
-/// What stands in the armour of a key, its line breaks escaped or not.
+/// The content of an armoured key, its line breaks escaped or not.
 fn is_key_text(byte: u8) -> bool {
     is_base64(byte) || byte.is_ascii_whitespace() || matches!(byte, b'\\' | b':' | b',' | b'-')
 }

@@ -6,7 +6,7 @@ pub(super) enum Meaning {
     Password,
     /// A machine made it.
     Token,
-    /// Some key: a secret if it looks like one and stands in an environment.
+    /// Some key: a secret if it looks like one and is in an environment.
     Key,
     /// base64 of `name:password`.
     Basic,

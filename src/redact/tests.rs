@@ -108,7 +108,7 @@ fn what_only_looks_like_a_secret_stays() {
         "api_key = os.environ[\"API_KEY\"]; password = get_password(); token = m.group(1)".to_owned(),
         "password=$PASSWORD API_KEY=${API_KEY} TOKEN=$(gh auth token) PASS=%DB_PASS% KEY=<your key>".to_owned(),
         "password: ${{ secrets.DB_PASSWORD }}\npassword: process.env.PASSWORD2\ntoken: next_token".to_owned(),
-        "PWD=/root/x1 PASS=12 FAIL=0 PASSWORD=/run/secrets/db max_tokens: 4096 PASSWORD=".to_owned(),
+        "PWD=/srv/x1 PASS=12 FAIL=0 PASSWORD=/run/secrets/db max_tokens: 4096 PASSWORD=".to_owned(),
         "\"password\": \"string\", \"password\": \"required\", 'secret': 'V1SecretVolumeSource'".to_owned(),
         format!("\"next_page_token\": \"{part}\", public_key: \"{part}\", CACHE_KEY={part}"),
         "the login and password portion2 of a URL; --password is required; --user name: x".to_owned(),

@@ -18,7 +18,7 @@ pub(super) enum Written {
     Url,
 }
 
-/// Words that stand in the place of a value.
+/// Words that take the place of a value.
 const WORDS: &[&str] = &[
     "any",
     "array",

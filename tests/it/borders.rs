@@ -21,7 +21,7 @@ fn gaps(reading: &Reading) -> Vec<Told<'_>> {
     reading.gaps.iter().map(told).collect()
 }
 
-/// Where the line of an entry stands in a file.
+/// Where the line of an entry is in a file.
 fn place_of(files: &Files, number: u64, line: usize) -> std::ops::Range<usize> {
     let bytes = &files[&segment(number)];
     let (start, line) = lines(bytes)[line];
@@ -39,7 +39,7 @@ fn spoil(files: &mut Files, number: u64, spoiled: std::ops::RangeInclusive<usize
 #[test]
 fn numbers_again_in_a_later_segment_are_one_duplicate_a_run_without_comparison() {
     // Goal: across segments nothing is compared. Method: the end of the first segment is copied, byte for byte, to the
-    // beginning of the second; two more copies stand behind an entry, and one of other bytes.
+    // beginning of the second; two more copies follow an entry, and one of other bytes.
     let mut files = journal(&[1..=4, 5..=8]);
     let copies = [entry(3), entry(4)].concat();
     let len = copies.len() as u64;

@@ -1,4 +1,4 @@
-//! Transcripts of Claude Code, kind by kind: what the user said and what only stands in the user's place, where turns end,
+//! Transcripts of Claude Code, kind by kind: what the user said and what only takes the user's place, where turns end,
 //! whose work is whose, and what was spent.
 
 use crate::import::Root;

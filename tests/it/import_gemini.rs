@@ -49,7 +49,7 @@ fn messages_in_a_patch_are_messages() {
     let later = [first[0].clone(), model("g-1", "1, I think", "")];
     let updated = [("One", "1, I think", "success"), ("Two", "2", "success")];
     expect(&chat(&[set(&first), second.join("\n"), set(&later)]), &updated, [200, 20, 2]);
-    // What is no message of ours is named, and kept with the patch.
+    // What makes no message is named, and kept with the patch.
     let odd = r#"{"id":"h-1","type":"hologram","content":"?"}"#.to_owned();
     let counts = import(chat(&[set(&[odd])]).as_bytes(), SourceFormat::Gemini).counts;
     assert_eq!((counts.unknown["hologram"], counts.lines), (1, 2));

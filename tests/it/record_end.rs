@@ -164,7 +164,7 @@ fn a_signal_ends_the_wait_for_space() {
     }
 }
 
-/// Goal: whoever reads that the disk is full reads later that it is not, though the input has ended meanwhile.
+/// Goal: a client that reads that the disk is full reads later that it is not, though the input has ended meanwhile.
 #[test]
 fn the_end_of_a_wait_is_said_also_after_the_end_of_input() {
     let Some(disk) = SmallDisk::mount() else { return };

@@ -31,7 +31,7 @@ impl Recorder {
         Recorder::start_from(Stdio::piped(), wrapper, root, arguments)
     }
 
-    /// Starts it with another standard input than a pipe of ours.
+    /// Starts it with another standard input than our pipe.
     pub fn start_from(stdin: Stdio, wrapper: &[&str], root: &Path, arguments: &[&str]) -> Recorder {
         let mut words = wrapper.iter().copied().chain([FOLDLOG]);
         let mut command = Command::new(words.next().unwrap());

@@ -1,7 +1,7 @@
 //! Secrets of every kind that the documents name, made up by rules and put wherever agents meet secrets; and code, in which
 //! there are none.
 //!
-//! No secret stands in this file: a shape says how one is made, and a seed which one it is.
+//! No secret is in this file: a shape says how one is made, and a seed which one it is.
 
 use crate::support::{Dice, Lab};
 use foldlog::{ExportOptions, Format, Journal, Json, TextDelta, ToolCallEnded, ToolCallStarted, TurnStarted};

@@ -20,7 +20,7 @@ const SIGXFSZ: i32 = 25;
 /// The signals that end a recording.
 pub(crate) struct Signals {
     terminate: Signal,
-    /// `None` if whoever started the program has it ignored, as `nohup` does.
+    /// `None` if the parent process has it ignored, as `nohup` does.
     hang_up: Option<Signal>,
 }
 

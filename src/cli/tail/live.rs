@@ -213,7 +213,7 @@ impl Live<'_> {
         match item {
             Item::Entry(entry) => {
                 self.last = Last::of(&entry, self.last);
-                // The end of a run, and the beginning of one behind a crash: whoever recorded was there.
+                // The end of a run, and the beginning of one after a crash: the recorder was there.
                 self.is_gone &= !matches!(entry.type_name(), "journal_closed" | "journal_recovered");
                 self.printer.take(entry, out)?;
                 self.raise(self.printer.exit);

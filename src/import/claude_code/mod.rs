@@ -33,7 +33,7 @@ pub(super) const ROW: Row = Row {
     },
 };
 
-/// Known records that are no events of ours.
+/// Known records that make no events.
 const KEPT: &str = "\
     atis-latch bridge-session file-history-snapshot frame-link last-prompt mode permission-mode \
     pr-link progress relocated result started worktree-state";

@@ -22,7 +22,7 @@ pub(super) struct Copied {
     until: Option<Timestamp>,
     /// Own work has begun.
     is_over: bool,
-    /// Calls that started in the copies: an output that comes later is not of a call of ours.
+    /// Calls that started in the copies: an output that comes later is not of a call of this session.
     calls: HashSet<String>,
 }
 

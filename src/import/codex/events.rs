@@ -8,7 +8,7 @@ use crate::json::Text;
 use crate::mend::{Object, text, words};
 use crate::status::TurnStatus;
 
-/// Known kinds of events that are no events of ours, or say again what an item says.
+/// Known kinds of events that make no events, or say again what an item says.
 const KEPT: &str = "\
     background_event collab_agent_interaction_end collab_close_end collab_resume_end collab_waiting_end \
     context_compacted dynamic_tool_call_request entered_review_mode error exited_review_mode guardian_assessment \

@@ -73,7 +73,7 @@ fn kinds_of(item: &Object<'_>) -> Option<Vec<String>> {
     Some(kinds.into_iter().map(|kind| text(kind).map(|kind| kind.into_string()).unwrap_or_default()).collect())
 }
 
-/// Whether a part of this kind is the user's, or stands in for one that could not be sent.
+/// Whether a part of this kind is the user's, or replaces one that could not be sent.
 fn is_users(kind: &str) -> bool {
     kind.starts_with("user.")
         || matches!(kind, "" | "unknown" | "images.preparation_error" | "images.unsupported" | "audio.unsupported")

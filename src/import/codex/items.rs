@@ -62,7 +62,7 @@ impl Codex {
         Fate::Mapped
     }
 
-    /// An answer that stands in an event, before its item or without one.
+    /// An answer that is in an event, before its item or without one.
     pub(super) fn agent_message(&mut self, event: &Object<'_>, out: &mut Out) -> Fate {
         let said = event.text("message").unwrap_or_default();
         self.turn(out);
@@ -88,7 +88,7 @@ impl Codex {
         Fate::Mapped
     }
 
-    /// Thoughts that stand in an event, before their item or without one.
+    /// Thoughts that are in an event, before their item or without one.
     pub(super) fn agent_reasoning(&mut self, kind: &str, event: &Object<'_>, out: &mut Out) -> Fate {
         let thought = event.text("text").unwrap_or_default();
         self.turn(out);

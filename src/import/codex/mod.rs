@@ -1,7 +1,7 @@
 //! Rollouts of Codex: `{timestamp, type, payload}`, with what the model said and did as `response_item`, and what
 //! happened around it as `event_msg`. Files of its first months hold the items alone, without an envelope.
 //!
-//! The same thing often stands there twice, once of each kind, in either order: what comes first is taken, and the other
+//! The same thing is often there twice, once of each kind, in either order: what comes first is taken, and the other
 //! is kept as it is. Calls are taken from the items; their ends take durations and exit codes from the events before
 //! them; an event for a call that no item started makes the whole call. Copied headers and histories of parent sessions,
 //! and what is injected into the conversation, are kept as they are.
@@ -36,7 +36,7 @@ pub(super) const ROW: Row = Row {
     mapper: |_| Box::new(Codex::default()),
 };
 
-/// Known records that are no events of ours.
+/// Known records that make no events.
 const KEPT: &str = "\
     inter_agent_communication inter_agent_communication_metadata realtime_item retained_context session_meta \
     world_state";

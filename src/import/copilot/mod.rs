@@ -28,7 +28,7 @@ pub(super) const ROW: Row = Row {
     mapper: |_| Box::new(Copilot::default()),
 };
 
-/// Known events that are no events of ours, by how their names begin.
+/// Known events that make no events, by how their names begin.
 const KEPT: &[&str] = &["assistant.turn_", "hook.", "session.", "system.", "subagent.", "tool.", "user.", "abort"];
 /// Known events that are kept although most of their kind are mapped.
 const KNOWN: &str = "\

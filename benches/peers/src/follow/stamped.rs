@@ -104,7 +104,7 @@ impl StorageDir for StampedDir {
     fn open(&self, name: &str, access: Access) -> io::Result<Arc<dyn StorageFile>> {
         match access {
             Access::Write => self.inner.open(name, access).map(|file| self.storage.file(file)),
-            _ => self.inner.open(name, access), // followers read through nothing of ours
+            _ => self.inner.open(name, access), // followers are not measured
         }
     }
 

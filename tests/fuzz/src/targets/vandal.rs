@@ -1,4 +1,4 @@
-//! What becomes of a journal's directory: files that go, come, change places, hold garbage or are of an older copy, lines
+//! Changes to a journal's directory: files that go, come, change places, hold garbage or are of an older copy, lines
 //! that come twice or in another order, and bytes that change.
 
 use super::input::{Input, spoil};

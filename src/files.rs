@@ -373,7 +373,7 @@ fn refused_so_far(scanner: &Scanner) -> Option<Refused> {
 }
 
 fn read_first_lines(scanner: &mut Scanner, opened: &mut Opened) {
-    scanner.read_on_to(opened.len.min(MAX_HEADER));
+    scanner.end_at(opened.len.min(MAX_HEADER));
     let Some(first) = scanner.next() else { return };
     let is_line = first.ending == Ending::Newline;
     if is_line {
@@ -389,7 +389,8 @@ fn read_first_lines(scanner: &mut Scanner, opened: &mut Opened) {
         opened.lines_from = entry.unwrap_or(if is_all { first.len } else { 0 });
         scanner.go_back_to(opened.lines_from);
     }
-    scanner.read_on_to(opened.len);
+    // The first entry is in the block of the header, as a rule.
+    scanner.end_at(opened.len);
     read_first_entry(scanner, opened);
 }
 

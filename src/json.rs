@@ -3,6 +3,7 @@
 use crate::fit::{escape_line_separators, make_fit};
 use crate::plain::Plain;
 use crate::quote::quote;
+use crate::skim;
 use indexmap::IndexMap;
 use serde::de::{self, DeserializeOwned};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
@@ -134,8 +135,8 @@ pub struct Json(Source);
 #[derive(Clone)]
 enum Source {
     Raw(Box<RawValue>),
-    /// A JSON string that was found to be one without the parser.
-    String(Box<str>),
+    /// A value that was found to be one without the parser.
+    Skimmed(Box<str>),
     /// A text on its way into a log, where it is written as a JSON string without being one before.
     Text(Box<Quotable>),
 }
@@ -165,14 +166,17 @@ impl Json {
     /// A value that was found past the parser.
     pub(crate) fn of_plain(plain: Plain<'_>) -> Option<Json> {
         match plain.as_string() {
-            Some(json) => Some(Json(Source::String(json.into()))),
+            Some(json) => Some(Json(Source::Skimmed(json.into()))),
             None => plain.parse(),
         }
     }
 
     /// Checks that `text` is one JSON value and keeps it as it is.
     pub fn parse(text: &str) -> serde_json::Result<Json> {
-        serde_json::from_str(text)
+        match skim::value(text) {
+            Some(value) => Ok(Json(Source::Skimmed(value.into()))),
+            None => serde_json::from_str(text),
+        }
     }
 
     /// Serialises a value.
@@ -189,7 +193,7 @@ impl Json {
     pub fn as_str(&self) -> &str {
         match &self.0 {
             Source::Raw(raw) => raw.get(),
-            Source::String(json) => json,
+            Source::Skimmed(json) => json,
             Source::Text(string) => string
                 .quoted
                 .get_or_init(|| serde_json::to_string(&string.text).expect("a string is always JSON").into_boxed_str()),
@@ -200,7 +204,7 @@ impl Json {
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         match &self.0 {
             Source::Text(string) => write_text(&string.text, out),
-            Source::Raw(_) | Source::String(_) => {
+            Source::Raw(_) | Source::Skimmed(_) => {
                 let start = out.len();
                 out.extend_from_slice(self.as_str().as_bytes());
                 make_fit(out, start);
@@ -217,13 +221,13 @@ impl Json {
     pub fn to_text(&self) -> Option<String> {
         match &self.0 {
             Source::Text(string) => Some(string.text.to_string()),
-            Source::Raw(_) | Source::String(_) => self.as_str().starts_with('"').then(|| self.decode().ok()).flatten(),
+            Source::Raw(_) | Source::Skimmed(_) => self.as_str().starts_with('"').then(|| self.decode().ok()).flatten(),
         }
     }
 
     /// Whether the value is `null`.
     pub fn is_null(&self) -> bool {
-        matches!(&self.0, Source::Raw(raw) if raw.get() == "null")
+        matches!(&self.0, Source::Raw(_) | Source::Skimmed(_)) && self.as_str() == "null"
     }
 }
 
@@ -232,7 +236,7 @@ impl Serialize for Json {
         match &self.0 {
             Source::Raw(raw) => raw.serialize(serializer),
             // Only the parser makes the raw value that keeps it token for token.
-            Source::String(json) => {
+            Source::Skimmed(json) => {
                 serde_json::from_str::<&RawValue>(json).map_err(ser::Error::custom)?.serialize(serializer)
             }
             Source::Text(string) => serializer.serialize_str(&string.text),
@@ -294,5 +298,5 @@ pub(crate) fn merge_metadata(metadata: &mut Metadata, patch: Metadata) {
 
 /// Whether a text is one JSON value, by a scan that keeps nothing of it.
 pub(crate) fn is_json(text: &str) -> bool {
-    serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+    skim::is_json(text) || serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
 }

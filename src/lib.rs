@@ -50,6 +50,7 @@ mod error;
 mod time;
 mod quote;
 mod plain;
+mod skim;
 mod fit;
 mod json;
 mod reveal;

@@ -43,7 +43,7 @@ pub(crate) fn optional<'a, T: Deserialize<'a>>(member: Option<Plain<'a>>) -> Opt
 /// The members of these names of an object that holds nothing in which others are; `None` if only the parser can tell.
 pub(crate) fn members<'a, const N: usize>(object: &'a str, names: [&str; N]) -> Option<[Option<Plain<'a>>; N]> {
     // JSON allows none of these in a string, and nothing is outside of one here.
-    if object.bytes().fold(false, |any, byte| any | (byte < b' ')) {
+    if has_control_characters(object) {
         return None;
     }
     let mut found = [None; N];
@@ -64,40 +64,70 @@ pub(crate) fn members<'a, const N: usize>(object: &'a str, names: [&str; N]) -> 
     }
 }
 
+pub(crate) fn has_control_characters(text: &str) -> bool {
+    text.bytes().fold(false, |any, byte| any | (byte < b' '))
+}
+
+/// The text of a JSON string without escapes; `None` for anything else.
+pub(crate) fn verbatim(json: &str) -> Option<&str> {
+    let text = json.strip_prefix('"')?.strip_suffix('"')?;
+    let is_verbatim = memchr::memchr2(b'"', b'\\', text.as_bytes()).is_none() && !has_control_characters(text);
+    is_verbatim.then_some(text)
+}
+
 /// The value that `text` begins with, and what stands behind it.
 fn value(text: &str) -> Option<(Plain<'_>, &str)> {
     if !text.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '-') {
         return string(text);
     }
     let (json, rest) = text.split_at(text.find([',', '}'])?);
-    serde_json::from_str::<IgnoredAny>(json).ok()?;
-    Some((Plain { json, len: None }, rest))
+    is_scalar(json).then_some((Plain { json, len: None }, rest))
+}
+
+/// Whether a text without blanks around it is a number or a word, and nothing that brackets or quotes begin.
+pub(crate) fn is_scalar(json: &str) -> bool {
+    let is_natural = json.bytes().all(|byte| byte.is_ascii_digit()) && !json.starts_with('0') && !json.is_empty();
+    is_natural || matches!(json, "0" | "null" | "true" | "false") || serde_json::from_str::<IgnoredAny>(json).is_ok()
 }
 
 /// The string that `text` begins with, and what stands behind it.
 fn string(text: &str) -> Option<(Plain<'_>, &str)> {
-    let bytes = text.as_bytes();
-    let mut at = bytes.starts_with(b"\"").then_some(1)?;
-    let mut escapes = 0;
+    let mut escapes = Escapes::default();
+    let end = string_end(text.as_bytes(), 0, &mut escapes).filter(|_| !escapes.others)?;
+    let (json, rest) = text.split_at(end);
+    Some((Plain { json, len: Some(end - 2 - escapes.longer) }, rest))
+}
+
+/// The escapes that a string was found to have.
+#[derive(Default)]
+pub(crate) struct Escapes {
+    /// By how many bytes they are longer than what they stand for, if that is a byte each.
+    longer: usize,
+    /// Not each of them stands for one byte.
+    others: bool,
+}
+
+/// Where the string ends that begins at a place; control characters in it are not looked for.
+pub(crate) fn string_end(bytes: &[u8], from: usize, escapes: &mut Escapes) -> Option<usize> {
+    let mut at = (bytes.get(from) == Some(&b'"')).then_some(from + 1)?;
     loop {
         at += memchr::memchr2(b'"', b'\\', bytes.get(at..)?)?;
         if bytes[at] == b'"' {
-            let (json, rest) = text.split_at(at + 1);
-            return Some((Plain { json, len: Some(at - 1 - escapes) }, rest));
+            return Some(at + 1);
         }
         // Where one escape is, there are more.
-        at = skip_escapes(bytes, at, &mut escapes)?;
+        at = skip_escapes(bytes, at, escapes)?;
     }
 }
 
-/// Goes from escape to escape, up to the string's end or to where no block is left. Returns where that is, and adds what
-/// the escapes are longer than what they stand for.
-fn skip_escapes(bytes: &[u8], from: usize, escapes: &mut usize) -> Option<usize> {
+/// Goes from escape to escape, up to the string's end or to where no block is left. Returns where that is, and notes the
+/// escapes.
+fn skip_escapes(bytes: &[u8], from: usize, escapes: &mut Escapes) -> Option<usize> {
     let mut at = from + escape(bytes, from, escapes)?;
     while let Some(block) = bytes.get(at..).and_then(<[u8]>::first_chunk::<BLOCK>) {
         let mut next = at + BLOCK;
         match short_escapes_of(block) {
-            Some(short) => *escapes += short,
+            Some(short) => escapes.longer += short,
             None => {
                 let mut specials = specials_of(block);
                 next = at;
@@ -134,14 +164,18 @@ fn short_escapes_of(block: &[u8; BLOCK]) -> Option<usize> {
     (!odd).then_some(usize::from(escapes))
 }
 
-/// How long an escape is. Adds what it is longer than the byte it stands for.
-fn escape(bytes: &[u8], at: usize, escapes: &mut usize) -> Option<usize> {
+/// How long an escape is, which is noted.
+fn escape(bytes: &[u8], at: usize, escapes: &mut Escapes) -> Option<usize> {
     let len = match bytes.get(at + 1..)? {
-        [b'u', b'0', b'0', b'0'..=b'7', last, ..] => last.is_ascii_hexdigit().then_some(6)?,
+        [b'u', digits @ ..] => {
+            let digits = digits.first_chunk::<4>().filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))?;
+            escapes.others |= !matches!(digits, [b'0', b'0', b'0'..=b'7', _]);
+            6
+        }
         [escaped, ..] => ESCAPED.contains(escaped).then_some(2)?,
         [] => return None,
     };
-    *escapes += len - 1;
+    escapes.longer += len - 1;
     Some(len)
 }
 

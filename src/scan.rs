@@ -105,6 +105,13 @@ impl Scanner {
         self.held = self.start + self.len;
     }
 
+    /// Reads on to another end, and not again what it holds.
+    pub(crate) fn end_at(&mut self, end: u64) {
+        self.end = end;
+        let before_end = usize::try_from(end.saturating_sub(self.base)).unwrap_or(usize::MAX);
+        self.held = self.held.min(before_end).max(self.start + self.len);
+    }
+
     /// Goes back to where a line starts.
     pub(crate) fn go_back_to(&mut self, offset: u64) {
         (self.base, self.held, self.start, self.len, self.in_line) = (offset, 0, 0, 0, false);

@@ -74,7 +74,7 @@ impl Source {
     /// `None` if the format is not known.
     pub fn identify(head: &[u8], name: &SourceName, format: Option<SourceFormat>) -> Option<Source> {
         let format = format.or_else(|| detect(head))?;
-        let document = gemini::document_header(head).filter(|_| format == SourceFormat::Gemini);
+        let document = (format == SourceFormat::Gemini).then(|| gemini::document_header(head)).flatten();
         let mut known = Identity { name: name.clone(), ..Identity::default() };
         // Documents and segments are whole sessions.
         let mut has_conversation = matches!(format, SourceFormat::Calute | SourceFormat::Foldlog);

@@ -1,8 +1,8 @@
 //! What one physical line is: blank, one good record, or bad, with what can be saved of it.
 
+use crate::json;
 use crate::mend::lines::Ending;
 use crate::mend::{IsRecord, MAX_RECORD_DEPTH, whole};
-use serde::de::IgnoredAny;
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -86,7 +86,7 @@ pub(crate) fn judge<'a>(line: &'a [u8], ending: Ending, is_record: IsRecord<'_>)
 /// Whether a text is one object that every reader can read.
 pub(crate) fn is_whole(text: &str) -> bool {
     text.trim_start().starts_with('{')
-        && serde_json::from_str::<IgnoredAny>(text).is_ok()
+        && json::is_json(text)
         && !is_too_deep(text.as_bytes())
         && !has_lone_surrogates(text)
 }
@@ -154,13 +154,13 @@ fn mend<'a>(line: &'a [u8], at: Range<usize>, faults: &mut Vec<(Fault, Range<usi
         text = Cow::Owned(text.replace('\0', ""));
     }
     if !text.trim_start().starts_with('{') {
-        let is_value = serde_json::from_str::<IgnoredAny>(&text).is_ok();
+        let is_value = json::is_json(&text);
         return is_value.then(|| {
             faults.push((Fault::NotObject, at.clone()));
             Piece::Lost(at)
         });
     }
-    if serde_json::from_str::<IgnoredAny>(&text).is_err() {
+    if !json::is_json(&text) {
         return None;
     }
     if is_too_deep(text.as_bytes()) {

@@ -2,6 +2,8 @@
 //! and spoils no other.
 
 use crate::json::{Json, Text};
+use crate::plain;
+use crate::skim;
 use crate::time::Timestamp;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -10,23 +12,27 @@ use std::fmt;
 /// The members of an object, in the order in which they came, each as its raw text.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Object<'a> {
-    members: Vec<(Text<'a>, &'a RawValue)>,
+    members: Vec<(Text<'a>, &'a str)>,
 }
 
 impl<'a> Object<'a> {
     /// Reads an object; `None` if the text is not one.
     pub(crate) fn parse(text: &'a str) -> Option<Object<'a>> {
-        serde_json::from_str(text).ok()
+        if let Some(members) = skim::object(text) {
+            return Some(Object { members: members.into_iter().map(|(name, value)| (name.into(), value)).collect() });
+        }
+        // The parser's error would quote a string, which may be long.
+        text.trim_start().starts_with('{').then(|| serde_json::from_str(text).ok()).flatten()
     }
 
     /// The members in order.
     pub(crate) fn members(&self) -> impl Iterator<Item = (&str, &'a str)> {
-        self.members.iter().map(|(key, value)| (key.as_str(), value.get()))
+        self.members.iter().map(|(key, value)| (key.as_str(), *value))
     }
 
     /// The raw text of a member; the last one where it is repeated.
     pub(crate) fn raw(&self, key: &str) -> Option<&'a str> {
-        self.members.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value.get())
+        self.members.iter().rev().find(|(name, _)| name == key).map(|(_, value)| *value)
     }
 
     /// A member that is there and not `null`.
@@ -72,6 +78,9 @@ impl<'a> Object<'a> {
 
 /// The string that a raw value is.
 pub(crate) fn text(raw: &str) -> Option<Text<'_>> {
+    if let Some(text) = plain::verbatim(raw) {
+        return Some(text.into());
+    }
     raw.starts_with('"').then(|| serde_json::from_str(raw).ok()).flatten()
 }
 
@@ -87,7 +96,11 @@ pub(crate) fn words(content: &str) -> String {
 
 /// The elements of the array that a raw value is.
 pub(crate) fn array(raw: &str) -> Option<Vec<&str>> {
-    let elements: Vec<&RawValue> = serde_json::from_str(raw).ok()?;
+    if let Some(elements) = skim::array(raw) {
+        return Some(elements);
+    }
+    let elements =
+        raw.trim_start().starts_with('[').then(|| serde_json::from_str::<Vec<&RawValue>>(raw).ok()).flatten()?;
     Some(elements.into_iter().map(RawValue::get).collect())
 }
 
@@ -101,8 +114,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<'de>, A::Error> {
                 let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
+                while let Some((name, value)) = map.next_entry::<_, &RawValue>()? {
+                    members.push((name, value.get()));
                 }
                 Ok(Object { members })
             }

@@ -17,8 +17,10 @@ pub(super) struct Call {
     pub(super) implicit: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct ModelCall {
+    /// Which part of the turn's text is its own.
+    pub(super) part: usize,
     /// None while only its deltas have been seen.
     pub(super) item: Option<usize>,
     /// No start of it has been seen.
@@ -27,24 +29,32 @@ pub(super) struct ModelCall {
     pub(super) has_reasoning: bool,
 }
 
+impl ModelCall {
+    /// One of which no start has been seen.
+    fn new(part: usize) -> ModelCall {
+        ModelCall { part, item: None, implicit: false, has_text: false, has_reasoning: false }
+    }
+}
+
 impl Turn {
     pub(super) fn model_call_started(&mut self, items: &mut Items, entry: &Entry<'_>, started: &ModelCallStarted<'_>) {
         let id = &*started.model_call_id;
-        let known = self.model_calls.get(id).copied().unwrap_or_default();
-        if known.item.is_some_and(|item| status(items, item) == RUNNING) {
+        let known = self.model_calls.get(id).copied();
+        if known.and_then(|call| call.item).is_some_and(|item| status(items, item) == RUNNING) {
             return;
         }
         let title = started.model.as_deref().or(started.provider.as_deref()).unwrap_or_default().to_owned();
         let item = self.push(items, entry, TimelineKind::ModelCall, Some(id), title);
         self.set_running(items, item, RUNNING);
         // A start after an end is another call; a start after its own deltas only comes late.
-        let call = if known.item.is_some() { ModelCall::default() } else { known };
+        let late = known.filter(|call| call.item.is_none());
+        let call = late.unwrap_or_else(|| ModelCall::new(self.begin_part()));
         self.model_calls.insert(id.to_owned(), ModelCall { item: Some(item), implicit: false, ..call });
     }
 
     pub(super) fn model_call_ended(&mut self, items: &mut Items, entry: &Entry<'_>, ended: &ModelCallEnded<'_>) {
         let id = &*ended.model_call_id;
-        let mut call = self.model_calls.get(id).copied().unwrap_or_default();
+        let mut call = self.model_call(id);
         let item = match call.item {
             Some(item) => item,
             None => {
@@ -151,15 +161,32 @@ impl Turn {
         self.set_running(items, call.item, record.status.shown(record.error.as_deref()));
     }
 
-    /// A model call's text or reasoning streams in.
-    pub(super) fn model_call_streams(&mut self, items: &mut Items, entry: &Entry<'_>, id: &str, kind: TimelineKind) {
-        let call = match self.model_calls.get_mut(id) {
-            Some(call) => call,
-            None => self.model_calls.entry(id.to_owned()).or_default(),
-        };
+    /// A model call, which begins here if it is not known.
+    fn model_call(&mut self, id: &str) -> ModelCall {
+        if let Some(call) = self.model_calls.get(id) {
+            return *call;
+        }
+        let call = ModelCall::new(self.begin_part());
+        self.model_calls.insert(id.to_owned(), call);
+        call
+    }
+
+    /// A model call's text or reasoning streams in; an empty piece brings none, but shows that the call goes on.
+    pub(super) fn model_call_streams(
+        &mut self,
+        items: &mut Items,
+        entry: &Entry<'_>,
+        id: &str,
+        kind: TimelineKind,
+        text: &str,
+    ) {
+        let mut call = self.model_call(id);
         match kind {
-            TimelineKind::Reasoning => call.has_reasoning = true,
-            _ => call.has_text = true,
+            TimelineKind::Reasoning => call.has_reasoning |= !text.is_empty(),
+            _ => call.has_text |= !text.is_empty(),
+        }
+        if let Some(known) = self.model_calls.get_mut(id) {
+            *known = call;
         }
         if let Some(item) = call.item {
             items[item].heard = Some(entry.time());

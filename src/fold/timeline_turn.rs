@@ -27,8 +27,19 @@ pub(super) struct Turn {
     running: BTreeSet<usize>,
     /// The text that may still go on.
     run: Option<Run>,
-    /// The items of its text, in order.
-    texts: Vec<usize>,
+    /// Its text, by the model calls that said it.
+    parts: Vec<Part>,
+}
+
+/// The items of the text that one model call said, or that came between model calls.
+///
+/// Parts are in the order in which their model calls began, as in the record. The order of the items would not do: a
+/// compaction moves a streamed text to the end of its model call, which changes the order of texts that were streamed
+/// side by side.
+#[derive(Clone, Debug, Default)]
+struct Part {
+    of_model_call: bool,
+    items: Vec<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -50,7 +61,7 @@ impl Turn {
             model_calls: HashMap::new(),
             running: BTreeSet::new(),
             run: None,
-            texts: Vec::new(),
+            parts: Vec::new(),
         }
     }
 
@@ -139,7 +150,7 @@ impl Turn {
         interruptions: u64,
     ) {
         if let Some(id) = model_call_id {
-            self.model_call_streams(items, entry, id, kind);
+            self.model_call_streams(items, entry, id, kind, text);
         }
         let goes_on = |run: &&Run| {
             run.kind == kind && run.model_call_id.as_deref() == model_call_id && run.interruptions == interruptions
@@ -169,7 +180,8 @@ impl Turn {
         }
         let item = self.push(items, entry, kind, id, text.to_owned());
         if kind == TimelineKind::Text {
-            self.texts.push(item);
+            let part = self.part(id);
+            self.parts[part].items.push(item);
         }
         Some(item)
     }
@@ -191,9 +203,25 @@ impl Turn {
         items.len() - 1
     }
 
+    /// A new part for a model call that begins.
+    pub(super) fn begin_part(&mut self) -> usize {
+        self.parts.push(Part { of_model_call: true, items: Vec::new() });
+        self.parts.len() - 1
+    }
+
+    /// The part that a text belongs to.
+    fn part(&mut self, model_call_id: Option<&str>) -> usize {
+        let of_call = model_call_id.and_then(|id| self.model_calls.get(id)).map(|call| call.part);
+        let last_loose = self.parts.len().checked_sub(1).filter(|last| !self.parts[*last].of_model_call);
+        of_call.or(last_loose).unwrap_or_else(|| {
+            self.parts.push(Part::default());
+            self.parts.len() - 1
+        })
+    }
+
     /// Whether the turn's text, over all its items, ends with `rest`.
     fn text_ends_with(&self, items: &Items, mut rest: &str) -> bool {
-        for item in self.texts.iter().rev() {
+        for item in self.parts.iter().rev().flat_map(|part| part.items.iter().rev()) {
             let text = items[*item].title.as_str();
             if text.ends_with(rest) {
                 return true;

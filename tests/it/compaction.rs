@@ -149,6 +149,32 @@ fn text_beside_the_text_of_a_model_call_stays_where_it_is() {
     assert_eq!(left(after).len(), 6);
 }
 
+/// A compaction moves what was streamed to the end of its model call: two that spoke side by side change places.
+#[test]
+fn an_answer_that_repeats_a_model_call_is_no_other_text_after_a_compaction() {
+    let side_by_side = |first: &str, second: &str| {
+        let said = |call: &str| if call == "m" { "one" } else { "two" };
+        vec![
+            start("t"),
+            call("t", "m"),
+            call("t", "n"),
+            delta("t", "one", "m"),
+            delta("t", "two", "n"),
+            answer("t", first, said(first)),
+            answer("t", second, said(second)),
+            end("t", "one"),
+        ]
+    };
+    for events in [side_by_side("n", "m"), side_by_side("m", "n")] {
+        let lab = recorded(events, 64 << 20);
+        let words = |lab: &Lab| texts(&lab.store)["t"].len();
+        let before = words(&lab);
+        let report = lab.store.compact(ID).unwrap();
+        assert_eq!(report.before.lines - report.after.lines, 2);
+        assert_eq!(words(&lab), before);
+    }
+}
+
 #[test]
 fn streams_without_a_start_stay() {
     // The first of these lines makes the turn, or the call, and gives it its place.

@@ -82,6 +82,24 @@ fn text_that_came_only_with_an_end_stands_there_once() {
 }
 
 #[test]
+fn an_empty_piece_does_not_hide_the_text_of_the_end() {
+    check_timeline(
+        r#"
+        turn_started {"turn_id":"t"}
+        text_delta {"turn_id":"t","text":"","model_call_id":"m"}
+        reasoning_delta {"turn_id":"t","text":"","model_call_id":"m"}
+        model_call_ended {"turn_id":"t","model_call_id":"m","text":"Done","reasoning":"hm"}
+        "#,
+        r#"
+        1 turn  [running]
+        4 model_call  [success]
+        4 reasoning hm
+        4 text Done
+        "#,
+    );
+}
+
+#[test]
 fn interruptions_and_retries() {
     check_timeline(
         r#"

@@ -31,9 +31,13 @@ mod transcripts;
 
 mod bits;
 mod cursors;
+#[path = "../it/forge.rs"]
+#[allow(dead_code, reason = "shared with the other tests, which need all of it")]
+mod forge;
 mod fuzz;
 #[path = "../fuzz/src/targets/mod.rs"]
 mod fuzz_targets;
+mod hostile;
 mod part;
 mod real;
 mod simulator;
@@ -71,6 +75,7 @@ const PARTS: &[Part] = &[
     simulator::SAME_SEED,
     simulator::TAKEN,
     cursors::RESTORED,
+    hostile::HOSTILE,
     simulator::CANARIES,
 ];
 

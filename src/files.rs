@@ -107,7 +107,9 @@ impl Opened {
         self.foreign |= self.header.as_ref().is_some_and(|header| {
             header.segment != self.segment || journal.is_some_and(|journal| journal != header.journal)
         });
-        self.header = self.header.filter(|_| !self.foreign);
+        if self.foreign {
+            (self.header, self.recovered) = (None, None);
+        }
         self
     }
 
@@ -118,7 +120,7 @@ impl Opened {
 
     /// The same as a file that is none of the journal's.
     pub(crate) fn into_foreign(self) -> Opened {
-        Opened { header: None, foreign: true, ..self }
+        Opened { header: None, recovered: None, foreign: true, ..self }
     }
 
     /// The last segment that this one replaces; itself, if it is not compacted.

@@ -168,7 +168,10 @@ impl Sifter {
 
     /// Forgets the bad lines that wait for a good neighbour, so that they can be read again.
     pub(crate) fn forget_waiting(&mut self) {
-        self.bad = None;
+        let Some(bad) = self.bad.take() else { return };
+        if let Some((offset, _)) = self.again.take_if(|(offset, _)| *offset >= bad.offset) {
+            self.told_end = offset;
+        }
     }
 
     /// The checksum of the last good line, which ends where `entry_end` says; `None` before the first.
@@ -264,7 +267,9 @@ impl Sifter {
     }
 
     fn bad_line(&mut self, chunk: Chunk, bytes: &[u8], out: &mut VecDeque<Sifted>) {
-        self.end_run(out);
+        if chunk.ending != Ending::EndOfFile {
+            self.end_run(out); // the end of what is read so far need not be the end of a line
+        }
         let region = self.bad.get_or_insert_with(|| BadRegion {
             offset: chunk.offset,
             end: chunk.offset,
@@ -341,7 +346,7 @@ impl Sifter {
             if candidate.seq > last && candidate.seq <= self.most && next.is_none_or(|next| candidate.seq < next) {
                 let missing = missing_between(settled, candidate.seq);
                 let bytes = candidate.offset - at;
-                if bytes > 0 || missing.is_some() {
+                if bytes > 0 || (missing.is_some() && !self.compacted) {
                     let damage = if bytes > 0 { Damage::BadBytes } else { Damage::NoBytes };
                     out.push_back(Sifted::Flaw(Flaw { damage, offset: at, bytes, missing, at_end: false }));
                 }

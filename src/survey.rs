@@ -70,7 +70,7 @@ impl Survey {
         match (self.compacted(), self.seal) {
             // All of it was on disk before it had its name: whatever is bad in it has rotted.
             (Some(_), _) => self.len,
-            (None, Some(seal)) => seal.bytes,
+            (None, Some(seal)) => seal.bytes.max(self.lines_from),
             (None, None) => self.good_end,
         }
     }

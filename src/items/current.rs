@@ -24,7 +24,10 @@ pub(super) struct Current {
     pub(super) end: u64,
     /// Where half a line at the end of the file starts.
     pub(super) half_line: Option<u64>,
-    /// The highest watermark that any of its lines states, once that was asked for.
+    /// The last entry before it, the last number that is accounted for there, and the last that it can hold, if known.
+    before: (u64, u64),
+    most: Option<u64>,
+    /// The highest watermark that any of its entries states, once that was asked for.
     evidence: Option<u64>,
     /// Its end has been settled.
     pub(super) done: bool,
@@ -58,6 +61,8 @@ impl Current {
             seal: None,
             end,
             half_line: None,
+            before: (last, settled),
+            most: None,
             evidence: None,
             done: false,
             growing,
@@ -110,8 +115,8 @@ impl Current {
     /// one says itself what it holds.
     pub(super) fn expect(&mut self, seal: Option<Seal>, most: Option<u64>) {
         self.seal = seal;
-        let most = most.into_iter().chain(self.last_expected()).min();
-        most.into_iter().for_each(|most| self.sifter.expect_up_to(most));
+        self.most = most.into_iter().chain(self.last_expected()).min();
+        self.most.into_iter().for_each(|most| self.sifter.expect_up_to(most));
     }
 
     fn compacted(&self) -> Option<&Compacted> {
@@ -154,14 +159,14 @@ impl Current {
         true
     }
 
-    /// Delivers what can be salvaged from bad lines at its end, where nothing says which number it ends with. `true` if there
-    /// are such lines.
+    /// Delivers what can be salvaged from bad lines at its end, where nothing says which number it ends with. `true` if some
+    /// of them is left.
     pub(super) fn salvage_unsealed(&mut self, ready: &mut VecDeque<Sifted>) -> bool {
-        let is_open = self.last_expected().is_none() && self.sifter.waiting().is_some();
-        if is_open {
-            self.sifter.salvage(ready);
+        if self.last_expected().is_some() {
+            return false;
         }
-        is_open
+        self.sifter.salvage(ready);
+        self.sifter.waiting().is_some_and(|(offset, end, _)| offset < end)
     }
 
     /// Settles its end against its seal. Where it has none, `behind` is the first number behind it, if that is known.
@@ -173,7 +178,7 @@ impl Current {
         sifter.end_run(ready);
         let (flaws_before, given) = (ready.len(), sifter.settled());
         sifter.end(last, *end, ready);
-        let bad = ready.len() > flaws_before;
+        let bad = ready.iter().skip(flaws_before).any(|sifted| matches!(sifted, Sifted::Flaw(_)));
         if let Some(compacted) = compacted
             && sifter.entries() < compacted.entries
             && !bad
@@ -212,22 +217,26 @@ impl Current {
         Ok(line::decode_verified(&out).map(Entry::into_owned))
     }
 
-    /// Whether any line of the segment states that the first missing number was synced. Lines before the gap cannot.
+    /// Whether any entry of the segment states that the first missing number was synced.
     pub(super) fn proves_durable(&mut self, flaw: &Flaw) -> bool {
         let Some((first_missing, _)) = flaw.missing else { return false };
-        let file = self.scanner.file().clone();
-        let (from, end) = (self.opened.lines_from, self.end);
-        let highest = *self.evidence.get_or_insert_with(|| {
-            let mut scanner = Scanner::new(file, from, end);
-            let mut highest = 0;
-            while scanner.next().is_some() {
-                if let Decoded::Entry(entry) = line::decode(scanner.bytes()) {
-                    highest = highest.max(entry.synced().get());
-                }
-            }
-            highest
-        });
-        highest >= first_missing
+        if self.evidence.is_none() {
+            self.evidence = Some(self.highest_synced());
+        }
+        self.evidence >= Some(first_missing)
+    }
+
+    /// Reads all of the segment once more: which lines are entries, only the same rules tell.
+    fn highest_synced(&self) -> u64 {
+        let mut again = Current::begin(self.opened.clone(), self.end, self.before, false);
+        again.expect(self.seal, self.most);
+        let mut sifted = VecDeque::new();
+        while again.advance(&mut sifted) || again.read_past_seal() {
+            sifted.clear();
+        }
+        again.salvage_unsealed(&mut sifted);
+        again.settle(None, &mut sifted);
+        again.sifter.synced()
     }
 
     /// Forgets what was learnt from all its lines: there are more now.

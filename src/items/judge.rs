@@ -42,12 +42,15 @@ impl Items {
         same_epoch || current.opened.is_compacted() || current.proves_durable(flaw)
     }
 
-    /// Whether it is what a recovery has left behind the last entry, on the same physical line: the report, which follows,
-    /// skips the numbers that it may have borne.
+    /// Whether it is what a recovery has left behind the last entry, which was salvaged, on the same physical line: the
+    /// report, which follows, skips the numbers that it may have borne.
     fn is_before_a_recovery(&self, flaw: &Flaw) -> bool {
         let Some(current) = self.current.as_ref().filter(|current| current.seal.is_some()) else { return false };
-        let at_end =
-            flaw.damage == Damage::BadBytes && flaw.missing.is_none() && flaw.offset + flaw.bytes == current.end;
+        let is_rest = flaw.offset == current.sifter.entry_end() && current.end == current.sifter.good_end();
+        let at_end = is_rest
+            && flaw.damage == Damage::BadBytes
+            && flaw.missing.is_none()
+            && flaw.offset + flaw.bytes == current.end;
         let skips = |report: &JournalRecovered| {
             report.after == current.sifter.last()
                 && report.holes.iter().any(|hole| hole.first_seq == current.sifter.last() + 1)

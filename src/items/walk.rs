@@ -101,10 +101,12 @@ impl Walk {
         self.ahead.front().and_then(|next| next.header.as_ref()).and_then(|header| header.prev)
     }
 
-    /// Where the next header says that this segment ends. A compacted one is complete in itself.
+    /// Where the next header says that this segment ends, but not before its own header does. A compacted one is complete in
+    /// itself.
     pub(super) fn seal_of(&self, opened: &Opened) -> Option<Seal> {
         let seal = self.next_header().and_then(|next| next.prev);
-        seal.filter(|seal| seal.segment == opened.segment && !opened.is_compacted())
+        let seal = seal.filter(|seal| seal.segment == opened.segment && !opened.is_compacted());
+        seal.map(|seal| Seal { bytes: seal.bytes.max(opened.lines_from), ..seal })
     }
 
     /// The first number above `last` in the file that comes next, where that has no good header to say what comes before it.

@@ -133,5 +133,6 @@ mod support;
 mod taken_away;
 mod tidy;
 mod transcripts;
+mod verdicts;
 mod ways;
 mod writer;

@@ -30,7 +30,7 @@ pub struct Trashed {
     pub trashed_at: Timestamp,
     /// Its directory.
     pub path: PathBuf,
-    /// How many bytes its files have.
+    /// How many bytes its files have; 0 if it cannot be read.
     pub bytes: u64,
 }
 
@@ -61,7 +61,9 @@ pub(crate) fn list(storage: &Arc<dyn Storage>, root: &Path) -> Result<Vec<Trashe
     for entry in entries.into_iter().filter(|entry| entry.kind == EntryKind::Directory) {
         let Some((session_id, trashed_at)) = parse(&entry.name) else { continue };
         let path = trash.join(&entry.name);
-        let files = entries_of(&Files::open_dir(Arc::clone(storage), &path)?)?;
+        // One that cannot be read is in the trash all the same: deleting it says why it cannot be.
+        let files =
+            Files::open_dir(Arc::clone(storage), &path).and_then(|files| entries_of(&files)).unwrap_or_default();
         let bytes = files.iter().filter(|file| file.kind == EntryKind::File).map(|file| file.len).sum();
         found.push(Trashed { session_id, trashed_at, path, bytes });
     }
@@ -76,7 +78,8 @@ pub(crate) fn empty(storage: &Arc<dyn Storage>, root: &Path, trashed: &Trashed) 
         let message = format!("`{}` is not in the trash of `{}`", trashed.path.display(), root.display());
         return Err(Error::new(ErrorKind::InvalidInput, message));
     };
-    let files = session(storage, &trashed.path)?;
+    // Without asking for a segment: an earlier removal may have died half-way.
+    let files = Files::open_dir(Arc::clone(storage), &trashed.path)?;
     let locks = hold(&files, &trashed.session_id)?;
     let target = free_name(&**storage, &shelter(&**storage, root, LEAVING)?, name, Timestamp::now())?;
     rename(&**storage, &trashed.path, &target)?;

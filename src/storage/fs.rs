@@ -175,7 +175,9 @@ impl StorageDir for DiskDir {
                 Ok(FileStatus { kind, len, .. }) => entries.push(DirEntry { name: name.to_owned(), kind, len }),
                 // Gone by now, which is as if it had not been listed.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
+                // Such as the mount point of a file system whose server has died. One name that cannot be looked at must
+                // not hide all others; if it is one that is needed, opening it says what is wrong.
+                Err(_) => entries.push(DirEntry { name: name.to_owned(), kind: kind_of(entry.file_type()), len: 0 }),
             }
         }
         Ok(entries)
@@ -266,12 +268,16 @@ fn unlock(file: &File, locked_by: u32) {
     }
 }
 
-fn status_of(stat: &Stat) -> FileStatus {
-    let kind = match FileType::from_raw_mode(stat.st_mode) {
+fn kind_of(file_type: FileType) -> EntryKind {
+    match file_type {
         FileType::RegularFile => EntryKind::File,
         FileType::Directory => EntryKind::Directory,
         _ => EntryKind::Other,
-    };
+    }
+}
+
+fn status_of(stat: &Stat) -> FileStatus {
+    let kind = kind_of(FileType::from_raw_mode(stat.st_mode));
     #[allow(clippy::unnecessary_cast, reason = "the types differ between systems")]
     FileStatus {
         kind,

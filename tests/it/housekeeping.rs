@@ -397,6 +397,30 @@ fn the_trash_is_emptied_by_its_own_command_alone() {
     assert!(fs::read_dir(root.path(".leaving")).unwrap().next().is_none());
 }
 
+/// Goal: what cannot be read keeps nothing else in the trash, and what is no whole session any more goes too.
+/// Method: a directory that cannot be listed, and one that a removal has left without a segment.
+#[test]
+fn one_directory_in_the_trash_that_cannot_be_read_keeps_no_other_there() {
+    let root = Root::new();
+    root.record("s-1");
+    root.store.trash("s-1").unwrap();
+    let below = |name: &str| root.store.trash_path().join(name);
+    fs::create_dir(below("emptied.20261122T184500123456Z")).unwrap();
+    fs::create_dir(below("unreadable.20261122T184500123456Z")).unwrap();
+    let storage = Faulty::new(DiskStorage);
+    storage.rule(|call, path| match call {
+        Call::List if path.to_string_lossy().contains("unreadable") => Fate::Fails(EIO),
+        _ => Fate::Done,
+    });
+    let store = Store::open_on(storage, root.store.root()).unwrap();
+    let trashed = store.trashed().unwrap();
+    assert_eq!(trashed.len(), 3);
+    for trashed in &trashed {
+        store.delete_trashed(trashed).unwrap();
+    }
+    assert!(store.trashed().unwrap().is_empty());
+}
+
 /// Goal: what a crash left on its way out goes with the next one, and keeps none from going.
 #[test]
 fn leftovers_of_a_crash_are_swept() {

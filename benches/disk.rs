@@ -14,36 +14,61 @@ const BLOCK: usize = 1 << 20;
 /// Direct reads start and land at multiples of this.
 const ALIGNMENT: usize = 4096;
 
-/// [`DiskStorage`], counting the syncs of files.
+/// What is watched of the files that a journal writes.
+pub(crate) trait Watch: Clone + Default + std::fmt::Debug + Send + Sync + 'static {
+    fn write(&self, file: &dyn StorageFile, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        file.write_at(bytes, offset)
+    }
+
+    fn sync(&self, file: &dyn StorageFile) -> io::Result<()> {
+        file.sync_data()
+    }
+}
+
+/// [`DiskStorage`], watched.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Counted {
-    syncs: Arc<AtomicU64>,
+pub(crate) struct Watched<W>(pub(crate) W);
+
+#[derive(Debug)]
+struct WatchedDir<W> {
+    inner: Arc<dyn StorageDir>,
+    watch: W,
 }
 
 #[derive(Debug)]
-struct CountedFile {
+struct WatchedFile<W> {
     inner: Arc<dyn StorageFile>,
-    syncs: Arc<AtomicU64>,
+    watch: W,
 }
+
+/// Counts the syncs of files.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Syncs(Arc<AtomicU64>);
+
+/// [`DiskStorage`], counting the syncs of files.
+pub(crate) type Counted = Watched<Syncs>;
 
 impl Counted {
     pub(crate) fn syncs(&self) -> u64 {
-        self.syncs.load(Ordering::Relaxed)
-    }
-
-    fn file(&self, inner: Arc<dyn StorageFile>) -> Arc<dyn StorageFile> {
-        Arc::new(CountedFile { inner, syncs: Arc::clone(&self.syncs) })
+        self.0.0.load(Ordering::Relaxed)
     }
 }
 
-impl Storage for Counted {
+impl Watch for Syncs {
+    fn sync(&self, file: &dyn StorageFile) -> io::Result<()> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        file.sync_data()
+    }
+}
+
+impl<W: Watch> Storage for Watched<W> {
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         DiskStorage.create_dir(path)
     }
 
     fn open_dir(&self, path: &Path) -> io::Result<Arc<dyn StorageDir>> {
         let inner = DiskStorage.open_dir(path)?;
-        Ok(Arc::new(CountedDir { inner, storage: self.clone() }))
+        Ok(Arc::new(WatchedDir { inner, watch: self.0.clone() }))
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
@@ -65,15 +90,19 @@ impl Storage for Counted {
     fn remove_dir_all(&self, path: &Path) -> io::Result<()> {
         DiskStorage.remove_dir_all(path)
     }
+
+    fn tells_of_changes(&self, path: &Path) -> Option<PathBuf> {
+        DiskStorage.tells_of_changes(path)
+    }
 }
 
-#[derive(Debug)]
-struct CountedDir {
-    inner: Arc<dyn StorageDir>,
-    storage: Counted,
+impl<W: Watch> WatchedDir<W> {
+    fn file(&self, inner: Arc<dyn StorageFile>) -> Arc<dyn StorageFile> {
+        Arc::new(WatchedFile { inner, watch: self.watch.clone() })
+    }
 }
 
-impl StorageDir for CountedDir {
+impl<W: Watch> StorageDir for WatchedDir<W> {
     fn status(&self) -> io::Result<FileStatus> {
         self.inner.status()
     }
@@ -87,11 +116,11 @@ impl StorageDir for CountedDir {
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn StorageFile>> {
-        self.inner.create(name).map(|file| self.storage.file(file))
+        self.inner.create(name).map(|file| self.file(file))
     }
 
     fn open(&self, name: &str, access: Access) -> io::Result<Arc<dyn StorageFile>> {
-        self.inner.open(name, access).map(|file| self.storage.file(file))
+        self.inner.open(name, access).map(|file| self.file(file))
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -107,18 +136,18 @@ impl StorageDir for CountedDir {
     }
 
     fn try_lock(&self, exclusive: bool) -> io::Result<Option<Arc<dyn StorageDir>>> {
-        let wrapped = |inner| CountedDir { inner, storage: self.storage.clone() };
+        let wrapped = |inner| WatchedDir { inner, watch: self.watch.clone() };
         Ok(self.inner.try_lock(exclusive)?.map(|dir| Arc::new(wrapped(dir)) as Arc<dyn StorageDir>))
     }
 }
 
-impl StorageFile for CountedFile {
+impl<W: Watch> StorageFile for WatchedFile<W> {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         self.inner.read_at(buffer, offset)
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        self.inner.write_at(bytes, offset)
+        self.watch.write(&*self.inner, bytes, offset)
     }
 
     fn len(&self) -> io::Result<u64> {
@@ -130,8 +159,7 @@ impl StorageFile for CountedFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.syncs.fetch_add(1, Ordering::Relaxed);
-        self.inner.sync_data()
+        self.watch.sync(&*self.inner)
     }
 
     fn try_lock(&self, exclusive: bool) -> io::Result<bool> {

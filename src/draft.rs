@@ -14,6 +14,8 @@ use std::fmt;
 /// record, it stays below the 128 levels at which `serde_json` and others stop reading.
 pub const MAX_DEPTH: usize = 120;
 
+/// The room that most events need, in bytes.
+const SMALL: usize = 256;
 /// The most memory that a thread keeps for its next draft, in bytes.
 const MAX_SPARE: usize = 64 << 10;
 
@@ -167,6 +169,7 @@ impl Draft {
 
     fn encode(event: Event<'_>) -> Draft {
         let mut tail = SPARE.take();
+        tail.reserve(SMALL);
         line::begin_plain_tail(&mut tail, event.type_name());
         let data = tail.len();
         let mut fault = event.encode_data(&mut tail).err().map(|error| {

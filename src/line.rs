@@ -113,13 +113,18 @@ pub(crate) fn seal_line(out: &mut Vec<u8>, start: usize) {
 
 fn push_suffix(out: &mut Vec<u8>, crc: u32) {
     out.extend_from_slice(b",\"crc\":\"");
-    for shift in (0..32).step_by(4).rev() {
-        out.push(DIGITS[(crc >> shift) as usize & 15]);
-    }
+    push_checksum(out, crc);
     out.extend_from_slice(b"\"}\n");
 }
 
-fn push_number(out: &mut Vec<u8>, mut number: u64) {
+/// Writes a checksum as its eight digits.
+pub(crate) fn push_checksum(out: &mut Vec<u8>, crc: u32) {
+    for shift in (0..32).step_by(4).rev() {
+        out.push(DIGITS[(crc >> shift) as usize & 15]);
+    }
+}
+
+pub(crate) fn push_number(out: &mut Vec<u8>, mut number: u64) {
     let mut digits = [0u8; 20];
     let mut at = digits.len();
     loop {

@@ -224,6 +224,8 @@ impl Scanner {
         self.block = BLOCK;
         let upto = self.held + wanted;
         if self.buffer.len() < upto {
+            // With room for a longer piece of a line before the next block: else the buffer would be copied for that.
+            self.buffer.reserve(upto - self.buffer.len() + FIRST_BLOCK);
             self.buffer.resize(upto, 0);
         }
         let read = read_past_errors(&*self.file, &mut self.buffer[self.held..upto], offset, &mut self.refused);

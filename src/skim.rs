@@ -5,6 +5,9 @@
 
 use crate::plain::{self, Escapes};
 
+/// Room for so many members or elements is made at once.
+const MOST_OFTEN: usize = 8;
+
 /// Whether a text is one JSON value; `false` also if only the parser can tell.
 pub(crate) fn is_json(text: &str) -> bool {
     value(text).is_some()
@@ -18,11 +21,11 @@ pub(crate) fn value(text: &str) -> Option<&str> {
 }
 
 /// The members of an object, in order: names without escapes, and values. `None` also if only the parser can tell.
-pub(crate) fn object(text: &str) -> Option<Vec<(&str, &str)>> {
+pub(crate) fn object<'a, N: From<&'a str>>(text: &'a str) -> Option<Vec<(N, &'a str)>> {
     Skim::new(text)?.all([b'{', b'}'], |skim| {
-        let name = skim.name()?;
-        Some((name.strip_prefix('"')?.strip_suffix('"')?, skim.value()?))
-            .filter(|(name, _)| memchr::memchr(b'\\', name.as_bytes()).is_none())
+        let name = skim.name()?.strip_prefix('"')?.strip_suffix('"')?;
+        let is_verbatim = memchr::memchr(b'\\', name.as_bytes()).is_none();
+        is_verbatim.then_some((name.into(), skim.value()?))
     })
 }
 
@@ -70,6 +73,7 @@ impl<'a> Skim<'a> {
         if self.peek()? == end {
             self.at += 1;
         } else {
+            all.reserve(MOST_OFTEN);
             loop {
                 all.push(one(self)?);
                 if !self.pass([b',', end])? {
@@ -162,7 +166,7 @@ mod tests {
             let parsed = serde_json::from_str::<Vec<&RawValue>>(text).expect(text);
             assert_eq!(found, parsed.into_iter().map(RawValue::get).collect::<Vec<_>>());
         }
-        if let Some(found) = object(text) {
+        if let Some(found) = object::<&str>(text) {
             let parsed = serde_json::from_str::<BTreeMap<String, &RawValue>>(text).expect(text);
             let parsed: BTreeMap<&str, &str> = parsed.iter().map(|(name, value)| (&**name, value.get())).collect();
             assert_eq!(found.into_iter().collect::<BTreeMap<_, _>>(), parsed);

@@ -48,6 +48,18 @@ enum Writer {
     ToldGone,
 }
 
+impl Writer {
+    /// Whether the sizes of the files tell of all that is still to come: so long as it is not known who records, not all
+    /// was read or told.
+    fn is_watched(self, items: &Items) -> bool {
+        match self {
+            Writer::ToldGone => true,
+            Writer::AtWork => !items.may_grow_unseen(),
+            Writer::Unknown | Writer::Gone => false,
+        }
+    }
+}
+
 impl Tail {
     pub(super) fn new(files: Files, start: &Cursor) -> Result<Tail> {
         let held = Held::by(&files)?;
@@ -184,11 +196,7 @@ impl Tail {
     /// Gives back memory while nothing happens, and closes the files if nobody records. `close_live`: also if somebody does.
     pub(super) fn rest(&mut self, close_live: bool) -> Result<()> {
         let State::Open(items) = &mut self.state else { return Ok(()) };
-        let is_over = match self.writer {
-            Writer::ToldGone => true,
-            Writer::AtWork => close_live && !items.may_grow_unseen(),
-            Writer::Unknown | Writer::Gone => false,
-        };
+        let is_over = (close_live || self.writer == Writer::ToldGone) && self.writer.is_watched(items);
         if !items.rest() || !self.caught_up || !is_over {
             return Ok(());
         }
@@ -208,11 +216,7 @@ impl Tail {
         if !items.rest() {
             return;
         }
-        let is_known = match self.writer {
-            Writer::ToldGone => true,
-            Writer::AtWork => !items.may_grow_unseen(),
-            Writer::Unknown | Writer::Gone => false, // not all was read or told
-        };
+        let is_known = self.writer.is_watched(items);
         // An older copy that was put back since may look as the directory did then: it is found at the next look.
         let is_in_place = items.is_in_place().unwrap_or(false);
         let held = self.held.take().filter(|_| is_known && is_in_place);

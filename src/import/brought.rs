@@ -4,7 +4,7 @@
 //! of the file had been read and what their CRC-32 is, so that the last event of a session tells whether a file is still
 //! the one that was imported, though the import was killed at that event.
 
-use std::fmt;
+use crate::line;
 use std::io::{self, Read};
 
 /// How much of a file an import has read, by the last event that it brought.
@@ -107,15 +107,22 @@ impl EventId {
         };
         parts.next().is_none().then_some(EventId { offset, index, kind, brought })
     }
-}
 
-impl fmt::Display for EventId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.offset, self.index)?;
+    /// The id as events bear it.
+    pub(super) fn text(&self) -> String {
+        let mut id = Vec::with_capacity(64);
+        line::push_number(&mut id, self.offset);
+        id.push(b'.');
+        line::push_number(&mut id, self.index);
         if let Some((_, name)) = Kind::NAMED.iter().find(|(kind, _)| *kind == self.kind) {
-            write!(f, ".{name}")?;
+            id.push(b'.');
+            id.extend_from_slice(name.as_bytes());
         }
-        write!(f, ".{}-{:08x}", self.brought.bytes, self.brought.crc)
+        id.push(b'.');
+        line::push_number(&mut id, self.brought.bytes);
+        id.push(b'-');
+        line::push_checksum(&mut id, self.brought.crc);
+        String::from_utf8(id).expect("digits, points and names")
     }
 }
 

@@ -198,7 +198,7 @@ impl<R: BufRead> Importer<R> {
             }
             // Entries of foldlog's own have ids of their own.
             let given = draft.given_id().is_some();
-            let draft = if given { draft } else { draft.id(id.to_string()) };
+            let draft = if given { draft } else { draft.id(id.text()) };
             if !self.before.holds((!given).then_some(&id)) {
                 drafts.push(draft);
             }

@@ -219,8 +219,10 @@ impl Out {
         if matches!(draft.type_name(), "turn_ended" | "turn_recorded") {
             self.heard.remove(turn_id);
         } else if let Some(time) = time {
-            let heard = self.heard.entry(turn_id.to_vec()).or_insert(time);
-            *heard = time.max(*heard);
+            match self.heard.get_mut(turn_id) {
+                Some(heard) => *heard = time.max(*heard),
+                None => drop(self.heard.insert(turn_id.to_vec(), time)),
+            }
         }
     }
 }

@@ -3,8 +3,10 @@
 use crate::json;
 use crate::mend::lines::Ending;
 use crate::mend::{IsRecord, MAX_RECORD_DEPTH, whole};
+use memchr::memmem::Finder;
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 /// A line, judged from its bytes alone.
 #[derive(Debug)]
@@ -77,7 +79,7 @@ pub(crate) fn judge<'a>(line: &'a [u8], ending: Ending, is_record: IsRecord<'_>)
     if line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r')) {
         return Judged::Blank;
     }
-    match std::str::from_utf8(line) {
+    match simdutf8::basic::from_utf8(line) {
         Ok(text) if is_whole(text) => Judged::Good(text),
         _ => Judged::Bad(take_apart(line, ending, is_record)),
     }
@@ -93,8 +95,8 @@ pub(crate) fn is_whole(text: &str) -> bool {
 
 fn has_lone_surrogates(json: &str) -> bool {
     // Most records escape no surrogate at all: looking for one is quicker than looking at every escape.
-    let escapes_any = memchr::memmem::find(json.as_bytes(), b"\\ud").is_some()
-        || memchr::memmem::find(json.as_bytes(), b"\\uD").is_some();
+    static ESCAPES: LazyLock<[Finder<'_>; 2]> = LazyLock::new(|| [b"\\ud", b"\\uD"].map(Finder::new));
+    let escapes_any = ESCAPES.iter().any(|escape| escape.find(json.as_bytes()).is_some());
     escapes_any && lone_surrogates(json).next().is_some()
 }
 

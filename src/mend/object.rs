@@ -19,7 +19,7 @@ impl<'a> Object<'a> {
     /// Reads an object; `None` if the text is not one.
     pub(crate) fn parse(text: &'a str) -> Option<Object<'a>> {
         if let Some(members) = skim::object(text) {
-            return Some(Object { members: members.into_iter().map(|(name, value)| (name.into(), value)).collect() });
+            return Some(Object { members });
         }
         // The parser's error would quote a string, which may be long.
         text.trim_start().starts_with('{').then(|| serde_json::from_str(text).ok()).flatten()

@@ -56,6 +56,11 @@ impl<T> Ledger<T> {
         self.slots.iter().map(|slot| &slot.value)
     }
 
+    /// Everything, in order, to be changed.
+    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.slots.iter_mut().map(|slot| &mut slot.value)
+    }
+
     /// Everything, in order.
     pub(super) fn into_values(self) -> impl Iterator<Item = T> {
         self.slots.into_iter().map(|slot| slot.value)

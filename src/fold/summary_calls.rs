@@ -43,6 +43,8 @@ struct Call {
     /// `interruptions` when its last event came.
     seen: u64,
     started: Option<Timestamp>,
+    /// It is counted in another session.
+    elsewhere: bool,
 }
 
 /// What is kept of a call that was over when its turn ended.
@@ -60,6 +62,8 @@ struct ModelCall {
     ended: bool,
     streamed: bool,
     spent: Spent,
+    /// It is counted in another session.
+    elsewhere: bool,
 }
 
 impl Calls {
@@ -68,7 +72,15 @@ impl Calls {
         if let Some(late) = self.late_tools.remove(&hash(call_id)) {
             let status = if late.failed { StatusMeaning::Error } else { StatusMeaning::Success };
             let tool_name = String::new();
-            let call = Call { tool_name, status, implicit: late.implicit, counted: true, seen: 0, started: None };
+            let call = Call {
+                tool_name,
+                status,
+                implicit: late.implicit,
+                counted: true,
+                seen: 0,
+                started: None,
+                elsewhere: false,
+            };
             self.tools.insert(call_id.to_owned(), call);
         }
         let call = self.tools.get_mut(call_id)?;
@@ -114,9 +126,15 @@ impl Calls {
         open
     }
 
+    /// The calls that run are counted in another session.
+    pub(super) fn leave_out(&mut self) {
+        self.tools.values_mut().for_each(|call| call.elsewhere = true);
+        self.models.values_mut().for_each(|call| call.elsewhere = true);
+    }
+
     /// Counts the calls that have not ended.
     pub(super) fn count_open(&self, interruptions: u64, tool_calls: &mut BTreeMap<String, ToolCallStats>) {
-        let open = self.tools.values().filter(|call| call.counted && !call.status.is_over());
+        let open = self.tools.values().filter(|call| call.counted && !call.elsewhere && !call.status.is_over());
         for call in open {
             let stats = tool_calls.entry(call.tool_name.clone()).or_default();
             match call.status == StatusMeaning::Interrupted || call.seen < interruptions {
@@ -173,6 +191,10 @@ impl SummaryFold {
             return self.spend_more(model, &more, time);
         }
         call.spent = spent;
+        if call.elsewhere {
+            call.ended = true;
+            return;
+        }
         let counted = call.model.take();
         // The model that answered counts, not the one that was asked.
         let model = part.model.as_deref().or(counted.as_deref()).unwrap_or_default().to_owned();
@@ -254,6 +276,7 @@ impl SummaryFold {
                     counted: true,
                     seen: interruptions,
                     started: Some(time),
+                    elsewhere: false,
                 };
                 calls.tools.insert(part.call_id.into_string(), call);
                 count = Some(tool_name);
@@ -282,6 +305,7 @@ impl SummaryFold {
             counted: false,
             seen,
             started: None,
+            elsewhere: false,
         };
         calls.tools.insert(part.call_id.to_string(), call);
         self.odd(AnomalyKind::UnknownCall);
@@ -343,6 +367,9 @@ impl SummaryFold {
             Some(call) => {
                 call.status = status;
                 call.seen = seen;
+                if call.elsewhere {
+                    return;
+                }
                 if call.tool_name.is_empty() && !call.counted {
                     call.tool_name = given_name();
                 }
@@ -351,7 +378,8 @@ impl SummaryFold {
             None => {
                 let tool_name = given_name();
                 let name = tool_name.clone();
-                let call = Call { tool_name, status, implicit: true, counted: true, seen, started: None };
+                let call =
+                    Call { tool_name, status, implicit: true, counted: true, seen, started: None, elsewhere: false };
                 calls.tools.insert(part.call_id.into_string(), call);
                 (name, true)
             }

@@ -46,6 +46,8 @@ pub struct SummaryFold {
     ended: bool,
     /// For model calls whose cost is not in the log.
     pub(super) prices: Option<Arc<Prices>>,
+    /// How many of the next events another session has too, where they are counted.
+    elsewhere: u64,
 }
 
 /// A turn, as far as it is counted.
@@ -55,6 +57,8 @@ pub(super) struct Turn {
     implicit: bool,
     /// `interruptions` when its last event came.
     seen: u64,
+    /// It is counted in another session.
+    elsewhere: bool,
     pub(super) calls: Calls,
 }
 
@@ -68,6 +72,21 @@ impl SummaryFold {
     pub fn prices(mut self, prices: Arc<Prices>) -> SummaryFold {
         self.prices = Some(prices);
         self
+    }
+
+    /// Leaves the first `events` out of all sums: another session begins with them too and counts them.
+    pub fn counted_elsewhere(mut self, events: u64) -> SummaryFold {
+        self.elsewhere = events;
+        self
+    }
+
+    /// What came so far is counted in another session.
+    fn leave_out(&mut self) {
+        self.totals = Totals::default();
+        for turn in self.turns.values_mut() {
+            turn.elsewhere = true;
+            turn.calls.leave_out();
+        }
     }
 
     fn apply(&mut self, entry: &Entry<'_>) -> serde_json::Result<()> {
@@ -188,8 +207,8 @@ impl SummaryFold {
 
     fn add(&mut self, turn_id: &str) -> usize {
         self.running += 1;
-        let turn =
-            Turn { status: StatusMeaning::Running, implicit: true, seen: self.interruptions, calls: Calls::default() };
+        let (seen, calls) = (self.interruptions, Calls::default());
+        let turn = Turn { status: StatusMeaning::Running, implicit: true, seen, elsewhere: false, calls };
         self.turns.push(turn_id, turn)
     }
 
@@ -273,7 +292,7 @@ impl SummaryFold {
         };
         for (_, mut turn) in self.turns.cut(from) {
             self.running -= u64::from(turn.runs(self.interruptions));
-            self.totals.turns.rewound += 1;
+            self.totals.turns.rewound += u64::from(!turn.elsewhere);
             count_turn(&mut self.totals.turns, &turn);
             // Nothing of it can go on.
             let open = turn.calls.keep(&[]);
@@ -338,7 +357,7 @@ impl Reducer for SummaryFold {
         if entry.seq() <= self.last_seq {
             return;
         }
-        if self.totals.entries == 0 {
+        if self.last_seq == Seq::default() {
             self.first_seq = entry.seq();
         }
         self.last_seq = entry.seq();
@@ -346,6 +365,12 @@ impl Reducer for SummaryFold {
         if self.apply(entry).is_err() {
             self.totals.undecodable += 1;
             self.odd(AnomalyKind::Undecodable);
+        }
+        if self.elsewhere > 0 && !entry.is_recorders_own() {
+            self.elsewhere -= 1;
+            if self.elsewhere == 0 {
+                self.leave_out();
+            }
         }
     }
 
@@ -365,7 +390,7 @@ impl Reducer for SummaryFold {
         totals.sessions = 1;
         for turn in self.turns.values() {
             count_turn(&mut totals.turns, turn);
-            if !turn.status.is_over() {
+            if !turn.elsewhere && !turn.status.is_over() {
                 let interrupted = turn.status == StatusMeaning::Interrupted || turn.seen < self.interruptions;
                 totals.turns.interrupted += u64::from(interrupted);
                 totals.turns.running += u64::from(!interrupted);
@@ -387,6 +412,9 @@ impl Reducer for SummaryFold {
 
 /// Counts that a turn started, and how it ended if it did.
 fn count_turn(stats: &mut TurnStats, turn: &Turn) {
+    if turn.elsewhere {
+        return;
+    }
     stats.started += u64::from(!turn.implicit);
     stats.ended += u64::from(turn.status.is_over());
     stats.succeeded += u64::from(turn.status == StatusMeaning::Success);

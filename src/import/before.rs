@@ -48,6 +48,14 @@ impl Before {
         })
     }
 
+    /// Whether the earlier import took the beginning of this line for all of it, since the file ended there: a line that
+    /// no line feed ends is not final. Blanks that came since change nothing.
+    pub(super) fn ended_within(&self, line: &RawLine, bytes: &[u8]) -> bool {
+        let read = self.event().and_then(|last| last.brought.bytes().checked_sub(line.offset)).filter(|read| *read > 0);
+        let rest = read.and_then(|read| bytes.get(usize::try_from(read).ok()?..));
+        rest.is_some_and(|rest| rest.iter().any(|byte| !matches!(byte, b' ' | b'\t' | b'\r')))
+    }
+
     /// Whether an event is there. Once one is not, no later one is.
     pub(super) fn holds(&mut self, id: Option<&EventId>) -> bool {
         let held = match (&mut *self, id) {

@@ -8,7 +8,7 @@ use crate::line;
 use std::io::{self, Read};
 
 /// How much of a file an import has read, by the last event that it brought.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Brought {
     bytes: u64,
     crc: u32,

@@ -118,6 +118,9 @@ impl<R: BufRead> Importer<R> {
         };
         let is_torn = self.is_torn(&line);
         let mut drafts = Vec::new();
+        if self.before.ended_within(&line, self.lines.bytes(&line)) {
+            self.before = Before::Nothing; // the whole line is new, though its beginning was a record by itself
+        }
         if is_torn {
             // The last line may yet change: what was held back must not wait for it.
             drafts = self.settle_for(End::File);

@@ -272,6 +272,74 @@ fn what_was_asked_before_going_back_is_rewound_and_still_spent() {
     assert_eq!((totals.turns.rewound, totals.model_calls["m-1"].count), (1, 3));
 }
 
+/// Back to the very first prompt: a prompt that comes after no line, or after hints that come after none.
+#[test]
+fn going_back_to_the_beginning_rewinds_all_turns() {
+    let hint =
+        json!({"type": "user", "isMeta": true, "message": {"content": "<system-reminder>Be brief</system-reminder>"}});
+    for hinted in [false, true] {
+        let mut lines = Lines::default();
+        lines.user(0, json!("Plan it"));
+        lines.text(5, "m-a", "Plan A.");
+        lines.user(10, json!("Use red"));
+        lines.text(15, "m-b", "Red.");
+        let mut parent = Value::Null;
+        if hinted {
+            let mut hint = hint.clone();
+            hint["parentUuid"] = Value::Null;
+            parent = json!(lines.add(59, hint));
+        }
+        lines.add(60, json!({"type": "user", "parentUuid": parent, "message": {"content": "Draw it"}}));
+        lines.text(65, "m-c", "Drawn.");
+        assert_eq!(lines.turns(), pairs(&[("Draw it", "success")]), "{hinted}");
+    }
+}
+
+/// A summary that comes after no line goes on with the conversation; after going back to it, what came since is rewound.
+#[test]
+fn a_compacted_conversation_goes_on_and_can_be_gone_back_to() {
+    for boundary in [false, true] {
+        let mut lines = Lines::default();
+        lines.user(0, json!("Plan it"));
+        let last = lines.text(5, "m-a", "Plan A.");
+        let mut parent = Value::Null;
+        if boundary {
+            let line = json!({"type": "system", "subtype": "compact_boundary", "parentUuid": null,
+                "logicalParentUuid": last});
+            parent = json!(lines.add(8, line));
+        }
+        let summary = lines.add(
+            9,
+            json!({"type": "user", "isCompactSummary": true, "parentUuid": parent,
+                "message": {"content": "This session is being continued from a previous conversation: a plan."}}),
+        );
+        lines.add(10, json!({"type": "user", "parentUuid": summary, "message": {"content": "Use red"}}));
+        lines.text(15, "m-b", "Red.");
+        assert_eq!(lines.turns(), pairs(&[("Plan it", "success"), ("Use red", "success")]));
+        lines.add(20, json!({"type": "user", "parentUuid": summary, "message": {"content": "Use blue"}}));
+        lines.text(25, "m-c", "Blue.");
+        assert_eq!(lines.turns(), pairs(&[("Plan it", "success"), ("Use blue", "success")]), "{boundary}");
+    }
+}
+
+/// A fork's file begins with its parent's lines, each of which names the session that it was copied from.
+#[test]
+fn what_a_fork_copied_from_its_parent_is_not_its_own() {
+    let mut lines = Lines::default();
+    let from = json!({"sessionId": "s-0", "messageUuid": "u-0"});
+    lines.add(0, json!({"type": "user", "forkedFrom": from, "message": {"content": "Plan it"}}));
+    let mut copy = said("m-a", json!([{"type": "text", "text": "Plan A."}]), json!("end_turn"));
+    copy["forkedFrom"] = from;
+    lines.add(1, copy);
+    lines.user(10, json!("Use red"));
+    lines.text(15, "m-b", "Red.");
+    assert_eq!(lines.turns(), pairs(&[("Use red", "success")]));
+    let (root, _) = lines.imported();
+    assert!(root.events("s-1")[0].2.contains(r#""parent":{"session_id":"s-0""#), "{:?}", root.events("s-1")[0]);
+    let totals = root.store.reader("s-1").unwrap().reduce(foldlog::SummaryFold::default()).unwrap().0.totals;
+    assert_eq!(totals.model_calls["m-1"].count, 1);
+}
+
 /// Two sub-agents without names whose lines are mixed: the chain says whose each line is, the prompt for which call.
 #[test]
 fn sub_agents_that_work_at_the_same_time_are_kept_apart() {

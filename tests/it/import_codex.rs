@@ -1,6 +1,7 @@
 //! Rollouts of Codex as its versions write them: prompts, answers and usage in other records than the newest version has
 //! them, histories that were copied, files that end in the middle.
 
+use crate::import::Root;
 use crate::transcripts::{examine, folded, import, turns};
 use foldlog::{SourceFormat, Timestamp};
 
@@ -310,4 +311,45 @@ fn a_numbered_history_ends_at_the_number_that_the_header_names() {
     let own = [begins(3, "t-3"), asked(4, "New question"), message(5, "assistant", "New answer"), ends(6, "t-3")];
     let own = number(own.concat(), copied.lines().count() + 1);
     expect(&[header(&more), copied, own], &[("New question", "New answer", "success")], (0, 0, 0, 1));
+}
+
+/// Goal: a turn begins once, wherever the file ended or was still for a moment. Method: a rollout whose turns are announced
+/// before their prompts, imported up to each of its lines and then whole, and once read with a pause after each line.
+#[test]
+fn a_turn_that_was_announced_begins_once_whatever_comes_between() {
+    let file = [
+        header(""),
+        begins(1, "t-1"),
+        message(2, "user", CONTEXT),
+        message(3, "user", "Look"),
+        asked(4, "Look"),
+        answered(5, "Seen."),
+        ends(6, "t-1"),
+        begins(7, "t-2"),
+        line(8, "turn_context", r#"{"model":"m-1"}"#),
+        asked(9, "Again"),
+        ends(10, "t-2"),
+    ];
+    let totals = |root: &Root| root.store.reader("own").unwrap().reduce(foldlog::SummaryFold::new()).unwrap().0.totals;
+    let whole = Root::new();
+    whole.import(&[], &[&whole.file("a.jsonl", file.concat().as_bytes())]);
+    assert_eq!(whole.fold("own").turns.len(), 2);
+    for cut in 1..file.len() {
+        let grown = Root::new();
+        for part in [&file[..cut], &file[..]] {
+            grown.import(&[], &[&grown.file("a.jsonl", part.concat().as_bytes())]);
+        }
+        assert_eq!(grown.fold("own").turns, whole.fold("own").turns, "cut after {cut} lines");
+        assert_eq!(totals(&grown).anomalies, totals(&whole).anomalies, "cut after {cut} lines");
+    }
+    let bytes = file.concat();
+    let source = crate::transcripts::source(bytes.as_bytes(), Some(SourceFormat::Codex));
+    let mut importer = foldlog::Importer::new(bytes.as_bytes(), &source);
+    let mut starts = Vec::new();
+    while let Some(step) = importer.next(true).unwrap() {
+        let drafts = step.drafts.into_iter().chain(importer.settle().drafts);
+        starts.extend(drafts.filter(|draft| draft.type_name() == "turn_started").map(|draft| draft.data().to_owned()));
+    }
+    assert_eq!(starts.len(), 2, "{starts:?}");
+    assert!(starts[0].contains("Look") && starts[1].contains("Again"), "{starts:?}");
 }

@@ -151,3 +151,29 @@ fn what_a_replaced_file_still_had_is_taken() {
     mirror.wait_for("a", &["one", "two"]);
     mirror.end();
 }
+
+/// Goal: a change between the first and the last 4 KiB of what was read is seen. Method: one word in the middle of a file of
+/// some 40 KiB is exchanged for another of the same length, once alone and once together with a line that is added.
+#[test]
+fn a_file_that_is_rewritten_in_its_middle_is_read_again() {
+    let mut mirror = Mirror::new();
+    let prompts: Vec<String> = (0..200).map(|at| format!("Number {at:04}")).collect();
+    let mut words: Vec<&str> = prompts.iter().map(|prompt| &**prompt).collect();
+    for session in ["alone", "grown"] {
+        fs::write(mirror.path(&format!("{session}.jsonl")), log(session, &words)).unwrap();
+    }
+    mirror.follow();
+    ["alone", "grown"].iter().for_each(|session| mirror.wait_for(session, &words));
+    words[100] = "Nummer 0100";
+    let rewrite = |session: &str, words: &[&str]| {
+        // In place: opened without truncation.
+        let mut file = fs::OpenOptions::new().write(true).open(mirror.path(&format!("{session}.jsonl"))).unwrap();
+        file.write_all(log(session, words).as_bytes()).unwrap();
+    };
+    rewrite("alone", &words);
+    mirror.wait_for("alone.2", &words);
+    words.push("More");
+    rewrite("grown", &words);
+    mirror.wait_for("grown.2", &words);
+    mirror.end();
+}

@@ -48,6 +48,34 @@ fn a_copy_that_went_on_differently_becomes_a_session_of_its_own() {
     }
 }
 
+/// Goal: what copies begin with is counted once in a sum. Method: a file that was imported, went on and was imported again,
+/// two copies of it that went on differently, and the same four exchanges in one file; the sums must be equal.
+#[test]
+fn what_copies_have_in_common_is_counted_once_in_a_sum() {
+    let stats = |root: &Root, args: &[&str]| -> Value {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_foldlog"));
+        let output =
+            command.arg("--root").arg(root.store.root()).args(["stats", "--json"]).args(args).output().unwrap();
+        let last = String::from_utf8(output.stdout).unwrap().lines().last().unwrap().to_owned();
+        serde_json::from_str(&last).unwrap()
+    };
+    let exchanges: Vec<Vec<u8>> =
+        (1..5).map(|at| exchange("s-1", at, &format!("Number {at}"), json!("end_turn"))).collect();
+    let (whole, copied) = (Root::new(), Root::new());
+    whole.import(&[], &[&whole.file("a.jsonl", &exchanges.concat())]);
+    copied.import(&[], &[&copied.file("a.jsonl", &exchanges[0])]);
+    for (name, last) in [("a.jsonl", 1), ("b.jsonl", 2), ("c.jsonl", 3)] {
+        let file = [exchanges[0].clone(), exchanges[last].clone()].concat();
+        copied.import(&[], &[&copied.file(name, &file)]);
+    }
+    let (one, all) = (stats(&whole, &["s-1"]), stats(&copied, &["--all"]));
+    for member in ["spent", "model_calls", "turns", "text_bytes"] {
+        assert_eq!(all[member], one[member], "{member}");
+    }
+    assert_eq!(stats(&copied, &["s-1.2"])["turns"]["started"], 2, "alone it is counted whole");
+    assert_eq!(stats(&copied, &["s-1.3", "s-1.2"])["turns"]["started"], 3);
+}
+
 #[test]
 fn a_file_that_was_rewritten_and_an_older_copy_of_it_are_told_apart() {
     let root = Root::new();

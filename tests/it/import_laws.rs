@@ -133,6 +133,26 @@ fn an_import_that_was_killed_within_a_line_brings_the_rest_of_it() {
     }
 }
 
+/// A line that no line feed ended, and was a record by itself, has grown: its rest is kept, and a line feed alone, or the
+/// carriage return before it, brings nothing again.
+#[test]
+fn a_last_line_is_not_final_until_its_line_feed() {
+    let asked = r#"{"type":"user","sessionId":"c-1","uuid":"u-1","message":{"content":"Look."}}"#;
+    let note = r#"{"type":"mode","sessionId":"c-1","mode":"plan"}"#;
+    for last in [asked, note] {
+        let before = format!("{asked}\n{last}");
+        let brought = import(before.as_bytes(), SourceFormat::ClaudeCode).drafts;
+        for (more, is_new) in [("\n", false), ("\r\n", false), (" \n", false), ("}\n", true), ("{\"a\":1}\n", true)] {
+            let again = brought_behind(&brought, format!("{before}{more}").as_bytes(), SourceFormat::ClaudeCode);
+            assert_eq!(!again.is_empty(), is_new, "{more:?} after {last}: {again:?}");
+            assert!(
+                !is_new || again.iter().any(|draft| draft.contains("unparsed")),
+                "{more:?} after {last}: {again:?}"
+            );
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 

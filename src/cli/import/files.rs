@@ -16,7 +16,8 @@ const HEAD: u64 = 1 << 20;
 const MOST_HEAD: u64 = 64 << 20;
 /// How much is read at once.
 const BUFFER: usize = 256 << 10;
-/// How much of what was read is remembered, to see whether the file still has it: so much of its beginning, and of its end.
+/// How much of what was read is remembered, to see whether a file that grew still has it: so much of its beginning, and of
+/// its end. What lies between is compared by its checksum.
 const REMEMBERED: usize = 4 << 10;
 
 /// A file to import, or the segments of a session of foldlog's, which are read as one.
@@ -105,9 +106,16 @@ pub(crate) struct Stamp {
     changed: (i64, i64),
 }
 
+/// Whether files have grown since they looked so, which explains that they changed.
+pub(crate) fn have_grown(before: &[Stamp], now: &[Stamp]) -> bool {
+    let size = |stamps: &[Stamp]| stamps.iter().map(|stamp| stamp.size).sum::<u64>();
+    before.len() == now.len() && size(before) < size(now)
+}
+
 impl Stamp {
     fn of(metadata: &fs::Metadata) -> Stamp {
-        let (id, changed) = ((metadata.dev(), metadata.ino()), (metadata.mtime(), metadata.mtime_nsec()));
+        // Not the time of modification, which whoever rewrites a file may set back.
+        let (id, changed) = ((metadata.dev(), metadata.ino()), (metadata.ctime(), metadata.ctime_nsec()));
         Stamp { id, size: metadata.len(), changed }
     }
 }
@@ -129,6 +137,8 @@ struct Place {
     /// The first of these bytes, and the last.
     first: Vec<u8>,
     last: Vec<u8>,
+    /// The checksum of all of them.
+    hasher: crc32fast::Hasher,
 }
 
 impl io::Read for Parts {
@@ -150,6 +160,7 @@ impl io::Read for Parts {
 impl Place {
     fn take(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len() as u64;
+        self.hasher.update(bytes);
         let missing = REMEMBERED.saturating_sub(self.first.len()).min(bytes.len());
         self.first.extend_from_slice(&bytes[..missing]);
         self.last.extend_from_slice(&bytes[bytes.len().saturating_sub(REMEMBERED)..]);
@@ -170,7 +181,30 @@ impl Read {
         self.ids.iter().eq(stamps.iter().map(|stamp| &stamp.id))
     }
 
-    /// Whether what was read is still there: a file may be cut, or rewritten in place.
+    /// Whether all that was read is still there: a file may be rewritten in place.
+    pub(crate) fn all_stands(&self, input: &Input) -> Result<bool, Failure> {
+        let place = self.place.borrow();
+        let Some(path) = input.parts.get(place.part) else { return Ok(false) };
+        let check = || -> io::Result<bool> {
+            let (mut file, mut hasher) = (File::open(path)?.take(place.bytes), crc32fast::Hasher::new());
+            let (mut buffer, mut left) = (vec![0; BUFFER], place.bytes);
+            while left > 0 {
+                match file.read(&mut buffer) {
+                    Ok(0) => return Ok(false),
+                    Ok(count) => {
+                        hasher.update(&buffer[..count]);
+                        left -= count as u64;
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(hasher.finalize() == place.hasher.clone().finalize())
+        };
+        checked(check(), input)
+    }
+
+    /// The same by its beginning and its end alone: a file may be cut, or replaced in place.
     pub(crate) fn still_stands(&self, input: &Input) -> Result<bool, Failure> {
         let place = self.place.borrow();
         let Some(path) = input.parts.get(place.part) else { return Ok(false) };
@@ -183,11 +217,15 @@ impl Read {
             file.read_exact_at(&mut bytes, place.bytes - place.last.len() as u64)?;
             Ok(is_same && bytes == place.last)
         };
-        match check() {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true), // the next look finds it gone
-            checked => checked.map_err(|error| input.failed("read", &error)),
-        }
+        checked(check(), input)
+    }
+}
+
+fn checked(stands: io::Result<bool>, input: &Input) -> Result<bool, Failure> {
+    match stands {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true), // the next look finds it gone
+        stands => stands.map_err(|error| input.failed("read", &error)),
     }
 }
 

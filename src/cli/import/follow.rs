@@ -3,6 +3,8 @@
 //!
 //! A file that is replaced (renamed over, truncated, rewritten in place, deleted and created again) is read again from its
 //! beginning: a session is gone on with if the file still begins with what was imported, else the file gets a new one.
+//! All that was read is compared whenever the file changed and did not grow, and once it has been still after growing; while
+//! it grows, only the beginning and the end are.
 
 use super::files::{self, Input, Parts, Stamp};
 use super::report::Report;
@@ -212,11 +214,15 @@ impl Mirror {
             }
             Change::None | Change::Gone | Change::Rewritten => {}
         }
-        if self.grew.is_some_and(|grew| grew.elapsed() > STILL) {
+        let is_other = matches!(change, Change::Replaced | Change::Rewritten);
+        if !is_other && self.grew.is_some_and(|grew| grew.elapsed() > STILL) {
             self.grew = None;
+            if !self.is_gone && !self.read.all_stands(&self.input)? {
+                return Ok(true);
+            }
             self.sink.take(self.importer.settle().drafts)?;
         }
-        Ok(matches!(change, Change::Replaced | Change::Rewritten))
+        Ok(is_other)
     }
 
     fn change(&mut self) -> Result<Change, Failure> {
@@ -230,8 +236,13 @@ impl Mirror {
         if now == self.seen {
             return Ok(Change::None);
         }
+        let has_grown = self.seen.is_empty() || files::have_grown(&self.seen, &now);
         self.seen = now;
-        Ok(if self.read.still_stands(&self.input)? { Change::Grown } else { Change::Rewritten })
+        let stands = match has_grown {
+            true => self.read.still_stands(&self.input)?,
+            false => self.read.all_stands(&self.input)?,
+        };
+        Ok(if stands { Change::Grown } else { Change::Rewritten })
     }
 
     /// Takes the lines that there are.

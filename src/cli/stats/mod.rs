@@ -1,5 +1,6 @@
 //! `foldlog stats`: sessions in numbers, one, several or all of the root. No bodies are kept, so any number will do.
 
+mod copies;
 mod print;
 
 use super::out::Out;
@@ -7,6 +8,7 @@ use super::progress::Watched;
 use super::select::{self, state_word};
 use super::{Exit, Failure, Outcome, damage, look, versioned, words};
 use clap::Args;
+use copies::Copies;
 use foldlog::{ErrorKind, Prices, Reader, SessionId, SessionSummary, Spent, Store, SummaryFold, Totals};
 use serde::Serialize;
 use std::collections::HashSet;
@@ -58,28 +60,30 @@ struct Sum<'a> {
     /// The session, as long as there is one only.
     one: Option<(SessionSummary, bool)>,
     prices: Option<Arc<Prices>>,
+    copies: Copies,
     worst: Exit,
 }
 
 pub(crate) fn run(args: &StatsArgs, store: &Store, out: &mut Out) -> Outcome {
     let prices = args.prices.as_deref().map(read_prices).transpose()?.map(Arc::new);
-    let mut sum = Sum { args, out, totals: Totals::default(), one: None, prices, worst: Exit::Fine };
+    let mut sum =
+        Sum { args, out, totals: Totals::default(), one: None, prices, copies: Copies::default(), worst: Exit::Fine };
     if args.all {
         for id in store.session_ids()? {
             match store.reader(id.clone()) {
                 // A directory without a segment holds no session yet, or is being deleted.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
-                reader => sum.add_one_of_all(&id, reader)?,
+                reader => sum.add_one_of_all(&id, reader, store)?,
             }
         }
     } else if args.sessions.is_empty() {
-        sum.add(Ok(select::reader(store, None)?))?;
+        sum.add(Ok(select::reader(store, None)?), store)?;
     } else {
         let mut seen = HashSet::new();
         for session in &args.sessions {
             match select::reader(store, Some(session)) {
                 Ok(reader) if !seen.insert(reader.path().to_owned()) => {}
-                reader => sum.add(reader)?,
+                reader => sum.add(reader, store)?,
             }
         }
     }
@@ -88,8 +92,8 @@ pub(crate) fn run(args: &StatsArgs, store: &Store, out: &mut Out) -> Outcome {
 
 impl Sum<'_> {
     /// Adds one session. One bad session hides no other: the worst of them is the exit code.
-    fn add(&mut self, reader: Result<Reader, Failure>) -> Result<(), Failure> {
-        match reader.and_then(|reader| self.read(&reader)) {
+    fn add(&mut self, reader: Result<Reader, Failure>, store: &Store) -> Result<(), Failure> {
+        match reader.and_then(|reader| self.read(&reader, store)) {
             Ok(exit) => self.worst = self.worst.max(exit),
             Err(failure @ Failure::Output(_)) => return Err(failure),
             Err(failure) => self.worst = self.worst.max(failure.tell()),
@@ -98,8 +102,13 @@ impl Sum<'_> {
     }
 
     /// Adds one of all sessions; one that cannot be read is passed over.
-    fn add_one_of_all(&mut self, id: &SessionId, reader: foldlog::Result<Reader>) -> Result<(), Failure> {
-        let read = reader.map_err(Failure::from).and_then(|reader| self.read(&reader));
+    fn add_one_of_all(
+        &mut self,
+        id: &SessionId,
+        reader: foldlog::Result<Reader>,
+        store: &Store,
+    ) -> Result<(), Failure> {
+        let read = reader.map_err(Failure::from).and_then(|reader| self.read(&reader, store));
         match read {
             Ok(exit) => self.worst = self.worst.max(exit),
             Err(Failure::Library(error)) => {
@@ -111,12 +120,13 @@ impl Sum<'_> {
         Ok(())
     }
 
-    fn read(&mut self, reader: &Reader) -> Outcome {
+    fn read(&mut self, reader: &Reader, store: &Store) -> Outcome {
         // Asked before reading: a writer that goes away meanwhile has left its last words.
         let live = reader.is_live()?;
+        let fold = SummaryFold::new().counted_elsewhere(self.copies.add(reader, store)?);
         let fold = match &self.prices {
-            Some(prices) => SummaryFold::new().prices(Arc::clone(prices)),
-            None => SummaryFold::new(),
+            Some(prices) => fold.prices(Arc::clone(prices)),
+            None => fold,
         };
         let (mut summary, gaps) = reader.reduce(Watched::new(fold, reader.session_id().as_str()))?;
         if !live {
@@ -140,7 +150,7 @@ impl Sum<'_> {
     }
 
     fn finish(self, store: &Store) -> Outcome {
-        let Sum { args, out, totals, one, worst, prices } = self;
+        let Sum { args, out, totals, one, worst, prices, .. } = self;
         if prices.is_some() {
             name_unpriced(&totals);
         }

@@ -17,7 +17,7 @@ use crate::import::{End, Fate, Identity, Mapper, Out, Row, SourceFormat, is_one_
 use crate::json::Metadata;
 use crate::mend::Object;
 use crate::time::Timestamp;
-use chain::Chain;
+use chain::{Chain, Link};
 use lane::Lane;
 use queue::Queue;
 use std::collections::HashMap;
@@ -59,6 +59,7 @@ fn identify(record: &Object<'_>, known: &mut Identity) {
         known.time = record.time("timestamp");
     }
     let Some(session) = record.text("sessionId").filter(|_| known.session_id.is_none()) else { return };
+    known.parent = copied_from(record);
     // Older files of sub-agents say only by their name whose they are.
     let by_name = || Some(known.name.stem.strip_prefix("agent-")?.to_owned().into());
     let agent = record.is_true("isSidechain").then(|| record.text("agentId").or_else(by_name)).flatten();
@@ -71,6 +72,12 @@ fn identify(record: &Object<'_>, known: &mut Identity) {
         _ => session.into_string(),
     });
     known.agent_id = agent.map(|agent| agent.into_string());
+}
+
+/// The session that a line of a fork was copied from.
+fn copied_from(line: &Object<'_>) -> Option<String> {
+    let parent = line.object("forkedFrom")?.text("sessionId")?.into_string();
+    (line.text("sessionId").as_deref() != Some(&*parent)).then_some(parent)
 }
 
 /// Whether a session's id names the sub-agent itself: the agent's id is a part of it, and not by chance.
@@ -110,7 +117,7 @@ struct Delegated {
 /// A line in the user's place that the model may answer though it is no prompt.
 struct Pending {
     uuid: Option<String>,
-    parent: Option<String>,
+    link: Link,
     time: Option<Timestamp>,
     /// A command, as the user typed it; nothing for what only the program said.
     command: Option<String>,
@@ -125,6 +132,8 @@ impl Mapper for ClaudeCode {
         out.set_time(line.time("timestamp"));
         self.note_workspace(&line, out);
         let fate = match &*kind {
+            // A fork's file begins with its parent's lines: not its own work.
+            _ if copied_from(&line).is_some() => Fate::Kept("copied".into()),
             "user" => self.user(&line, out),
             "assistant" => self.assistant(&line, out),
             "summary" => title(&line, "summary", out),
@@ -148,7 +157,11 @@ impl Mapper for ClaudeCode {
             kind => Fate::Unknown(kind.to_owned()),
         };
         if let Some(uuid) = line.text("uuid").filter(|_| !line.is_true("isSidechain")) {
-            self.chain.line(&uuid);
+            // A summary goes on with the conversation, wherever its line is linked to.
+            let goes_on =
+                line.is_true("isCompactSummary") || line.text("subtype").as_deref() == Some("compact_boundary");
+            let may_lead = matches!(&*kind, "user" | "attachment" | "system") && !goes_on;
+            self.chain.line(&uuid, &Link::of(&line), may_lead);
         }
         fate
     }

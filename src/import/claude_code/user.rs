@@ -1,6 +1,7 @@
 //! `user` lines, and messages out of the queue: prompts, the results of tools, interruptions, and what the program writes
 //! in the user's place.
 
+use super::chain::Link;
 use super::content::{self, Said};
 use super::{ClaudeCode, Pending};
 use crate::event::{
@@ -22,7 +23,7 @@ const REJECTED: &str = "The user doesn't want to proceed with this tool use";
 pub(super) struct Beginning {
     pub(super) uuid: Option<String>,
     /// The line that the prompt comes after.
-    pub(super) parent: Option<String>,
+    pub(super) link: Link,
     pub(super) time: Option<Timestamp>,
     pub(super) prompt: String,
     pub(super) attachments: Vec<Attachment>,
@@ -32,8 +33,8 @@ pub(super) struct Beginning {
 
 impl Beginning {
     fn of(line: &Object<'_>, prompt: String, attachments: Vec<Attachment>) -> Beginning {
-        let member = |key| line.text(key).map(|id| id.into_string());
-        Beginning { uuid: member("uuid"), parent: member("parentUuid"), prompt, attachments, ..Beginning::default() }
+        let uuid = line.text("uuid").map(|id| id.into_string());
+        Beginning { uuid, link: Link::of(line), prompt, attachments, ..Beginning::default() }
     }
 }
 
@@ -108,10 +109,9 @@ impl ClaudeCode {
         };
         let is_asked = self.pending.as_ref().is_some_and(|pending| pending.command.is_some());
         if lane.is_empty() && (command.is_some() || !is_asked) {
-            let member = |key| line.text(key).map(|id| id.into_string());
             let origin = origin.unwrap_or_else(|| kind.trim_start_matches("user.").to_owned());
-            let (uuid, parent) = (member("uuid"), member("parentUuid"));
-            self.pending = Some(Pending { uuid, parent, time: out.time(), command, origin });
+            let uuid = line.text("uuid").map(|id| id.into_string());
+            self.pending = Some(Pending { uuid, link: Link::of(line), time: out.time(), command, origin });
         }
         Some(Fate::Kept(kind.into()))
     }
@@ -123,9 +123,9 @@ impl ClaudeCode {
         if runs && pending.command.is_none() {
             return;
         }
-        let Pending { uuid, parent, time, command, origin } = pending;
+        let Pending { uuid, link, time, command, origin } = pending;
         let prompt = command.unwrap_or_default();
-        let began = Beginning { uuid, parent, time, prompt, origin: Some(origin), ..Beginning::default() };
+        let began = Beginning { uuid, link, time, prompt, origin: Some(origin), ..Beginning::default() };
         self.start_turn("", began, out);
     }
 
@@ -139,7 +139,7 @@ impl ClaudeCode {
         }
         if lane.is_empty() {
             self.pending = None;
-            if let Some(first) = self.chain.begin(&turn_id, began.parent.as_deref()) {
+            if let Some(first) = self.chain.begin(&turn_id, &began.link) {
                 out.push(TurnsRewound::new(first));
             }
         } else {

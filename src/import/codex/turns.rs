@@ -23,6 +23,7 @@ pub(super) struct Prompt {
 #[derive(Debug)]
 pub(super) struct Turn {
     pub(super) id: String,
+    began: Option<Timestamp>,
     /// When the model was given its prompt.
     pub(super) since: Option<Timestamp>,
     /// An event said that it began: another one will say that it ends.
@@ -48,6 +49,8 @@ pub(super) struct Turns {
     held: Vec<Held>,
     /// These events were made at an end of the file.
     told: bool,
+    /// And among them the start of a turn whose prompt has not come.
+    told_without_prompt: bool,
     concluded: Concluded,
     /// The turns so far, for rolling back.
     pub(super) ids: Vec<String>,
@@ -155,29 +158,35 @@ impl Turns {
         Next { begins, prompt, others }
     }
 
-    /// Makes the events of what has been held; the turn that begins with them, if one does.
-    fn tell(&self, out: &mut Out) -> Option<Turn> {
-        let Next { begins, prompt, others } = self.next();
+    /// The turn that begins with what has been held, if one does.
+    fn starting(&self, out: &Out) -> Option<Turn> {
+        let Next { begins, prompt, .. } = self.next();
         let asked = prompt.and_then(|prompt| prompt.time);
         let (begun, began) = self.begun.clone().unzip();
-        let began = began.flatten().or(asked).or(out.time());
-        let turn = begins.then(|| Turn {
+        begins.then(|| Turn {
             announced: begun.is_some(),
             id: begun.unwrap_or_else(|| format!("turn-{}", prompt.map_or(out.offset(), |prompt| prompt.offset))),
-            since: asked.or(began),
+            began: began.flatten().or(asked).or(out.time()),
+            since: asked.or(began.flatten()).or(out.time()),
             by_event: !self.said.is_empty(),
             answered: false,
             asked: Some(prompt.map(|prompt| prompt.text.clone()).unwrap_or_default()),
-        });
+        })
+    }
+
+    /// Makes the events of what has been held; the turn that begins with them, if one does.
+    fn tell(&self, out: &mut Out) -> Option<Turn> {
+        let Next { prompt, others, .. } = self.next();
+        let turn = self.starting(out);
         let id = turn.as_ref().or(self.running.as_ref()).map(|turn| turn.id.clone())?;
         if self.told {
             return turn;
         }
-        if turn.is_some() {
+        if let Some(turn) = &turn {
             self.running.iter().for_each(|before| before.imply_end(out));
             let mut started = TurnStarted::new(&*id, prompt.map(|prompt| &*prompt.text).unwrap_or_default());
             started.attachments = prompt.map(|prompt| prompt.attachments.clone()).unwrap_or_default();
-            out.late(began, started);
+            out.late(turn.began, started);
             if prompt.is_none() {
                 out.note(Note::TurnWithoutPrompt);
             }
@@ -214,8 +223,15 @@ impl Turns {
         self.running.as_ref().is_some_and(|turn| turn.announced)
     }
 
-    /// Makes the events of what is held: no further record is there.
+    /// Makes the events of what is held: no further record is there for now. Without a prompt in an event nothing is
+    /// certain yet: a turn that began now would begin again with its prompt.
     pub(super) fn pause(&mut self, again: bool, out: &mut Out) {
+        if !self.said.is_empty() {
+            self.tell_at_end(again, out);
+        }
+    }
+
+    fn tell_at_end(&mut self, again: bool, out: &mut Out) {
         if !self.is_waiting() || (self.told && !again) {
             return;
         }
@@ -225,17 +241,31 @@ impl Turns {
         self.held.drain(..).for_each(|held| out.made(held));
     }
 
-    /// The file ends: an answer ends a turn that nothing else would end. `works`: a call of it is running.
+    /// The file ends: what is held is all there is, and an answer ends a turn that nothing else would end. `works`: a call
+    /// of it is running.
     pub(super) fn conclude(&mut self, works: bool, out: &mut Out) {
+        if self.said.is_empty() && self.is_waiting() {
+            self.told_without_prompt = self.next().begins;
+            self.tell_at_end(true, out);
+        }
         let answered = |turn: &&Turn| turn.answered && !turn.announced && !works;
         if let Some(turn) = self.running.as_ref().filter(answered).filter(|_| !self.is_waiting()) {
             self.concluded.conclude(&turn.id, out);
         }
     }
 
-    /// The file goes on: what was concluded is taken back.
+    /// The file goes on: what was concluded is taken back. A turn that began without its prompt is interrupted, so that it
+    /// goes on when it begins with it.
     pub(super) fn take_back(&mut self, out: &mut Out) {
         self.concluded.go_on(out);
+        if !std::mem::take(&mut self.told_without_prompt) || !self.told {
+            return;
+        }
+        self.told = false;
+        if let Some(turn) = self.starting(out) {
+            let time = out.last_heard(&turn.id);
+            out.late(time, TurnEnded::new(turn.id).status(TurnStatus::Interrupted));
+        }
     }
 }
 

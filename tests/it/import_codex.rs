@@ -353,3 +353,18 @@ fn a_turn_that_was_announced_begins_once_whatever_comes_between() {
     assert_eq!(starts.len(), 2, "{starts:?}");
     assert!(starts[0].contains("Look") && starts[1].contains("Again"), "{starts:?}");
 }
+
+/// A prompt that came as a message when the file ended, and as an event after that, begins one turn.
+#[test]
+fn a_prompt_that_comes_again_as_an_event_begins_one_turn_wherever_the_file_ended() {
+    let file = [header(""), message(1, "user", "Look"), asked(2, "Look"), answered(3, "Seen.")];
+    let whole = Root::new();
+    whole.import(&[], &[&whole.file("a.jsonl", file.concat().as_bytes())]);
+    for cut in 1..file.len() {
+        let grown = Root::new();
+        for part in [&file[..cut], &file[..]] {
+            grown.import(&[], &[&grown.file("a.jsonl", part.concat().as_bytes())]);
+        }
+        assert_eq!(grown.fold("own").turns, whole.fold("own").turns, "cut after {cut} lines");
+    }
+}

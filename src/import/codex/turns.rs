@@ -3,7 +3,7 @@
 //! A turn is announced by an event, in older files not at all; a prompt is an event, in some files only a message of the
 //! conversation, which also holds what was injected. So what comes before the model's work is held until that begins.
 
-use crate::event::{Attachment, TurnEnded, TurnStarted, UserMessage};
+use crate::event::{Attachment, TurnEnded, TurnStarted, TurnsRewound, UserMessage};
 use crate::import::conclude::Concluded;
 use crate::import::{Held, Note, Out};
 use crate::status::TurnStatus;
@@ -49,8 +49,9 @@ pub(super) struct Turns {
     held: Vec<Held>,
     /// These events were made at an end of the file.
     told: bool,
-    /// And among them the start of a turn whose prompt has not come.
-    told_without_prompt: bool,
+    /// The turn that was said to begin at an end of the file where no event had its prompt: what comes next may show that
+    /// there is none, or another one.
+    told_early: Option<String>,
     concluded: Concluded,
     /// The turns so far, for rolling back.
     pub(super) ids: Vec<String>,
@@ -183,6 +184,9 @@ impl Turns {
             return turn;
         }
         if let Some(turn) = &turn {
+            if let Some(early) = self.told_early.as_ref().filter(|early| **early != turn.id) {
+                out.late(None, TurnsRewound::new(early.clone()));
+            }
             self.running.iter().for_each(|before| before.imply_end(out));
             let mut started = TurnStarted::new(&*id, prompt.map(|prompt| &*prompt.text).unwrap_or_default());
             started.attachments = prompt.map(|prompt| prompt.attachments.clone()).unwrap_or_default();
@@ -206,6 +210,7 @@ impl Turns {
         }
         let turn = self.tell(out);
         self.told = false;
+        self.told_early = self.told_early.take().filter(|_| turn.is_none());
         self.forget();
         self.held.drain(..).for_each(|held| out.made(held));
         let turn = turn?;
@@ -245,8 +250,8 @@ impl Turns {
     /// of it is running.
     pub(super) fn conclude(&mut self, works: bool, out: &mut Out) {
         if self.said.is_empty() && self.is_waiting() {
-            self.told_without_prompt = self.next().begins;
             self.tell_at_end(true, out);
+            self.told_early = self.starting(out).map(|turn| turn.id).or(self.told_early.take());
         }
         let answered = |turn: &&Turn| turn.answered && !turn.announced && !works;
         if let Some(turn) = self.running.as_ref().filter(answered).filter(|_| !self.is_waiting()) {
@@ -258,14 +263,9 @@ impl Turns {
     /// goes on when it begins with it.
     pub(super) fn take_back(&mut self, out: &mut Out) {
         self.concluded.go_on(out);
-        if !std::mem::take(&mut self.told_without_prompt) || !self.told {
-            return;
-        }
+        let Some(early) = self.told_early.clone().filter(|_| self.told && self.said.is_empty()) else { return };
         self.told = false;
-        if let Some(turn) = self.starting(out) {
-            let time = out.last_heard(&turn.id);
-            out.late(time, TurnEnded::new(turn.id).status(TurnStatus::Interrupted));
-        }
+        out.late(out.last_heard(&early), TurnEnded::new(early).status(TurnStatus::Interrupted));
     }
 }
 

@@ -22,6 +22,15 @@ pub(crate) struct Active {
     counts_links: bool,
 }
 
+/// What others have done to the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Harm {
+    /// It has no name left, so that what is written to it is nowhere.
+    Unlinked,
+    /// It has only so many bytes, fewer than were written.
+    Cut(u64),
+}
+
 /// A write that was not finished.
 pub(crate) struct Unfinished {
     /// Part of a line was written behind the whole ones.
@@ -36,9 +45,18 @@ impl Active {
         Active { segment, path, file, size: 0, file_len: 0, has_entries: false, counts_links }
     }
 
-    /// Whether its file has no name left, so that what is written to it is nowhere. Reaches no disk.
-    pub(crate) fn is_unlinked(&self) -> bool {
-        self.counts_links && self.file.status().is_ok_and(|status| status.links == 0)
+    /// What has become of its file. Reaches no disk. What cannot be looked at may be well.
+    pub(crate) fn harm(&self) -> Option<Harm> {
+        let status = self.file.status().ok()?;
+        if self.counts_links && status.links == 0 {
+            return Some(Harm::Unlinked);
+        }
+        (status.len < self.file_len).then_some(Harm::Cut(status.len))
+    }
+
+    /// How many bytes its file has, as it was written.
+    pub(crate) fn file_len(&self) -> u64 {
+        self.file_len
     }
 
     /// Counts the header, which has been written.

@@ -4,12 +4,12 @@
 //! One `write` a batch and at most one `fdatasync`. The first failure is final: what a failed sync has done to the
 //! kernel's cache cannot be told from here (see the fsync notes in `docs/DESIGN.md`), so nothing is retried on that file.
 
-use crate::active::{Active, Unfinished};
+use crate::active::{Active, Harm, Unfinished};
 use crate::activity::{Activity, Change};
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::Files;
 use crate::fit::ENTRY_START;
-use crate::lock::{Lock, removed};
+use crate::lock::{Lock, cut_short, removed};
 use crate::options::JournalOptions;
 use crate::segment::{self, FORMAT_VERSION, Header, Seal};
 use crate::seq::Seq;
@@ -181,15 +181,22 @@ impl Committer {
         }
     }
 
-    /// Fails if what was written has no name any more, or, looked at once a second, not the one that readers look for.
+    /// Fails if what was written has no name any more or was cut short, or, looked at once a second, not the name that
+    /// readers look for. Before a write, too: that would make a file that was cut as long as before, and a writer that waits
+    /// for space syncs nothing.
     fn must_be_there(&mut self) -> Result<()> {
         let now = Instant::now();
         let thorough = now.saturating_duration_since(self.looked) >= LOOK_EVERY;
         if thorough {
             self.looked = now;
         }
-        let is_gone = self.current.as_ref().is_some_and(Active::is_unlinked);
-        let found = if is_gone || thorough { self.find_gone(is_gone) } else { Ok(()) };
+        let harmed = self.current.as_ref().and_then(|open| Some((open, open.harm()?)));
+        let found = match harmed {
+            Some((open, Harm::Cut(len))) => Err(cut_short(&open.path, len, open.file_len())),
+            Some((_, Harm::Unlinked)) => self.find_gone(true),
+            None if thorough => self.find_gone(false),
+            None => Ok(()),
+        };
         found.inspect_err(|error| {
             self.doubtful = true;
             self.failed = Some(error.clone());
@@ -201,7 +208,7 @@ impl Committer {
         if let Ok(Some(path)) = self.lock.missing(&self.files) {
             return Err(removed(&path));
         }
-        let Some(open) = &self.current else { return Ok(()) };
+        let Some(open) = self.current.as_ref().or(self.headless.as_ref()) else { return Ok(()) };
         let named = || is_named(self.lock.folder(), &segment::file_name(open.segment), &*open.file);
         match is_gone || matches!(named(), Ok(false)) {
             true => Err(removed(&open.path)),
@@ -226,6 +233,7 @@ impl Committer {
             self.roll_over(first_seq(lines)).map_err(|stop| (0, stop))?;
             return Ok(0);
         }
+        self.must_be_there().map_err(|error| (0, Stop::Failed(error)))?;
         self.write_lines(&lines[..fits])
     }
 

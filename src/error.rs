@@ -34,8 +34,8 @@ pub enum ErrorKind {
     /// Another writer took the journal over. Final.
     Fenced,
     /// The session's directory, its `LOCK` or the segment that was being written was removed, replaced or moved away while
-    /// the session was recorded. Final: what was synced before may be gone too. Open the session again to record into the
-    /// directory that is there now.
+    /// the session was recorded, or the segment was cut short. Final: what was synced before may be gone too. Open the session
+    /// again to record into the directory that is there now.
     Removed,
     /// The handle was carried into a forked child process, which must open its own.
     Forked,

@@ -72,6 +72,15 @@ pub(crate) fn removed(path: &Path) -> Error {
     Error::new(ErrorKind::Removed, message)
 }
 
+/// What was written to a file is not in it any more.
+pub(crate) fn cut_short(path: &Path, len: u64, written: u64) -> Error {
+    let message = format!(
+        "`{}` was cut short while it was in use: it has {len} bytes of {written}, and the events in the others are lost; open the session again to go on",
+        path.display()
+    );
+    Error::new(ErrorKind::Removed, message)
+}
+
 /// The names in a directory cannot be made durable.
 pub(crate) fn sync_failed(dir: &Path, error: io::Error) -> Error {
     if error.kind() != io::ErrorKind::Unsupported {

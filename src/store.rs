@@ -113,7 +113,9 @@ impl Store {
         let dir = self.dir_of(&session_id)?;
         let open = || {
             if self.storage.status(&dir).is_err() {
-                self.storage.create_dir(&dir).map_err(|error| Error::io("create", &dir, error))?;
+                // Never `NotFound`: that is what a session is, not the place for a new one.
+                let io = |error| Error::io_as(format!("cannot create `{}`: {error}", dir.display()), &dir, error);
+                self.storage.create_dir(&dir).map_err(io)?;
             }
             let files = Files::open_dir(Arc::clone(&self.storage), &dir)?;
             let (pool, background) = (Arc::clone(&self.pool), Arc::clone(&self.background));

@@ -25,7 +25,7 @@ struct Queue {
 pub(crate) fn never_block() -> io::Result<()> {
     let (messages, to_write) = sync_channel::<String>(MOST_WAITING);
     let (done, written) = sync_channel(MOST_WAITING + 1);
-    std::thread::Builder::new().name("notices".to_owned()).spawn(move || {
+    super::limits::thread("notices", "writes messages to stderr", move || {
         for message in to_write {
             write_now(&message);
             if done.send(()).is_err() {

@@ -28,18 +28,19 @@ pub(crate) fn reader(store: &Store, session: Option<&str>) -> Result<Reader, Fai
     }
 }
 
-/// The store and the id of a session that is named in full: an id that is there, else a path, if it can be one, else an
-/// id.
+/// The store and the id of a session that is named in full: an id that is there, else a path that is there, else what it
+/// may be: an id, or a path.
 pub(crate) fn in_full(store: foldlog::Result<Store>, session: &str) -> Result<(Store, SessionId), Failure> {
     if !may_be_path(session) {
         return Ok((store?, SessionId::new(session)?));
     }
-    if let (Ok(store), Ok(id)) = (store, SessionId::new(session))
-        && store.path_of(&id).symlink_metadata().is_ok()
-    {
-        return Ok((store, id));
-    }
     let path = Path::new(session);
+    if let Ok(id) = SessionId::new(session) {
+        let is_there = store.as_ref().is_ok_and(|store| store.path_of(&id).symlink_metadata().is_ok());
+        if is_there || (is_id(session) && path.symlink_metadata().is_err()) {
+            return Ok((store?, id));
+        }
+    }
     let id = path.file_name().and_then(|name| name.to_str()).and_then(SessionId::from_directory_name);
     let (Some(id), Some(root)) = (id, path.parent()) else {
         return Err(Failure::usage(format!(

@@ -38,28 +38,17 @@ const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::CLOEXEC);
 
 impl Storage for DiskStorage {
     fn create_dir(&self, path: &Path) -> io::Result<()> {
-        if path.is_dir() {
-            return Ok(());
-        }
-        let parent = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
-        self.create_dir(parent)?;
-        let parent = DiskDir::open(parent, OFlags::empty())?;
-        let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-        match retry_on_intr(|| rustix::fs::mkdirat(&parent.dir, name, Mode::RWXU)) {
-            Ok(()) => parent.hand_over_dir(path)?,
-            Err(Errno::EXIST) if path.is_dir() => {}
-            Err(error) => return Err(error.into()),
-        }
-        for dir in [&DiskDir::open(path, OFlags::empty())?, &parent] {
-            match dir.sync() {
-                Err(error) if error.kind() == io::ErrorKind::Unsupported => {} // who needs it asks again
-                synced => synced?,
+        // Up to one that is there, then down again. The last ancestor of a relative path is empty: the working directory.
+        let mut missing = Vec::new();
+        for dir in path.ancestors().filter(|dir| !dir.as_os_str().is_empty()) {
+            match std::fs::metadata(dir) {
+                Ok(found) if found.is_dir() => break,
+                Ok(_) => return Err(io::ErrorKind::NotADirectory.into()),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => missing.push(dir),
+                Err(error) => return Err(error),
             }
         }
-        Ok(())
+        missing.into_iter().rev().try_for_each(make_dir)
     }
 
     fn open_dir(&self, path: &Path) -> io::Result<Arc<dyn StorageDir>> {
@@ -91,6 +80,31 @@ impl Storage for DiskStorage {
         let system = rustix::fs::statfs(&path).ok()?;
         shared_system(&system).is_none().then_some(path)
     }
+}
+
+/// Makes one directory in a parent that is there, and syncs both.
+fn make_dir(path: &Path) -> io::Result<()> {
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let parent = DiskDir::open(parent, OFlags::empty())?;
+    let Some(name) = path.file_name() else {
+        // `a/..` is there as soon as `a` is.
+        return if path.is_dir() { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) };
+    };
+    match retry_on_intr(|| rustix::fs::mkdirat(&parent.dir, name, Mode::RWXU)) {
+        Ok(()) => parent.hand_over_dir(path)?,
+        Err(Errno::EXIST) if path.is_dir() => {}
+        Err(error) => return Err(error.into()),
+    }
+    for dir in [&DiskDir::open(path, OFlags::empty())?, &parent] {
+        match dir.sync() {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {} // who needs it asks again
+            synced => synced?,
+        }
+    }
+    Ok(())
 }
 
 #[derive(Debug)]

@@ -64,6 +64,38 @@ fn an_id_with_a_slash_opens_its_session_in_every_command() {
     assert!(ran.err.contains(id), "{}", ran.err);
 }
 
+/// Goal: a new id with a `/` makes nothing outside the root, and what is recorded outside it is said where. Method: ids of
+/// sessions that are not there, with a directory of the first part's name and without; paths by their beginnings, and one that
+/// is there.
+#[test]
+fn a_new_id_with_a_slash_is_recorded_in_the_root() {
+    let (root, place) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = Store::open(root.path()).unwrap();
+    fs::create_dir(place.path().join("team")).unwrap();
+    let event = "{\"type\":\"a.b\",\"data\":{}}\n";
+    for id in ["team/run-2", "nowhere/run-2"] {
+        let ran = run_in(place.path(), root.path(), &["record", id], event);
+        assert_eq!(ran.code, Some(0), "{}", ran.err);
+        assert!(ran.err.contains(&format!("in session {id}, all synced")), "{}", ran.err);
+        assert!(store.reader(id).is_ok() && !place.path().join(id).exists(), "{id}");
+    }
+    let there = place.path().join("other/run-1");
+    fs::create_dir_all(&there).unwrap();
+    let new = place.path().join("other/run-2");
+    let names = ["./team/run-3", "other/run-1", new.to_str().unwrap()];
+    for (name, id) in names.into_iter().zip(["run-3", "run-1", "run-2"]) {
+        let ran = run_in(place.path(), root.path(), &["record", name], event);
+        assert_eq!(ran.code, Some(0), "{}", ran.err);
+        let said = format!("in session {id}, outside the root, in `{name}`, all synced");
+        assert!(ran.err.contains(&said), "{}", ran.err);
+        assert!(place.path().join(name).join("00000001.jsonl").exists(), "{name}");
+    }
+    assert_eq!(store.session_ids().unwrap().len(), 2);
+    let inside = root.path().join("s-1");
+    let ran = run_in(place.path(), root.path(), &["record", inside.to_str().unwrap()], event);
+    assert!(ran.err.contains("in session s-1, all synced"), "{}", ran.err);
+}
+
 #[test]
 fn a_path_opens_the_session_in_a_directory_of_any_root() {
     let (root, place) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

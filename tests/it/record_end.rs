@@ -1,11 +1,12 @@
 //! How `foldlog record` ends: by signals, on full and failing disks, and at limits, always in bounded time.
 
-use crate::recorder::{Recorder, note, reader, recorded};
+use crate::recorder::{FOLDLOG, Recorder, note, reader, recorded};
 use crate::support::has;
 use rustix::process::{Signal, kill_process, kill_process_group};
 use serde_json::{Value, json};
-use std::fs::File;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -24,10 +25,10 @@ fn an_interrupt_of_the_process_group_loses_no_event() {
     assert_eq!(recorded(root.path(), "s").last().unwrap().1["reason"], "eof");
 }
 
-/// Goal: SIGTERM, and SIGHUP as from a terminal that is closed, drain what is in the pipe and close.
+/// Goal: signals that end a program, such as SIGHUP from a terminal that is closed, drain what is in the pipe and close.
 #[test]
-fn sigterm_and_sighup_drain_the_pipe_and_close() {
-    for signal in [Signal::TERM, Signal::HUP] {
+fn signals_that_end_it_drain_the_pipe_and_close() {
+    for signal in [Signal::TERM, Signal::HUP, Signal::QUIT, Signal::XCPU] {
         let root = tempfile::tempdir().unwrap();
         let mut recorder = Recorder::start(root.path(), &["s", "--ack"]);
         recorder.ready();
@@ -178,6 +179,126 @@ fn the_end_of_a_wait_is_said_also_after_the_end_of_input() {
     let full = replies.iter().rposition(is_full).unwrap();
     assert!(replies[full..].iter().any(is_over), "{replies:?}");
     assert_eq!(replies.iter().filter_map(|reply| reply["line"].as_u64()).max(), Some(200));
+}
+
+/// Goal: also a recorder that waits for space sees within about a second that its files are gone. Method: a small tmpfs that
+/// stays full; the session's directory, its lock and its segment are moved away, the directory removed.
+#[test]
+fn files_that_are_gone_end_the_wait_for_space() {
+    let harms: [fn(&Path); 4] = [
+        |dir| fs::rename(dir, dir.with_extension("old")).unwrap(),
+        |dir| fs::remove_file(dir.join("LOCK")).unwrap(),
+        |dir| fs::rename(dir.join("00000001.jsonl"), dir.join("elsewhere")).unwrap(),
+        |dir| fs::remove_dir_all(dir).unwrap(),
+    ];
+    for harm in harms {
+        let Some(disk) = SmallDisk::mount() else { return };
+        let mut recorder = Recorder::start(&disk.at, &["s", "--ack"]);
+        long_deltas(&mut recorder, 200);
+        recorder.wait_for("word of the full disk", is_full);
+        harm(&disk.at.join("s"));
+        let open = recorder.stdin.take();
+        let begun = Instant::now();
+        while recorder.child.try_wait().unwrap().is_none() {
+            if begun.elapsed() > Duration::from_secs(20) {
+                recorder.child.kill().unwrap();
+                panic!("it waits on");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let (status, _, words) = recorder.end();
+        drop(open);
+        assert_eq!(status.code(), Some(7), "{words}");
+        assert!(words.contains("was removed, replaced or moved away"), "{words}");
+    }
+}
+
+/// Goal: replies that cannot be written are said once, and by the exit code; everything is recorded. A client that has gone is
+/// no failure. Method: a full device, and a pipe that nobody reads.
+#[test]
+fn replies_that_cannot_be_written_are_said_and_recording_goes_on() {
+    let (gone, closed) = std::io::pipe().unwrap();
+    drop(gone);
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    for (stdout, code) in [(Stdio::from(full), 7), (Stdio::from(closed), 0)] {
+        let root = tempfile::tempdir().unwrap();
+        let mut command = Command::new(FOLDLOG);
+        command.arg("--root").arg(root.path()).args(["record", "s", "--ack"]);
+        let mut child = command.stdin(Stdio::piped()).stdout(stdout).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        for number in 0..20 {
+            writeln!(stdin, "{}", note(number)).unwrap();
+        }
+        drop(stdin);
+        let output = child.wait_with_output().unwrap();
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{words}");
+        assert_eq!(words.matches("cannot write replies to stdout").count(), usize::from(code == 7), "{words}");
+        assert!(words.contains("recorded 20 events in session s, all synced"), "{words}");
+        assert_eq!(recorded(root.path(), "s").len(), 22);
+    }
+}
+
+/// Goal: where the system gives no thread, the error names what it was for. Method: `strace` refuses the first one, which is
+/// asked for before anything is recorded.
+#[test]
+fn a_thread_that_cannot_be_started_is_named() {
+    if !has("strace", "a_thread_that_cannot_be_started_is_named") {
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    let inject = "inject=clone3,clone:error=EAGAIN:when=1";
+    let strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=clone3,clone", "-e", inject];
+    let recorder = Recorder::start_under(&strace, root.path(), &["s", "--ack"]);
+    let (status, _, words) = recorder.end();
+    assert_eq!(status.code(), Some(7), "{words}");
+    assert!(words.contains("cannot start the thread that writes the replies: "), "{words}");
+}
+
+/// Goal: a relative root below a working directory that may not be searched is an error that names the path. Method: another
+/// user than the directory's owner. Needs root.
+#[test]
+fn a_root_that_cannot_be_reached_is_an_error_that_names_it() {
+    use std::os::unix::fs::PermissionsExt;
+    if !rustix::process::geteuid().is_root() || !has("setpriv", "a_root_that_cannot_be_reached") {
+        return;
+    }
+    let place = tempfile::tempdir().unwrap();
+    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o700)).unwrap();
+    // The program stands where that user may run it.
+    let programs = tempfile::tempdir().unwrap();
+    fs::set_permissions(programs.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let program = programs.path().join("foldlog");
+    fs::copy(FOLDLOG, &program).unwrap();
+    for root in ["R", "deep/er/R", "./R", "R/../S"] {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program);
+        command.args(["--root", root, "record", "s"]).current_dir(place.path()).stdin(Stdio::null());
+        let output = command.output().unwrap();
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(7), "{root}: {words}");
+        assert!(words.contains(&format!("cannot create `{root}/s`: Permission denied")), "{root}: {words}");
+    }
+}
+
+/// Goal: whatever `statx` answers, making a root ends with an error that names it. Method: `strace` makes every call fail but
+/// the first, from which the standard library takes that there is such a call.
+#[test]
+fn a_root_that_cannot_be_looked_at_is_an_error_that_names_it() {
+    if !has("strace", "a_root_that_cannot_be_looked_at_is_an_error_that_names_it") {
+        return;
+    }
+    for error in ["EACCES", "EIO", "ENOENT", "ELOOP"] {
+        let place = tempfile::tempdir().unwrap();
+        let mut command = Command::new("strace");
+        command.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=statx", "-e"]);
+        command.arg(format!("inject=statx:error={error}:when=2+")).args([FOLDLOG, "--root", "R", "record", "s"]);
+        let output = command.current_dir(place.path()).stdin(Stdio::null()).output().unwrap();
+        let words = String::from_utf8_lossy(&output.stderr);
+        // Where nothing is there, it goes on to what it cannot open then.
+        assert!(output.status.code() == Some(7) || (error == "ENOENT" && output.status.code().is_some()), "{output:?}");
+        assert!(words.contains("`R/s"), "{error}: {words}");
+    }
 }
 
 /// Goal: a limit on the size of files is no full disk: it ends the recording at once, and says so. Method: `ulimit -f`.

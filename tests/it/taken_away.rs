@@ -66,6 +66,45 @@ fn no_event_is_acknowledged_in_a_segment_that_was_removed() {
     }
 }
 
+/// Goal: nothing is acknowledged in a segment that was cut short under its writer, and what is recorded after opening it again
+/// is there. Method: it is cut between two appends, and while a sync goes on, whatever a ticket waits for.
+#[test]
+fn no_event_is_acknowledged_in_a_segment_that_was_cut_short() {
+    let durabilities = [Durability::Synced, Durability::Written];
+    for (durability, prefill) in durabilities.into_iter().flat_map(|durability| [(durability, 0), (durability, 4096)]) {
+        for len in [0, 100, 700] {
+            let what = format!("{durability:?}, {prefill} ahead, cut to {len}");
+            let place = Place::new();
+            let journal = place.journal(JournalOptions::default().durability(durability).prefill(prefill));
+            (1..10).for_each(|number| append(&journal, number).unwrap());
+            let segment = fs::File::options().write(true).open(place.dir().join(segment(1))).unwrap();
+            segment.set_len(len).unwrap();
+            let appended = append(&journal, 10);
+            assert!(appended.as_ref().is_err_and(|error| error.to_string().contains("was cut short")), "{what}");
+            assert_removed(&journal, appended, &what);
+            journal.reopen().unwrap();
+            append(&journal, 11).unwrap();
+            journal.close().wait().unwrap();
+            let reading = Reading::of(&place.store.reader(ID).unwrap());
+            assert!(reading.seqs().len() >= 2, "{what}: {reading:?}");
+        }
+    }
+    let lab = Lab::new();
+    let disk = Faulty::new(lab.disk.clone());
+    let journal = Store::open_on(disk.clone(), "/lab").unwrap().journal(ID).unwrap();
+    append(&journal, 0).unwrap();
+    let (memory, path) = (lab.disk.clone(), lab.dir.join(segment(1)));
+    disk.rule(move |call, _| {
+        if call == Call::Sync {
+            memory.overwrite(&path, b"{}");
+        }
+        Fate::Done
+    });
+    let appended = append(&journal, 1);
+    assert!(appended.as_ref().is_err_and(|error| error.to_string().contains("was cut short")));
+    assert_removed(&journal, appended, "cut while it was synced");
+}
+
 /// Goal: the close of a journal whose files are gone is an error, also if all that was pushed waits for nothing.
 #[test]
 fn a_close_does_not_take_a_removed_session_for_a_safe_one() {

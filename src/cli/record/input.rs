@@ -42,10 +42,12 @@ pub(crate) fn start() -> io::Result<(mpsc::Receiver<Chunk>, PipeWriter)> {
     let stdin = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let (told, tell) = io::pipe()?;
     let (sender, receiver) = mpsc::channel(CHUNKS);
-    std::thread::Builder::new().name("stdin".into()).spawn(move || {
+    let started = std::thread::Builder::new().name("stdin".into()).spawn(move || {
         let last = read_all(stdin, &told, &sender);
         let _ = sender.blocking_send(last);
-    })?;
+    });
+    let failed = |error: io::Error| format!("cannot start the thread that reads stdin: {error}");
+    started.map_err(|error| io::Error::new(error.kind(), failed(error)))?;
     Ok((receiver, tell))
 }
 

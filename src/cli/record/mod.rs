@@ -19,6 +19,7 @@ use replies::Replies;
 use session::Common;
 use signals::{Signals, Space};
 use std::io::IsTerminal;
+use std::path::Path;
 use std::rc::Rc;
 use tokio::sync::{Notify, Semaphore};
 use words::Words;
@@ -29,7 +30,8 @@ const LOOKUPS_AT_ONCE: usize = 2;
 /// Record events from standard input, one JSON object a line: {"type":..,"data":{..},"time"?:..,"id"?:..}
 #[derive(Args, Debug)]
 pub(crate) struct RecordArgs {
-    /// The session to record into: its id, or the path of its directory
+    /// The session to record into: its id, or the path of its directory. A new id may contain a `/`, unless it begins as a
+    /// path does (`/`, `./`, `../`) or there is something at that path
     #[arg(required_unless_present = "sessions")]
     session: Option<String>,
     /// Record many sessions: every line of input, and every reply, carries "session"
@@ -47,7 +49,7 @@ pub(crate) struct RecordArgs {
     /// Speak on standard output: a ready line, then a reply for the lines that are safe
     #[arg(long)]
     ack: bool,
-    /// Stop at the first line that is not an event of a known type
+    /// Stop at the first line that is no event, is not recorded as it came, or looks like a mistake: it is not recorded
     #[arg(long)]
     strict: bool,
     /// How large a segment may grow, in bytes
@@ -75,12 +77,14 @@ pub(crate) fn run(args: RecordArgs, store: Result<Store, foldlog::Error>) -> Out
 }
 
 async fn record(args: RecordArgs, store: Result<Store, foldlog::Error>) -> Outcome {
-    let (store, only) = match &args.session {
+    let (store, only, elsewhere) = match &args.session {
         Some(name) => {
+            let root = store.as_ref().ok().map(|store| store.root().to_owned());
             let (store, id) = select::in_full(store, name)?;
-            (store, Some(id.to_string()))
+            let is_outside = root.is_none_or(|root| !is_same(&root, store.root()));
+            (store.clone(), Some(id.to_string()), is_outside.then(|| store.path_of(&id)))
         }
-        None => (store?, None),
+        None => (store?, None, None),
     };
     let durability = match args.durability {
         Level::Synced => Durability::Synced,
@@ -104,7 +108,7 @@ async fn record(args: RecordArgs, store: Result<Store, foldlog::Error>) -> Outco
         lookups: Semaphore::new(LOOKUPS_AT_ONCE),
     });
     let signals = Signals::catch().map_err(Failure::io)?;
-    let mut recorder = Recorder::new(Rc::clone(&common), store, only.clone());
+    let mut recorder = Recorder::new(Rc::clone(&common), store, only.clone(), elsewhere);
     if let Some(id) = only {
         recorder.open(&id).await?;
     }
@@ -112,4 +116,9 @@ async fn record(args: RecordArgs, store: Result<Store, foldlog::Error>) -> Outco
     tokio::task::spawn_local(signals.heed(tell, common));
     let end = recorder.read(chunks).await;
     recorder.finish(end).await
+}
+
+/// Whether two paths lead to one directory, or are the same.
+fn is_same(one: &Path, other: &Path) -> bool {
+    one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }

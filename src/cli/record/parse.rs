@@ -21,11 +21,11 @@ pub(crate) enum Parsed {
     Bad(String),
 }
 
-/// The names of other members of an envelope are kept: so many, each of so many bytes at most.
+/// The names of other members of an envelope are kept: so many, and so many characters of each.
 const MOST_OTHERS: usize = 16;
 const LONGEST_OTHER: usize = 40;
 
-/// The members of foldlog's own lines that have no meaning in input.
+/// The members of a journal's lines that are not for the next journal.
 const OF_A_JOURNAL: &[&str] = &["synced", "observed", "blobs", "redacted"];
 
 /// The envelope of a line of input.
@@ -44,6 +44,8 @@ pub(crate) struct Envelope<'a> {
     /// This one marks the header of a segment.
     foldlog: Option<&'a RawValue>,
     others: Vec<String>,
+    /// How many there are beyond these.
+    more_others: usize,
 }
 
 impl<'de> Deserialize<'de> for Envelope<'de> {
@@ -104,9 +106,9 @@ impl<'a> Envelope<'a> {
             "crc" => once("crc", &mut self.crc, map),
             "foldlog" => once("foldlog", &mut self.foldlog, map),
             other => {
-                let worth_keeping = self.others.len() < MOST_OTHERS && other.len() <= LONGEST_OTHER;
-                if worth_keeping && !OF_A_JOURNAL.contains(&other) {
-                    self.others.push(other.to_owned());
+                match self.others.len() < MOST_OTHERS {
+                    true => self.others.push(cut(other)),
+                    false => self.more_others += 1,
                 }
                 map.next_value::<IgnoredAny>().map(drop)
             }
@@ -128,9 +130,19 @@ impl<'a> Envelope<'a> {
         self.session.as_deref()
     }
 
-    /// The members that have no meaning here.
+    /// The members that have no meaning here, and so would not be stored.
     pub(crate) fn others(&self) -> impl Iterator<Item = &str> {
-        self.others.iter().map(String::as_str)
+        let ours = self.is_from_a_journal();
+        let others = self.others.iter().map(String::as_str).filter(move |name| !(ours && OF_A_JOURNAL.contains(name)));
+        let lookup = self.lookup.is_some().then_some("lookup");
+        let of_a_line = [("seq", &self.seq), ("crc", &self.crc), ("foldlog", &self.foldlog)];
+        let of_a_line = of_a_line.into_iter().filter(move |(_, member)| !ours && member.is_some());
+        others.chain(lookup).chain(of_a_line.map(|(name, _)| name))
+    }
+
+    /// How many more of them there are, whose names were not kept.
+    pub(crate) fn more_others(&self) -> usize {
+        self.more_others
     }
 
     /// Whether it has one of the members that have.
@@ -166,6 +178,9 @@ impl<'a> Envelope<'a> {
         if self.is_from_a_journal() && Event::is_recorders_own(type_name) {
             return Parsed::Skipped;
         }
+        if let (None, Some(name)) = (self.data, self.others().next()) {
+            return Parsed::Bad(format!("no `data`, but `{name}`: what an event says belongs inside `data`"));
+        }
         let time = match self.time.as_deref().map(Timestamp::parse_rfc3339) {
             Some(None) => return Parsed::Bad("`time` is not an RFC 3339 time".to_owned()),
             time => time.flatten(),
@@ -194,6 +209,14 @@ impl<'a> Envelope<'a> {
             }
             Err(error) => Parsed::Bad(error.to_string()),
         }
+    }
+}
+
+/// The beginning of a name.
+fn cut(name: &str) -> String {
+    match name.char_indices().nth(LONGEST_OTHER) {
+        Some((at, _)) => format!("{}...", &name[..at]),
+        None => name.to_owned(),
     }
 }
 

@@ -7,6 +7,7 @@ use super::session::{Common, Taken};
 use super::sessions::Sessions;
 use crate::cli::{Exit, Failure, Outcome, look, words as say};
 use foldlog::{ErrorKind, MAX_LINE, Store};
+use std::path::PathBuf;
 use std::rc::Rc;
 use tokio::sync::mpsc;
 
@@ -15,6 +16,8 @@ pub(crate) struct Recorder {
     common: Rc<Common>,
     /// The one session, unless there are many.
     only: Option<String>,
+    /// Its directory, if it is not in the root.
+    elsewhere: Option<PathBuf>,
     sessions: Sessions,
     /// The line that is being taken, or was taken last.
     line: u64,
@@ -26,11 +29,12 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    pub(crate) fn new(common: Rc<Common>, store: Store, only: Option<String>) -> Recorder {
+    pub(crate) fn new(common: Rc<Common>, store: Store, only: Option<String>, elsewhere: Option<PathBuf>) -> Recorder {
         Recorder {
             sessions: Sessions::new(Rc::clone(&common), store),
             common,
             only,
+            elsewhere,
             line: 0,
             taken: 0,
             bad_lines: 0,
@@ -129,7 +133,7 @@ impl Recorder {
                 self.common
                     .replies
                     .say(self.common.many.then_some(&id), Body::Refused { line: self.line, error: &why });
-                self.refused = Some(format!("line {}: {why}; stopped, since --strict was given", self.line));
+                self.stop_at(&why);
                 false
             }
             Err(error) if self.common.many => {
@@ -148,12 +152,18 @@ impl Recorder {
     fn refuse(&mut self, why: &str) -> bool {
         self.bad_lines += 1;
         if self.common.strict {
-            self.refused = Some(format!("line {}: {why}; stopped, since --strict was given", self.line));
+            self.stop_at(why);
         } else {
             self.common.words.say_limited(format!("line {}: {why}; not recorded", self.line));
         }
         self.common.replies.say(None, Body::Refused { line: self.line, error: why });
         !self.common.strict
+    }
+
+    /// This line is the end, by `--strict`.
+    fn stop_at(&mut self, why: &str) {
+        let line = self.line;
+        self.refused = Some(format!("line {line}: {why}; not recorded, and stopped, since --strict was given"));
     }
 
     fn refuse_for(&mut self, id: &str, why: &str) -> bool {
@@ -189,7 +199,7 @@ impl Recorder {
                 Err(failure) => self.fail(failure),
             }
         }
-        self.common.replies.finish();
+        let replied = self.common.replies.finish();
         if left_out {
             return Err(Failure::Words(Exit::Io, self.not_recorded(end)));
         }
@@ -198,14 +208,15 @@ impl Recorder {
         }
         if let Some(refused) = self.refused {
             say(&refused);
-            return Ok(Exit::No);
+            return Ok(Exit::No.max(replied));
         }
         if end == End::Cut {
             say(&format!("told to end while input kept coming: nothing after line {} was read", self.taken));
         }
-        let sessions = match &self.only {
-            Some(id) => format!("in session {id}"),
-            None => format!("in {}", look::count(self.sessions.count(), "session")),
+        let sessions = match (&self.only, &self.elsewhere) {
+            (Some(id), None) => format!("in session {id}"),
+            (Some(id), Some(path)) => format!("in session {id}, outside the root, in `{}`", path.display()),
+            (None, _) => format!("in {}", look::count(self.sessions.count(), "session")),
         };
         let not_understood = match self.bad_lines {
             0 => String::new(),
@@ -214,7 +225,7 @@ impl Recorder {
         };
         let events = look::count(recorded, "event");
         say(&format!("recorded {events} {sessions}, all synced{not_understood}"));
-        Ok(if self.bad_lines > 0 { Exit::No } else { Exit::Fine })
+        Ok(replied.max(if self.bad_lines > 0 { Exit::No } else { Exit::Fine }))
     }
 
     /// Why a recording ended that still waited for space.

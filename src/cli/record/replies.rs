@@ -2,11 +2,12 @@
 //!
 //! Acknowledgements coalesce while they wait: the last one of a session says it all. Everything else is kept.
 
+use crate::cli::{Exit, limits, words as say};
 use foldlog::{OpenTurn, Seq};
 use serde::Serialize;
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -36,6 +37,8 @@ struct State {
     writing: bool,
     /// Nobody listens any more.
     broken: bool,
+    /// Not because nobody wants to: the operating system has refused.
+    failed: bool,
 }
 
 enum Reply {
@@ -84,12 +87,12 @@ impl Replies {
     }
 
     /// Starts the thread that speaks.
-    pub(crate) fn start() -> std::io::Result<Replies> {
+    pub(crate) fn start() -> io::Result<Replies> {
         let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new() });
         let speaker = Arc::clone(&shared);
         // Not through the standard library's handle: its lock, held while nobody reads, would hold up our exit.
         let stdout = File::from(std::io::stdout().as_fd().try_clone_to_owned()?);
-        std::thread::Builder::new().name("replies".into()).spawn(move || speaker.speak(stdout))?;
+        limits::thread("replies", "writes the replies", move || speaker.speak(&stdout))?;
         Ok(Replies { shared: Some(shared) })
     }
 
@@ -130,18 +133,19 @@ impl Replies {
         shared.changed.notify_all();
     }
 
-    /// Waits until everything is said, or nobody listens.
-    pub(crate) fn finish(&self) {
-        let Some(shared) = &self.shared else { return };
+    /// Waits until everything is said, or nobody listens. The exit code says whether replies could not be written.
+    pub(crate) fn finish(&self) -> Exit {
+        let Some(shared) = &self.shared else { return Exit::Fine };
         let mut state = shared.lock();
         while !state.broken && (state.writing || !state.waiting.is_empty()) {
             let before = state.taken;
             let waited = shared.changed.wait_timeout(state, PATIENCE).unwrap_or_else(PoisonError::into_inner);
             state = waited.0;
             if waited.1.timed_out() && state.taken == before {
-                return;
+                break;
             }
         }
+        if state.failed { Exit::Io } else { Exit::Fine }
     }
 }
 
@@ -150,7 +154,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn speak(&self, stdout: File) {
+    fn speak(&self, stdout: &File) {
         let mut state = self.lock();
         loop {
             while state.waiting.is_empty() {
@@ -161,12 +165,18 @@ impl Shared {
             state.acks.clear();
             state.writing = true;
             drop(state);
-            let said = say_all(&stdout, replies);
+            let said = say_all(stdout, replies);
+            // A client that has gone wants no more, and is nobody's fault.
+            let failed = said.as_ref().err().filter(|error| error.kind() != io::ErrorKind::BrokenPipe);
+            if let Some(error) = failed {
+                say(&format!("cannot write replies to stdout: {error}; recording goes on without them"));
+            }
+            let failed = failed.is_some();
             state = self.lock();
             state.writing = false;
             if said.is_err() {
                 // The recording goes on: it must not depend on who listens.
-                state.broken = true;
+                (state.broken, state.failed) = (true, failed);
                 self.changed.notify_all();
                 return;
             }
@@ -175,7 +185,7 @@ impl Shared {
     }
 }
 
-fn say_all(mut stdout: &File, replies: VecDeque<Reply>) -> std::io::Result<()> {
+fn say_all(mut stdout: &File, replies: VecDeque<Reply>) -> io::Result<()> {
     let mut text = String::new();
     for reply in replies {
         match reply {

@@ -1,7 +1,7 @@
 //! One session being recorded from a pipe: its journal, and the tasks that answer for it.
 
 use super::answers::{Answer, answer, watch_health};
-use super::hints::hints;
+use super::hints::{Hint, hints};
 use super::parse::{self, Envelope, Parsed};
 use super::replies::{Body, Ready, Replies};
 use super::signals::Space;
@@ -133,7 +133,7 @@ impl Session {
             Ok(envelope) => envelope,
             Err(why) => return self.keep(number, line, why).await,
         };
-        let hints = if envelope.is_from_a_journal() { Vec::new() } else { hints(&envelope, self.common.many) };
+        let hints = hints(&envelope, self.common.many);
         let why = match envelope.parse(self.journal.session_id().as_str()) {
             Parsed::Skipped => {
                 let seq = self.journal.last_seq().get();
@@ -146,13 +146,13 @@ impl Session {
                 self.refuse(number, &why);
                 return Ok(Taken::Bad);
             }
-            Parsed::Bad(why) => match hints.iter().find(|hint| hint.starts_with("unknown member")) {
+            Parsed::Bad(why) => match hints.iter().find_map(Hint::of_a_member) {
                 Some(hint) => format!("{why}; {hint}"),
                 None => why,
             },
             Parsed::Event(draft) => {
                 if let Some(hint) = hints.first().filter(|_| self.common.strict) {
-                    return Ok(Taken::Refused(hint.clone()));
+                    return Ok(Taken::Refused(hint.refusal()));
                 }
                 self.warn(number, &hints);
                 self.start_unless(draft.type_name() == "session_started").await?;
@@ -183,11 +183,14 @@ impl Session {
     }
 
     /// Says what a line that is recorded may have been meant to say.
-    fn warn(&self, number: u64, hints: &[String]) {
-        for warning in hints {
-            self.common.words.say_once(format!("line {number}: {warning}"));
-            if self.common.words.may_warn() {
-                self.common.replies.say(self.tag(), Body::Warning { line: number, warning });
+    fn warn(&self, number: u64, hints: &[Hint]) {
+        let (words, session_id) = (&self.common.words, self.journal.session_id().as_str());
+        for hint in hints {
+            let warning = hint.warning();
+            words.say_once(format!("line {number}: {warning}"));
+            let is_new = !hint.is_said_once() || words.is_new(session_id, &warning);
+            if is_new && words.may_warn() {
+                self.common.replies.say(self.tag(), Body::Warning { line: number, warning: &warning });
             }
         }
     }

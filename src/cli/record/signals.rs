@@ -3,9 +3,10 @@
 use super::input::END_PATIENCE;
 use super::session::Common;
 use std::cell::Cell;
-use std::future::pending;
+use std::future::poll_fn;
 use std::io::{self, PipeWriter};
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -17,12 +18,11 @@ const SPACE_CHECK: Duration = Duration::from_millis(100);
 /// SIGXFSZ on Linux: sent when a file would grow over the process's limit. Caught, so that the write fails.
 const SIGXFSZ: i32 = 25;
 
+/// SIGXCPU on Linux: sent when the process has used up its processor time, some time before it is killed.
+const SIGXCPU: i32 = 24;
+
 /// The signals that end a recording.
-pub(crate) struct Signals {
-    terminate: Signal,
-    /// `None` if the parent process has it ignored, as `nohup` does.
-    hang_up: Option<Signal>,
-}
+pub(crate) struct Signals(Vec<Signal>);
 
 impl Signals {
     /// Catches them. To be called before the ready line, so that none is missed.
@@ -31,23 +31,20 @@ impl Signals {
         // The whole process group gets an interrupt from the keyboard, and the last events are still to come.
         drop(signal(SignalKind::interrupt())?);
         drop(signal(SignalKind::from_raw(SIGXFSZ))?);
-        let hang_up = if is_ignored(SignalKind::hangup()) { None } else { Some(signal(SignalKind::hangup())?) };
-        Ok(Signals { terminate: signal(SignalKind::terminate())?, hang_up })
+        let ending = [SignalKind::hangup(), SignalKind::quit(), SignalKind::from_raw(SIGXCPU)];
+        // The parent process may have them ignored, as `nohup` does.
+        let heeded = ending.into_iter().filter(|kind| !is_ignored(*kind)).chain([SignalKind::terminate()]);
+        heeded.map(signal).collect::<io::Result<_>>().map(Signals)
     }
 
     /// Waits for one of them. Then the input is drained, by dropping `tell`, and a full disk is waited for no longer than
     /// [`END_PATIENCE`].
     pub(crate) async fn heed(mut self, tell: PipeWriter, common: Rc<Common>) {
-        let hung_up = async {
-            match &mut self.hang_up {
-                Some(signal) => drop(signal.recv().await),
-                None => pending().await,
-            }
-        };
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            () = hung_up => {}
-        }
+        poll_fn(|task| match self.0.iter_mut().any(|signal| signal.poll_recv(task).is_ready()) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        })
+        .await;
         drop(tell);
         sleep(END_PATIENCE).await;
         while !common.space.is_waited_for() {

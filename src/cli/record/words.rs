@@ -16,6 +16,7 @@ pub(crate) struct Words {
     found: Cell<u64>,
     warnings: Cell<u64>,
     known: RefCell<HashSet<String>>,
+    warned: RefCell<HashSet<(String, String)>>,
 }
 
 impl Words {
@@ -45,6 +46,12 @@ impl Words {
     /// Whether one more warning may be sent.
     pub(crate) fn may_warn(&self) -> bool {
         count(&self.warnings) < MOST_WARNINGS
+    }
+
+    /// Whether a session was not warned in the same words before. Beyond as many warnings as are sent, nothing is new.
+    pub(crate) fn is_new(&self, session_id: &str, warning: &str) -> bool {
+        let mut warned = self.warned.borrow_mut();
+        (warned.len() as u64) < MOST_WARNINGS && warned.insert((session_id.to_owned(), warning.to_owned()))
     }
 
     /// Says it the first time; what differs only in its line number is the same.

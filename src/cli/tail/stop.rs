@@ -1,7 +1,7 @@
 //! What ends `tail -f` from outside: a signal, also while a long piece of work holds the program, or a reader that has gone.
 
 use crate::cli::out::Out;
-use crate::cli::{Exit, Failure};
+use crate::cli::{Exit, Failure, limits};
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ impl Stop {
         let stop = Stop { asked: Arc::new(Notify::new()), exit: Arc::new(AtomicU8::new(Exit::Fine.code())) };
         let (asked, exit) = (Arc::clone(&stop.asked), Arc::clone(&stop.exit));
         let (ready, is_ready) = channel();
-        let waiting = std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        let waiting = limits::thread("signals", "waits for signals", move || {
             if wait_for_signal(&ready).is_ok() {
                 asked.notify_one();
                 std::thread::sleep(GRACE);

@@ -7,6 +7,7 @@ use base64::Engine;
 use foldlog::{Draft, Event, Item};
 
 // The files of the program that read standard input. They decide from bytes alone.
+#[allow(dead_code, reason = "only what is said is needed here")]
 #[path = "../../../../src/cli/record/hints.rs"]
 mod hints;
 #[allow(dead_code, reason = "what reads the pipe itself is not needed here")]
@@ -47,7 +48,9 @@ fn record<'a>(lines: impl Iterator<Item = &'a [u8]>) {
         let parsed = match Envelope::read(line) {
             Ok(envelope) => {
                 for hint in hints::hints(&envelope, line.len() % 2 == 0) {
-                    assert!(hint.len() < 500 && hint.contains("unknown"), "{hint}");
+                    for words in [hint.warning(), hint.refusal()] {
+                        assert!(words.len() < 500 && words.contains("unknown"), "{words}");
+                    }
                 }
                 envelope.parse(ID)
             }

@@ -360,7 +360,7 @@ impl Committer {
             first_seq,
             created: Timestamp::now(),
             writer: concat!("foldlog/", env!("CARGO_PKG_VERSION")).to_owned(),
-            pid: std::process::id(),
+            pid: u64::from(std::process::id()),
             host: self.identity.host.clone(),
             needs: Vec::new(),
             prev: self.prev,

@@ -54,7 +54,7 @@ pub struct Glance {
     pub state: SessionState,
     /// When it began: its stated start, or its first event if that was earlier.
     pub started: Timestamp,
-    /// The time of its last event.
+    /// When it was last touched: `last_touched`, or where that is unknown, its last event, or its start.
     pub last_activity: Timestamp,
     /// When it was last touched, as far as can be told: the latest of the last entry's time and of the recorder's clock
     /// when each of the newest 1,000 segments was created. So neither an import of old times nor a clock that was once
@@ -160,7 +160,7 @@ impl Reader {
             agent_id: notes.agent_id,
             state,
             started,
-            last_activity: notes.last_event.map_or(started, |(time, _)| time),
+            last_activity: last_touched.unwrap_or(notes.last_event.map_or(started, |(time, _)| time)),
             last_touched,
             last_seq: notes.last_seq,
             turns,

@@ -37,7 +37,7 @@ pub(crate) struct Header {
     pub(crate) first_seq: u64,
     pub(crate) created: Timestamp,
     pub(crate) writer: String,
-    pub(crate) pid: u32,
+    pub(crate) pid: u64,
     pub(crate) host: String,
     /// Features that a reader must understand.
     #[serde(default)]
@@ -129,7 +129,7 @@ impl Header {
         let compacted = compacted.map(|c| [c.through, c.last_seq, c.last_bytes, c.entries]);
         let open =
             self.open.iter().flat_map(|turn| std::iter::once(turn.seq).chain(turn.calls.iter().map(|call| call.seq)));
-        [self.foldlog, self.segment, self.epoch, self.first_seq, self.turns, self.errors]
+        [self.foldlog, self.segment, self.epoch, self.first_seq, self.pid, self.turns, self.errors]
             .into_iter()
             .chain(prev.into_iter().flatten())
             .chain(self.spent.iter().flat_map(Spending::numbers))

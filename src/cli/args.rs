@@ -9,6 +9,7 @@ use super::rm::RmArgs;
 use super::stats::StatsArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use foldlog::SessionState;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// A flight recorder for AI-agent runs.
@@ -66,7 +67,7 @@ pub(crate) enum Command {
 #[derive(Args, Debug)]
 pub(crate) struct FoldArgs {
     /// Which session
-    pub(crate) session: Option<String>,
+    pub(crate) session: Option<OsString>,
     /// The session as it stood after this entry
     #[arg(long, value_name = "SEQ")]
     pub(crate) at: Option<u64>,
@@ -78,7 +79,7 @@ pub(crate) struct FoldArgs {
 #[derive(Args, Debug)]
 pub(crate) struct ShowArgs {
     /// Which session
-    pub(crate) session: Option<String>,
+    pub(crate) session: Option<OsString>,
     /// Only this turn
     #[arg(long, value_name = "ID")]
     pub(crate) turn: Option<String>,
@@ -93,7 +94,7 @@ pub(crate) struct ShowArgs {
 #[derive(Args, Debug)]
 pub(crate) struct TailArgs {
     /// Which session
-    pub(crate) session: Option<String>,
+    pub(crate) session: Option<OsString>,
     /// Wait for more, also for a session that is not there yet
     #[arg(short = 'f', long)]
     pub(crate) follow: bool,
@@ -136,7 +137,7 @@ pub(crate) struct LsArgs {
     /// Only sessions of this workspace
     #[arg(long, value_name = "W")]
     pub(crate) workspace: Option<String>,
-    /// Only sessions with an event since then: 30m, 12h, 2d, 1w, or an RFC 3339 time
+    /// Only sessions that were touched since then: 30m, 12h, 2d, 1w, or an RFC 3339 time
     #[arg(long, value_name = "WHEN", value_parser = super::values::parse_since)]
     pub(crate) since: Option<super::values::Since>,
     /// Only sessions in this state
@@ -175,7 +176,7 @@ impl StateArg {
 pub(crate) struct VerifyArgs {
     /// Which sessions
     #[arg(value_name = "SESSION")]
-    pub(crate) sessions: Vec<String>,
+    pub(crate) sessions: Vec<OsString>,
     /// One JSON object a session
     #[arg(long)]
     pub(crate) json: bool,
@@ -185,7 +186,7 @@ pub(crate) struct VerifyArgs {
 pub(crate) struct ReplayArgs {
     /// A session, or a file of events
     #[arg(value_name = "SESSION|FILE")]
-    pub(crate) source: String,
+    pub(crate) source: OsString,
     /// How many times faster than it was; 0: without pauses
     #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = super::values::parse_speed)]
     pub(crate) speed: f64,

@@ -157,7 +157,7 @@ fn list(doomed: &[Doomed<'_>], manner: &Manner, out: &mut Out) -> Result<(), Fai
         };
         let flag = if doomed.damaged { ", damaged" } else { "" };
         let cells = [
-            look::summary(doomed.session_id.as_str(), ID_COLUMNS),
+            look::id(doomed.session_id.as_str(), ID_COLUMNS),
             format!("{}{flag}", doomed.state),
             doomed.since.map_or_else(unknown, look::time),
             doomed.since.map_or_else(unknown, |since| look::duration(Timestamp::now().since(since))),
@@ -204,7 +204,7 @@ impl Doomed<'_> {
             return out.json(&versioned(&self.line(manner, action, None, path))?);
         }
         let Some(path) = path else { return Ok(()) };
-        let id = look::summary(self.session_id.as_str(), ID_COLUMNS);
+        let id = look::id(self.session_id.as_str(), ID_COLUMNS);
         out.line(&format!("{id} -> {}", clean::visible(&path.display().to_string())))
     }
 }

@@ -90,6 +90,22 @@ pub(crate) fn summary(text: &str, width: usize) -> String {
     if columns(&line) <= width && head.len() == text.len() {
         return line;
     }
+    cut(&line, width)
+}
+
+/// An id in at most `width` columns, so that two ids look different: one that would not be seen as it is stands in quotes,
+/// with escapes.
+pub(crate) fn id(id: &str, width: usize) -> String {
+    let is_plain = clean::visible(id) == id && id.trim() == id && !id.starts_with('"');
+    let shown = if is_plain { id.to_owned() } else { clean::visible(&format!("{id:?}")).into_owned() };
+    match columns(&shown) <= width {
+        true => shown,
+        false => cut(&shown, width),
+    }
+}
+
+/// The first columns of a line, with an ellipsis.
+fn cut(line: &str, width: usize) -> String {
     let mut cut = String::new();
     let mut left = width.saturating_sub(1);
     for c in line.chars() {

@@ -4,12 +4,40 @@ use super::args::LsArgs;
 use super::out::{Look, Out};
 use super::select::{state_word, touched};
 use super::values::Since;
-use super::{Exit, Failure, Outcome, clean, look, versioned, words};
+use super::{Exit, Failure, Outcome, clean, look, strays, versioned, words};
 use clap::ValueEnum;
 use foldlog::{ErrorKind, Glance, SessionId, SessionState, Store};
 use serde::Serialize;
+use std::path::{Path, PathBuf};
 
-/// A session that cannot be read, as `--json` lists it.
+/// A session that is listed.
+struct Listed {
+    /// The id that its directory stands for, by which commands find it.
+    id: SessionId,
+    path: PathBuf,
+    glance: Glance,
+}
+
+/// A session that cannot be read.
+struct Bad {
+    id: SessionId,
+    path: PathBuf,
+    error: foldlog::Error,
+}
+
+/// A session as `--json` lists it.
+#[derive(Serialize)]
+struct Line<S: Serialize> {
+    #[serde(flatten)]
+    session: S,
+    /// Its directory: other than `session_id` it is right also where that was renamed.
+    path: String,
+    /// The path's bytes, where they are not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_base64: Option<String>,
+}
+
+/// One that cannot be read, as `--json` lists it.
 #[derive(Serialize)]
 struct Unreadable<'a> {
     session_id: &'a SessionId,
@@ -27,25 +55,26 @@ pub(crate) fn run(args: &LsArgs, store: &Store, out: &mut Out) -> Outcome {
             && args.state.is_none_or(|state| state.matches(glance.state))
     };
     let (mut found, mut bad) = (Vec::new(), Vec::new());
-    let ids = store.session_ids()?;
-    for id in ids {
+    for id in store.session_ids()? {
+        let path = store.path_of(&id);
         match store.reader(id.clone()).and_then(|reader| reader.glance()) {
-            Ok(glance) if wanted(&glance) => found.push(glance),
+            Ok(glance) if wanted(&glance) => found.push(Listed { id, path, glance }),
             // A directory without a segment holds no session yet, or is being deleted.
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Ok(_) => {}
-            Err(error) => bad.push((id, error)),
+            Err(error) => bad.push(Bad { id, path, error }),
         }
     }
-    found.sort_by(|a, b| touched(b).cmp(&touched(a)).then_with(|| a.session_id.cmp(&b.session_id)));
+    found.sort_by(|a, b| touched(&b.glance).cmp(&touched(&a.glance)).then_with(|| a.id.cmp(&b.id)));
     match args.json {
         true => print_json(&found, &bad, out)?,
         false => print_table(&found, &bad, out)?,
     }
     out.flush()?;
-    for (id, error) in &bad {
-        words(&format!("session {:?} cannot be read: {error}", id.as_str()));
+    for bad in &bad {
+        words(&format!("session {:?} cannot be read: {}", bad.id.as_str(), bad.error));
     }
+    strays::name(store);
     let asked = asked(args);
     let nothing_found = found.is_empty() && !asked.is_empty();
     if nothing_found {
@@ -61,30 +90,38 @@ fn asked(args: &LsArgs) -> Vec<String> {
     let workspace = args.workspace.as_ref().map(|workspace| format!("of workspace {workspace:?}"));
     let state =
         args.state.and_then(|state| state.to_possible_value()).map(|state| format!("that is {}", state.get_name()));
-    let since = args.since.map(|since| format!("with an event since {}", look::time(since.begins())));
+    let since = args.since.map(|since| format!("touched since {}", look::time(since.begins())));
     [workspace, state, since].into_iter().flatten().collect()
 }
 
-fn print_json(found: &[Glance], bad: &[(SessionId, foldlog::Error)], out: &mut Out) -> Result<(), Failure> {
-    for glance in found {
-        out.json(&versioned(glance)?)?;
+fn print_json(found: &[Listed], bad: &[Bad], out: &mut Out) -> Result<(), Failure> {
+    for listed in found {
+        out.json(&versioned(&Line::new(&listed.glance, &listed.path))?)?;
     }
-    for (session_id, error) in bad {
-        let line = Unreadable { session_id, state: None, damaged: true, error: error.to_string() };
-        out.json(&versioned(&line)?)?;
+    for Bad { id, path, error } in bad {
+        let session = Unreadable { session_id: id, state: None, damaged: true, error: error.to_string() };
+        out.json(&versioned(&Line::new(session, path))?)?;
     }
     Ok(())
+}
+
+impl<S: Serialize> Line<S> {
+    fn new(session: S, path: &Path) -> Line<S> {
+        let (path, path_base64) = clean::path(path);
+        Line { session, path, path_base64 }
+    }
 }
 
 const HEAD: [&str; 8] = ["SESSION", "STATE", "STARTED", "LAST ACTIVITY", "TURNS", "ERRORS", "SIZE", "FIRST PROMPT"];
 /// The longest session id that a table shows whole.
 const ID_COLUMNS: usize = 40;
 
-fn print_table(found: &[Glance], bad: &[(SessionId, foldlog::Error)], out: &mut Out) -> Result<(), Failure> {
-    let mut rows: Vec<([String; 8], Look)> = found.iter().map(|glance| (cells(glance), state_look(glance))).collect();
-    for (id, _) in bad {
+fn print_table(found: &[Listed], bad: &[Bad], out: &mut Out) -> Result<(), Failure> {
+    let mut rows: Vec<([String; 8], Look)> =
+        found.iter().map(|listed| (cells(listed), state_look(&listed.glance))).collect();
+    for Bad { id, .. } in bad {
         let mut cells: [String; 8] = Default::default();
-        cells[0] = look::summary(id.as_str(), ID_COLUMNS);
+        cells[0] = look::id(id.as_str(), ID_COLUMNS);
         cells[1] = "unreadable!".to_owned();
         rows.push((cells, Look::Bad));
     }
@@ -113,11 +150,21 @@ fn print_table(found: &[Glance], bad: &[(SessionId, foldlog::Error)], out: &mut 
     Ok(())
 }
 
-fn cells(glance: &Glance) -> [String; 8] {
+/// The id that opens it; where its directory was renamed, also the one that it was recorded under.
+fn name(listed: &Listed) -> String {
+    let id = look::id(listed.id.as_str(), ID_COLUMNS);
+    match listed.glance.session_id == listed.id {
+        true => id,
+        false => format!("{id} (recorded as {})", look::id(listed.glance.session_id.as_str(), ID_COLUMNS)),
+    }
+}
+
+fn cells(listed: &Listed) -> [String; 8] {
+    let glance = &listed.glance;
     let more = if glance.approximate { "+" } else { "" };
     let flag = if glance.damaged { "!" } else { "" };
     [
-        look::summary(glance.session_id.as_str(), ID_COLUMNS),
+        name(listed),
         format!("{}{flag}", state_word(glance.state)),
         look::time(glance.started),
         look::time(glance.last_activity),

@@ -27,6 +27,7 @@ mod rows;
 mod select;
 mod show;
 mod stats;
+mod strays;
 mod table;
 mod tail;
 mod values;

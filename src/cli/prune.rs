@@ -4,7 +4,7 @@ use super::doomed::{self, Doomed, Manner};
 use super::out::Out;
 use super::select::state_word;
 use super::values::Since;
-use super::{Exit, Failure, Outcome, words};
+use super::{Exit, Failure, Outcome, strays, words};
 use clap::Args;
 use foldlog::{ErrorKind, Glance, SessionId, SessionState, Store, Timestamp};
 
@@ -69,6 +69,7 @@ fn old<'a>(workspace: Option<&str>, store: &'a Store, before: Timestamp) -> Resu
         }
         found.push(doom(store, id, &glance));
     }
+    strays::name(store);
     found.sort_by(|a, b| (a.since, &a.session_id).cmp(&(b.since, &b.session_id)));
     Ok((found, worst))
 }

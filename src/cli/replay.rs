@@ -15,7 +15,7 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 
 pub(crate) fn run(args: &ReplayArgs, store: &Store, out: &mut Out) -> Outcome {
     let path = Path::new(&args.source);
-    match select::reader(store, Some(&args.source)) {
+    match select::reader(store, Some(args.source.as_os_str())) {
         Ok(reader) => session(&reader, args.speed, out),
         Err(_) if path.is_file() => file(path, args.speed, out),
         Err(failure) => Err(failure),

@@ -67,10 +67,12 @@ fn resolve(store: &Store, session: &str) -> Result<(Store, SessionId), Failure> 
 
 fn doom(store: Store, session_id: SessionId) -> Result<Doomed<'static>, Failure> {
     let glance = store.reader(session_id.clone()).and_then(|reader| reader.glance());
+    let is_directory = || store.path_of(&session_id).symlink_metadata().is_ok_and(|found| found.is_dir());
     let glance = match glance {
         Err(error) if error.kind() == ErrorKind::NotFound => return Err(missing(&store, &session_id, error)),
-        // Nobody could ever get rid of a link in a session's place, or of one that cannot be read, if that were refused
-        // here: what must not be moved is refused when it is to be moved.
+        // A file or a link is never moved: a dry run says so too.
+        Err(error) if !is_directory() => return Err(error.into()),
+        // Nobody could ever get rid of a session that cannot be read if that were refused here.
         Err(_) => None,
         Ok(glance) => Some(glance),
     };
@@ -92,6 +94,11 @@ fn doom(store: Store, session_id: SessionId) -> Result<Doomed<'static>, Failure>
 
 /// Says that there is no such session, and what an abbreviation may have meant.
 fn missing(store: &Store, session_id: &SessionId, error: foldlog::Error) -> Failure {
+    let path = store.path_of(session_id);
+    if path.is_dir() {
+        let words = format!("there is no session {:?}: `{}` holds no segment", session_id.as_str(), path.display());
+        return Failure::Words(Exit::NoSession, words);
+    }
     let ids = store.session_ids().unwrap_or_default();
     let meant = ids.iter().filter(|id| id.as_str().starts_with(session_id.as_str())).take(MAX_NAMED);
     let meant: Vec<String> = meant.map(|id| format!("{:?}", id.as_str())).collect();

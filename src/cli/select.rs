@@ -3,14 +3,17 @@
 use super::{Exit, Failure, words};
 use foldlog::{ErrorKind, Glance, Reader, SessionId, SessionState, Store, Timestamp};
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::path::Path;
 
 /// How many sessions are listed when the beginning of an id could be any of them.
 const MAX_LISTED: usize = 10;
 
 /// The session that a command reads: by its id, by its path, or by the beginning of its id, in this order.
-pub(crate) fn reader(store: &Store, session: Option<&str>) -> Result<Reader, Failure> {
+pub(crate) fn reader(store: &Store, session: Option<&OsStr>) -> Result<Reader, Failure> {
     let Some(session) = session else { return newest(store, &mut HashSet::new()) };
+    // What is not UTF-8 is no id, and may be the path of a directory.
+    let Some(session) = session.to_str() else { return Ok(Reader::open(session)?) };
     let by_id = match store.reader(session) {
         Err(error) if error.kind() == ErrorKind::NotFound || may_be_path(session) => error,
         found => return Ok(found?),

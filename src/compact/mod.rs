@@ -26,6 +26,7 @@ use crate::lock::{self, Lock};
 use crate::recovery;
 use crate::replaced::is_replaced;
 use crate::segment::{self, Compacted, Header};
+use crate::storage::EntryKind;
 use pace::Pace;
 use plan::{Plan, Unfit};
 use report::Tally;
@@ -107,16 +108,23 @@ enum Outcome {
 
 impl Compaction<'_> {
     /// What a compaction that was killed has left: unfinished files, and segments that another one stands for.
-    fn clean_up(&self) -> Result<()> {
-        let Some(lock) = &self.lock else { return Ok(()) };
+    fn clean_up(&mut self) -> Result<()> {
         let list = |error| Error::io("list", &self.files.dir, error);
         let folder = self.files.folder().map_err(list)?;
         let entries = folder.list().map_err(list)?;
-        for entry in entries.iter().filter(|entry| segment::temporary_number_of(&entry.name).is_some()) {
+        for entry in &entries {
+            let Some(number) = segment::temporary_number_of(&entry.name) else { continue };
+            if entry.kind == EntryKind::Directory {
+                let why = format!("`{}`, where its replacement would be prepared, is a directory", entry.name);
+                self.by_content.insert(number, Reason::other(why));
+                continue;
+            }
+            let Some(lock) = &self.lock else { continue };
             lock.must_be_in_place(self.files)?;
             let removed = folder.remove(&entry.name);
             removed.map_err(|error| Error::io("remove", &self.files.dir.join(&entry.name), error))?;
         }
+        let Some(lock) = &self.lock else { return Ok(()) };
         let mut by: Option<Header> = None;
         let mut replaced = Vec::new();
         for listed in self.files.list()?.0 {

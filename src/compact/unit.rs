@@ -2,6 +2,8 @@
 
 use crate::error::Result;
 use crate::files::{Files, Listed, Opened, Torn};
+use crate::line::{self, Decoded};
+use crate::scan::Scanner;
 use crate::segment::{Compacted, Epoch, Header, MAX_EPOCHS, MAX_HEADER, Seal};
 
 /// A sealed segment.
@@ -101,11 +103,14 @@ pub(super) fn candidates(
             while found.pop_if(|before| before.was_never_created && prev.segment < before.member.segment).is_some() {}
         }
         if let Some(before) = found.last_mut() {
-            before.follow(header);
+            before.follow(files, header)?;
         }
         found.push(Candidate::new(&opened, header));
     }
-    let has_unfinished = found.pop_if(|newest| newest.was_never_created).is_some();
+    let mut has_unfinished = false;
+    while found.pop_if(|newest| newest.was_never_created).is_some() {
+        has_unfinished = true;
+    }
     if let Some(newest) = found.last_mut().filter(|newest| newest.left_alone.is_none() || has_unfinished) {
         newest.member.is_newest = true;
         let has_torn = |torn: &Torn| (torn.segment, torn.offset) == (newest.member.segment, newest.member.len);
@@ -143,19 +148,40 @@ impl Candidate {
     }
 
     /// The header of the next segment says where this one ends.
-    fn follow(&mut self, next: Option<&Header>) {
+    fn follow(&mut self, files: &Files, next: Option<&Header>) -> Result<()> {
         if self.left_alone.is_some() {
-            return;
+            return Ok(());
         }
         let Some(seal) = next.and_then(|next| next.prev) else {
             self.left_alone = Some(Reason::other("the header behind it does not say where it ends"));
-            return;
+            return Ok(());
         };
         if seal != self.member.seal(seal.last_seq) {
-            self.left_alone = Some(Reason::damaged(WRONG_END));
+            let is_gone = seal.segment > self.member.through() && last_seq(files, &self.member)? >= seal.last_seq;
+            self.left_alone = Some(match is_gone {
+                true => Reason::other("the segment behind it is gone, and no number with it"),
+                false => Reason::damaged(WRONG_END),
+            });
         }
         self.member.seal = Some(seal);
+        Ok(())
     }
+}
+
+/// The last number in a segment.
+fn last_seq(files: &Files, member: &Member) -> Result<u64> {
+    if let Some(compacted) = &member.compacted {
+        return Ok(compacted.last_seq);
+    }
+    let Some(opened) = files.peek(Listed { segment: member.segment, len: member.len })? else { return Ok(0) };
+    let mut scanner = Scanner::new(opened.file, member.lines_from, member.len);
+    let mut last = member.last_before;
+    while scanner.next().is_some() {
+        if let Decoded::Entry(entry) = line::decode(scanner.bytes()) {
+            last = last.max(entry.seq().get());
+        }
+    }
+    Ok(last)
 }
 
 /// The epochs that begin inside the segment that these members become, after the one that its header names: each once.

@@ -113,26 +113,26 @@ impl Reducer for StoryFold {
             last,
             gaps: self.gaps.len(),
         };
-        for step in parts.loose {
-            story.place(step);
-        }
-        for (seq, time, gap) in self.gaps {
-            story.place(Step { seq, time, what: What::Gap(gap) });
-        }
+        let gaps = self.gaps.into_iter().map(|(seq, time, gap)| Step { seq, time, what: What::Gap(gap) });
+        story.place(parts.loose.into_iter().chain(gaps));
         story
     }
 }
 
 impl Story {
     /// Puts what belongs to no turn into the newest one that had begun by then, behind what came before it.
-    fn place(&mut self, step: Step) {
-        let begun = self.turns.partition_point(|turn| turn.seq <= step.seq);
-        let steps = match begun.checked_sub(1) {
-            Some(newest) => &mut self.turns[newest].steps,
-            None => &mut self.prelude,
-        };
-        let at = steps.partition_point(|before| before.seq <= step.seq);
-        steps.insert(at, step);
+    fn place(&mut self, loose: impl Iterator<Item = Step>) {
+        for step in loose {
+            let begun = self.turns.partition_point(|turn| turn.seq <= step.seq);
+            match begun.checked_sub(1) {
+                Some(newest) => self.turns[newest].steps.push(step),
+                None => self.prelude.push(step),
+            }
+        }
+        // Stable: of one entry, what was there comes first.
+        for steps in self.turns.iter_mut().map(|turn| &mut turn.steps).chain([&mut self.prelude]) {
+            steps.sort_by_key(|step| step.seq);
+        }
     }
 }
 
@@ -185,6 +185,8 @@ impl Models {
 /// The items of the timeline, sorted into turns.
 struct Parts {
     outline: Vec<OutlineTurn>,
+    /// Where the turns of each id are in the outline, in order.
+    places: HashMap<String, Vec<usize>>,
     live: bool,
     models: Models,
     heads: Vec<Option<TimelineItem>>,
@@ -199,7 +201,11 @@ impl Parts {
     fn new(outline: Vec<OutlineTurn>, live: bool, models: Models) -> Parts {
         let count = outline.len();
         let (heads, items) = ((0..count).map(|_| None).collect(), (0..count).map(|_| Vec::new()).collect());
-        Parts { outline, live, models, heads, items, loose: Vec::new(), known: HashMap::new() }
+        let mut places: HashMap<String, Vec<usize>> = HashMap::new();
+        for (at, turn) in outline.iter().enumerate() {
+            places.entry(turn.turn_id.clone()).or_default().push(at);
+        }
+        Parts { outline, places, live, models, heads, items, loose: Vec::new(), known: HashMap::new() }
     }
 
     fn take(&mut self, mut item: TimelineItem) {
@@ -212,8 +218,9 @@ impl Parts {
             self.loose.extend(self.loose_step(item));
             return;
         };
-        let begun = self.outline.partition_point(|turn| turn.began <= item.seq);
-        let at = self.outline[..begun].iter().rposition(|turn| turn.turn_id == turn_id);
+        let places = self.places.get(turn_id).map(Vec::as_slice).unwrap_or_default();
+        let begun = places.partition_point(|at| self.outline[*at].began <= item.seq);
+        let at = places[..begun].last().copied();
         if item.kind == TimelineKind::Turn {
             self.known.insert(turn_id.to_owned(), ());
         }
@@ -267,13 +274,13 @@ impl Parts {
         let records = which_record(&items, &record.tool_calls);
         let mut unseen: Vec<bool> = vec![true; record.tool_calls.len()];
         let mut steps = Vec::new();
+        let next_of = next_of_the_same(&items);
         for (position, item) in items.iter().enumerate() {
             let call = records.get(&position).copied();
             if let Some(call) = call {
                 unseen[call] = false;
             }
-            let next = items[position + 1..].iter().find(|next| next.kind == item.kind && next.id == item.id);
-            let what = self.what(item, &outline, span, record, call, next.map(|next| next.seq));
+            let what = self.what(item, &outline, span, record, call, next_of[position]);
             steps.extend(what.map(|what| Step { seq: item.seq, time: item.time, what }));
         }
         // Two calls of one id in a turn that came whole are one item.
@@ -329,8 +336,9 @@ impl Parts {
                 let id = item.id.clone().unwrap_or_default();
                 let key = (turn.turn_id.clone(), id.clone());
                 let ends = self.models.ends.get(&key).map(Vec::as_slice).unwrap_or_default();
-                let its = |(seq, _): &&(Seq, End)| *seq >= item.seq && next.is_none_or(|next| *seq < next);
-                let end = ends.iter().rfind(its).map(|(_, end)| end.clone()).unwrap_or_default();
+                let before_next = ends.partition_point(|(seq, _)| next.is_none_or(|next| *seq < next));
+                let end = ends[..before_next].last().filter(|(seq, _)| *seq >= item.seq);
+                let end = end.map(|(_, end)| end.clone()).unwrap_or_default();
                 let (provider, requested) = self.models.starts.get(&item.seq).cloned().unwrap_or_default();
                 What::ModelCall(Box::new(ModelCall {
                     id,
@@ -371,6 +379,15 @@ fn untimed_call(record: &ToolCallRecord, at: usize, turn: Span) -> ToolCall {
         duration_ms: record.duration_ms,
         at: Some(at),
     }
+}
+
+/// For each item, where the next one of its kind and id began.
+fn next_of_the_same(items: &[TimelineItem]) -> Vec<Option<Seq>> {
+    let mut later: HashMap<(TimelineKind, Option<&str>), Seq> = HashMap::new();
+    let mut next: Vec<Option<Seq>> =
+        items.iter().rev().map(|item| later.insert((item.kind, item.id.as_deref()), item.seq)).collect();
+    next.reverse();
+    next
 }
 
 /// Which call of the record each item is, by the item's position. An item that failed or was interrupted and is followed

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 /// The most bytes of JSON that are indented.
 const MOST_INDENTED: usize = 256 << 10;
 
-/// `312 ms`, `4.2 s`, `3 min 12 s`, `2 h 5 min`; nothing if it is no duration.
+/// `312 ms`, `4.2 s`, `3 min 12 s`, `2 h 5 min`, `4 d 3 h`; nothing if it is no duration.
 pub(super) fn duration(ms: f64) -> Option<String> {
     if !ms.is_finite() || ms < 0.0 {
         return None;
@@ -21,7 +21,8 @@ pub(super) fn duration(ms: f64) -> Option<String> {
         0 => format!("{} ms", ms.round()),
         1..60 => format!("{:.1} s", (ms / 100.0).floor() / 10.0),
         60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds / 3600 % 24),
     })
 }
 

@@ -116,7 +116,7 @@ def header(line):
             if type(found[name]) is not str:
                 return None
         prev, compacted = found["prev"], found.get("compacted")
-        if not found["session_id"] or found["epoch"] > found["segment"] or found["pid"] >= 2**32:
+        if not found["session_id"] or found["epoch"] > found["segment"]:
             return None
         if prev is not None and not (prev["segment"] < found["segment"] and prev["last_seq"] < found["first_seq"] and prev["bytes"] >= 0):
             return None

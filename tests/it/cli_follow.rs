@@ -327,3 +327,20 @@ fn a_signal_ends_it_while_it_works() {
         assert_eq!(child.wait().unwrap().code(), Some(0));
     }
 }
+
+/// Goal: a root that is not there yet is no system that does not notify.
+#[test]
+fn a_root_that_is_not_there_yet_is_waited_for_without_false_words() {
+    let root = Root::new();
+    let place = root.dir.path().to_owned();
+    fs::remove_dir(&place).unwrap();
+    let tail = root.tail(&["--all"]);
+    std::thread::sleep(Duration::from_millis(500));
+    let journal = burst(&root, "s-1", 3);
+    tail.wait_for("piece 2");
+    journal.append(delta(99)).unwrap().wait().unwrap();
+    tail.wait_for("piece 99");
+    let (code, _, err) = tail.interrupt();
+    assert_eq!(code, Some(0), "{err}");
+    assert!(!err.contains("does not notify"), "{err}");
+}

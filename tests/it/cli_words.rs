@@ -167,3 +167,20 @@ fn a_path_that_is_not_utf_8_is_given_as_bytes_too() {
     let line = foldlog(&plain, &["rm", "s-1", "--yes", "--json"]).json().remove(0);
     assert!(line.get("path_base64").is_none() && PathBuf::from(line["path"].as_str().unwrap()).exists(), "{line}");
 }
+
+/// Goal: what took days is told in days by every view.
+#[test]
+fn long_durations_are_days_in_every_view() {
+    let root = tempfile::tempdir().unwrap();
+    let journal = Store::open(root.path()).unwrap().journal("s-1").unwrap();
+    let at = |hours: i64| Timestamp::from_micros(hours * 3600 * 1_000_000);
+    journal.push(foldlog::Draft::from(TurnStarted::new("t-1", "")).time(at(500_000))).unwrap();
+    journal.push(foldlog::Draft::from(TurnEnded::success("t-1")).time(at(507_985))).unwrap();
+    journal.close().wait().unwrap();
+    for args in
+        [&["show", "s-1"][..], &["export", "s-1", "--format", "markdown"], &["export", "s-1", "--format", "html"]]
+    {
+        let ran = foldlog(root.path(), args);
+        assert!(ran.out.replace(' ', "").contains("332d17h"), "{args:?}: {}", ran.out);
+    }
+}

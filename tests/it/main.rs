@@ -9,6 +9,7 @@
 //! - `refusals`: a system that refuses: no more open files, no permission
 //! - `refused_reads`: a disk that does not give what an opening needs
 //! - `quotation`: a journal that records the reading of another one
+//! - `header_members`: which values a header's members may have, as the format page says
 //! - `crash`: processes killed under load
 //! - `live`: readers beside a writer
 //! - `follow`, `follow_store`: followers of one journal, and of a whole store
@@ -34,8 +35,9 @@
 //! - `cli_read`, `cli_tail`: the commands that read, and `tail -f`
 //! - `events`: what events mean, in every view
 //! - `cli_follow`: `tail -f` of sessions that appear, of many at once, of mirrors, and where nobody reads what it says
-//! - `cli_limits`: every command with very few open files
+//! - `cli_limits`: every command with very few open files; work in proportion to what is read
 //! - `cli_names`: which session a name on the command line stands for, and how old a session is
+//! - `cli_lists`: what `ls`, `rm` and `prune` list, under which names, and how old
 //! - `cli_words`: times, counts and paths in what the commands print
 //! - `export`: sessions in other formats
 //! - `redaction`: a corpus of made-up secrets, and code that has none
@@ -43,6 +45,7 @@
 //! - `spent`: what headers say of tokens, costs and forks
 //! - `stats`: sessions in numbers, against an independent count
 //! - `compaction`: what may go, what must stay, and what becomes of the files
+//! - `compaction_clean`: compaction calls damage what `verify` calls damage
 //! - `compaction_laws`: the same over random histories, with rewinds, retries, crashes and recoveries in them
 //! - `compaction_crash`: compactions that are killed or fail at any step, beside writers and readers; the command
 //! - `import`, `import_laws`: other recorders' logs as sessions; what holds for any file, however damaged
@@ -71,6 +74,7 @@ mod doctor;
 mod events;
 mod borders;
 mod cli_follow;
+mod cli_lists;
 mod cli_names;
 mod cli_read;
 mod cli_tail;
@@ -78,6 +82,7 @@ mod cli_words;
 mod cli_limits;
 mod compaction;
 mod compressed;
+mod compaction_clean;
 mod compaction_crash;
 mod compaction_laws;
 mod crash;
@@ -95,6 +100,7 @@ mod forge;
 mod format;
 mod fuzz_found;
 mod headers_gone;
+mod header_members;
 mod hostile_headers;
 mod housekeeping;
 mod live;

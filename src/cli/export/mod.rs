@@ -10,6 +10,7 @@ use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use file::NewFile;
 use foldlog::{ExportOptions, Exported, Format, Reader, Store, TurnRange};
+use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use terminal::Harmless;
@@ -17,7 +18,7 @@ use terminal::Harmless;
 #[derive(Args, Debug)]
 pub(crate) struct ExportArgs {
     /// Which session
-    pub(crate) session: Option<String>,
+    pub(crate) session: Option<OsString>,
     /// What to write
     #[arg(long, value_name = "FORMAT", value_parser = formats())]
     pub(crate) format: Format,

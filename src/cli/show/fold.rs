@@ -106,27 +106,28 @@ impl Shown {
         let open = self.session.record.turns.iter().filter(|turn| {
             !turn.meaning().is_over() && began.get(turn.turn_id.as_str()).is_none_or(|seq| *seq > self.ending.ended_at)
         });
+        let mut approvals = self.open_approvals(&began);
         let open = open.map(|turn| LeftOpen {
             turn_id: turn.turn_id.clone(),
             calls: open_calls(turn),
-            approvals: self.open_approvals(&turn.turn_id, began.get(turn.turn_id.as_str()).copied()),
+            approvals: approvals.remove(turn.turn_id.as_str()).unwrap_or_default(),
         });
         open.collect()
     }
 
-    fn open_approvals(&self, turn_id: &str, began: Option<Seq>) -> Vec<LeftOpenApproval> {
-        let is_open = |item: &&TimelineItem| {
-            item.kind == TimelineKind::Approval
-                && item.ended_at.is_none()
-                && item.turn_id.as_deref() == Some(turn_id)
-                && began.is_none_or(|began| item.seq > began)
-        };
-        let open = self.timeline.items.iter().filter(is_open);
-        let named = open.map(|item| LeftOpenApproval {
-            approval_id: item.id.clone().unwrap_or_default(),
-            title: item.title.clone(),
-        });
-        named.collect()
+    /// The open approvals of each turn, from one pass: both turns and approvals may be many.
+    fn open_approvals(&self, began: &HashMap<&str, Seq>) -> HashMap<&str, Vec<LeftOpenApproval>> {
+        let mut open: HashMap<&str, Vec<LeftOpenApproval>> = HashMap::new();
+        let pending =
+            self.timeline.items.iter().filter(|item| item.kind == TimelineKind::Approval && item.ended_at.is_none());
+        for item in pending {
+            let Some(turn_id) = item.turn_id.as_deref() else { continue };
+            if began.get(turn_id).is_none_or(|began| item.seq > *began) {
+                let approval_id = item.id.clone().unwrap_or_default();
+                open.entry(turn_id).or_default().push(LeftOpenApproval { approval_id, title: item.title.clone() });
+            }
+        }
+        open
     }
 }
 

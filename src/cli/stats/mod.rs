@@ -6,12 +6,13 @@ mod print;
 use super::out::Out;
 use super::progress::Watched;
 use super::select::{self, state_word};
-use super::{Exit, Failure, Outcome, damage, look, versioned, words};
+use super::{Exit, Failure, Outcome, damage, look, strays, versioned, words};
 use clap::Args;
 use copies::Copies;
 use foldlog::{ErrorKind, Prices, Reader, SessionId, SessionSummary, Spent, Store, SummaryFold, Totals};
 use serde::Serialize;
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -26,7 +27,7 @@ const MOST_NAMED: usize = 12;
 pub(crate) struct StatsArgs {
     /// Which sessions
     #[arg(value_name = "SESSION")]
-    sessions: Vec<String>,
+    sessions: Vec<OsString>,
     /// All sessions of the root
     #[arg(long, conflicts_with = "sessions")]
     all: bool,
@@ -76,6 +77,7 @@ pub(crate) fn run(args: &StatsArgs, store: &Store, out: &mut Out) -> Outcome {
                 reader => sum.add_one_of_all(&id, reader, store)?,
             }
         }
+        strays::name(store);
     } else if args.sessions.is_empty() {
         sum.add(Ok(select::reader(store, None)?), store)?;
     } else {

@@ -58,6 +58,7 @@ struct Live<'a> {
 struct Said {
     crowded: bool,
     unwatched: bool,
+    told: bool,
 }
 
 /// The session to follow.
@@ -116,7 +117,7 @@ impl Live<'_> {
         loop {
             match self.stop.or(follower.next(), out).await {
                 Next::Stopped => return Ok(self.exit),
-                Next::Quiet => self.say_how(&follower, &mut said),
+                Next::Quiet => self.say_how(store, &follower, &mut said),
                 Next::Item(None) => return Ok(self.exit),
                 Next::Item(Some(Ok((session, item)))) => {
                     self.printer.session = session.to_string();
@@ -132,7 +133,7 @@ impl Live<'_> {
     }
 
     /// Says once, each, what keeps sessions from being followed as soon as something is recorded.
-    fn say_how(&self, follower: &StoreFollower, said: &mut Said) {
+    fn say_how(&self, store: &Store, follower: &StoreFollower, said: &mut Said) {
         if let Some(most) = follower.is_crowded()
             && !std::mem::replace(&mut said.crowded, true)
         {
@@ -144,8 +145,10 @@ impl Live<'_> {
                 }
             ));
         }
-        if self.printer.args.poll.is_none() && !follower.is_watching() && !std::mem::replace(&mut said.unwatched, true)
-        {
+        // A root that is not there yet is looked for, which says nothing about the system.
+        let unwatched = self.printer.args.poll.is_none() && !follower.is_watching() && store.root().is_dir();
+        // Twice: what has only just appeared is watched from the next look on.
+        if unwatched && std::mem::replace(&mut said.unwatched, true) && !std::mem::replace(&mut said.told, true) {
             words("the system does not notify of changes in some directories: they are polled");
         }
     }
@@ -163,14 +166,15 @@ impl Live<'_> {
             Err(missing) if missing.exit() == Exit::NoSession => missing,
             Err(failure) => return Err(failure),
         };
-        let what = match asked {
+        let asked_id = asked.map(|session| session.to_str().filter(|session| select::is_id(session)));
+        let what = match asked_id {
             // It is a path for sure, and most likely a wrong one.
-            Some(session) if !select::is_id(session) => return Err(missing),
-            Some(session) => format!("session {session:?}"),
+            Some(None) => return Err(missing),
+            Some(Some(session)) => format!("session {session:?}"),
             None => "a session".to_owned(),
         };
         words(&format!("waiting for {what} in `{}`", store.root().display()));
-        if let Some(id) = asked.filter(|id| !select::may_be_path(id)) {
+        if let Some(id) = asked_id.flatten().filter(|id| !select::may_be_path(id)) {
             return Ok(Some(Found { store: store.clone(), session: SessionId::new(id)?, is_news: true }));
         }
         loop {
@@ -200,8 +204,13 @@ impl Live<'_> {
         let parent = reader.path().parent().filter(|parent| !parent.as_os_str().is_empty());
         let store = Store::open(parent.unwrap_or(Path::new(".")))?;
         let name = reader.path().file_name().and_then(|name| name.to_str());
-        let session = name.and_then(SessionId::from_directory_name);
-        Ok(Found { store, session: session.unwrap_or_else(|| reader.session_id().clone()), is_news })
+        match name.and_then(SessionId::from_directory_name) {
+            Some(session) => Ok(Found { store, session, is_news }),
+            None => Err(Failure::usage(format!(
+                "`{}` cannot be followed: its name stands for no id; rename it",
+                reader.path().display()
+            ))),
+        }
     }
 
     fn raise(&mut self, exit: Exit) {

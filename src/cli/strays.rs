@@ -1,0 +1,42 @@
+//! Sessions that no id names: their directories were given names that are no session's.
+
+use super::words;
+use foldlog::{SessionId, Store};
+use std::fs;
+use std::path::Path;
+
+/// How many of them are named.
+const MOST_NAMED: usize = 10;
+
+/// Says which directories of the root hold a session that no list can have, since no id stands for it.
+pub(crate) fn name(store: &Store) {
+    let Ok(entries) = fs::read_dir(store.root()) else { return };
+    let unnamed = entries.flatten().filter(|entry| match entry.file_name().to_str() {
+        Some(name) => !name.starts_with('.') && SessionId::from_directory_name(name).is_none(),
+        None => true,
+    });
+    let mut strays: Vec<_> = unnamed.map(|entry| entry.path()).filter(|path| holds_segment(path)).collect();
+    strays.sort();
+    for path in strays.iter().take(MOST_NAMED) {
+        words(&format!(
+            "`{}` holds a session and is not listed: its name stands for no id; read it by its path, or rename it",
+            path.display()
+        ));
+    }
+    if let Some(more @ 1..) = strays.len().checked_sub(MOST_NAMED) {
+        words(&format!("{more} more directories hold sessions and are not listed"));
+    }
+}
+
+/// Whether it is a directory with a file that has a segment's name.
+fn holds_segment(path: &Path) -> bool {
+    if !path.symlink_metadata().is_ok_and(|found| found.is_dir()) {
+        return false;
+    }
+    let is_segment = |name: &str| {
+        name.strip_suffix(".jsonl")
+            .is_some_and(|number| number.len() >= 8 && number.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    fs::read_dir(path)
+        .is_ok_and(|entries| entries.flatten().any(|entry| entry.file_name().to_str().is_some_and(is_segment)))
+}

@@ -9,7 +9,7 @@ use crate::files::Files;
 use crate::follow::{Follower, Gate};
 use crate::id::SessionId;
 use crate::line::MAX_ID;
-use crate::lookup::Lookup;
+use crate::lookup::{Lookup, Searches};
 use crate::opening::{self, Caveat, Opened, Resumed};
 use crate::options::JournalOptions;
 use crate::pool::Pool;
@@ -58,6 +58,7 @@ struct Handle {
     options: JournalOptions,
     opened: Opened,
     background: Arc<Background>,
+    searches: Arc<Searches>,
 }
 
 impl Drop for Handle {
@@ -81,9 +82,10 @@ impl Journal {
         let Resumed { committer, next_seq, recovered, opened } = resumed;
         background.opened(&pool, &files, &session_id, &options, count_small(opened.sizes.iter().copied()));
         let on_roll_over = on_roll_over(&background, &pool, &files, &session_id, &options, opened.epoch);
+        let searches = Arc::new(Searches::new(files.clone(), Arc::clone(&pool)));
         let id = session_id.to_string();
         let writer = Writer::new(id, options.clone(), on_roll_over, pool, committer, next_seq, recovered);
-        let handle = Handle { writer: Arc::new(writer), files, session_id, options, opened, background };
+        let handle = Handle { writer: Arc::new(writer), files, session_id, options, opened, background, searches };
         Ok(Journal { handle: Arc::new(handle) })
     }
 
@@ -161,6 +163,8 @@ impl Journal {
     /// Looks for the entry to which a caller gave `id`, among everything appended so far, in the newest
     /// [`LOOKUP_BYTES`](crate::LOOKUP_BYTES) of the journal. Never blocks: await the look-up, or wait for it.
     ///
+    /// One search answers all look-ups that wait, so begin many before you await the first.
+    ///
     /// It resolves once everything appended before is as durable as [`JournalOptions::durability`] asks, so an entry that is
     /// [`Found`](crate::Found) is that durable, too. This is how an event is appended again whose outcome is
     /// [`Unknown`](crate::Outcome::Unknown), or was never told because its process died: an id is no key, and a second append
@@ -187,8 +191,9 @@ impl Journal {
             let message = format!("an id has at most {MAX_ID} bytes, this one has {}", id.len());
             return Err(Error::new(ErrorKind::InvalidInput, message));
         }
-        let ticket = self.barrier(self.handle.writer.durability())?;
-        Ok(Lookup::new(self.handle.files.clone(), self.handle.writer.pool(), ticket, id))
+        let level = self.handle.writer.durability();
+        let (mark, last) = self.handle.writer.bring_to(level)?;
+        Ok(Lookup::new(&self.handle.searches, level, mark, last, id))
     }
 
     /// Resolves when the queue has room again after [`ErrorKind::Backlog`].

@@ -12,6 +12,7 @@ mod start;
 mod threads;
 mod walk;
 
+pub(crate) use find::Search;
 pub use find::{Found, LOOKUP_BYTES};
 pub(crate) use growing::Growth;
 pub(crate) use threads::Beforehand;

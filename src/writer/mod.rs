@@ -85,10 +85,6 @@ impl Writer {
         Arc::clone(&self.queue().mark)
     }
 
-    pub(crate) fn pool(&self) -> Arc<Pool> {
-        Arc::clone(&self.pool)
-    }
-
     pub(crate) fn durability(&self) -> Durability {
         self.options.durability
     }

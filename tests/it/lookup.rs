@@ -3,7 +3,8 @@
 use crate::faulty::{Call, EIO, Fate};
 use crate::patience::{in_time, on_faulty};
 use foldlog::{Draft, Durability, ErrorKind, Journal, JournalOptions, LOOKUP_BYTES, Outcome, Store, TextDelta, Ticket};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 fn named(id: &str) -> Draft {
@@ -149,4 +150,40 @@ fn room_that_was_filled_ahead_is_not_searched_and_damage_is_no_proof() {
     let journal = store.journal("s").unwrap();
     assert_eq!(look_up(&journal, "b"), (Some(2), false));
     assert_eq!(look_up(&journal, "a"), (None, false), "it may be the one that is damaged");
+}
+
+#[test]
+fn look_ups_that_wait_share_one_search() {
+    // Goal: a client that looks all its steps up reads the journal once or twice, and each look-up sees what was appended
+    // before it and nothing more. Method: the disk's reads are counted; some look-ups are dropped.
+    let (disk, _lab, _store, journal) = on_faulty(JournalOptions::default().segment_bytes(2_000));
+    for number in 0..50 {
+        append(&journal, &format!("step-{number}")).wait().unwrap();
+    }
+    let reads = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&reads);
+    disk.rule(move |call, _| {
+        counted.fetch_add(u64::from(matches!(call, Call::Read(..))), Ordering::SeqCst);
+        Fate::Done
+    });
+    assert_eq!(look_up(&journal, "step-7").0, Some(8));
+    let one = reads.swap(0, Ordering::SeqCst);
+    assert!(one > 0);
+    let before = journal.lookup("again").unwrap();
+    let first = append(&journal, "again").wait().unwrap();
+    let between = journal.lookup("again").unwrap();
+    let second = append(&journal, "again").wait().unwrap();
+    let after = journal.lookup("again").unwrap();
+    let steps: Vec<_> = (0..300).map(|number| journal.lookup(&format!("step-{number}")).unwrap()).collect();
+    drop(journal.lookup("step-1").unwrap());
+    let found = in_time("the look-ups", move || {
+        let again = [after, before, between].map(|lookup| lookup.wait().unwrap().seq);
+        (again, steps.into_iter().map(|lookup| lookup.wait().unwrap()).collect::<Vec<_>>())
+    });
+    assert_eq!(found.0, [Some(second), None, Some(first)]);
+    for (number, found) in (0..).zip(&found.1) {
+        assert_eq!((found.seq.map(|seq| seq.get()), found.complete), ((number < 50).then_some(number + 1), true));
+    }
+    let all = reads.load(Ordering::SeqCst);
+    assert!(all <= 3 * one, "{all} reads for 303 look-ups, {one} for one");
 }

@@ -3,6 +3,7 @@
 //! - `format`: the bytes of a journal, read by code that shares nothing with the library
 //! - `record`: the recorder as its clients see it: the pipe protocol, many sessions, being killed
 //! - `record_end`: how the recorder ends: signals, full and failing disks, limits
+//! - `record_held_up`: what may not hold up the recorder: searches, replies that nobody reads, sessions that cannot be opened
 //! - `record_replies`: what the recorder replies about what looks like a mistake, and to look-ups
 //! - `lookup`: events found again by the ids that their callers gave them
 //! - `recovery`: every truncation, every flipped bit, and the shapes that real damage takes
@@ -126,6 +127,7 @@ mod properties;
 mod quotation;
 mod record;
 mod record_end;
+mod record_held_up;
 mod record_replies;
 mod recorder;
 mod recovery;

@@ -12,7 +12,8 @@ const CHUNK: usize = 256 << 10;
 /// How many chunks may wait: beyond that the pipe fills, and its writer waits.
 const CHUNKS: usize = 4;
 
-/// How long a recording that was told to end goes on reading input, and waits for space on a full disk.
+/// How long a recording that ends waits for what holds it up: once it was told to end for input that does not stop and for
+/// space on a full disk; also after the end of input for searches, and for room for its replies.
 pub(crate) const END_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why the input ended.
@@ -49,6 +50,14 @@ pub(crate) fn start() -> io::Result<(mpsc::Receiver<Chunk>, PipeWriter)> {
     let failed = |error: io::Error| format!("cannot start the thread that reads stdin: {error}");
     started.map_err(|error| io::Error::new(error.kind(), failed(error)))?;
     Ok((receiver, tell))
+}
+
+/// Whether nobody can write to standard input any more. Never of a file.
+pub(crate) fn has_hung_up() -> bool {
+    let stdin = io::stdin();
+    let mut watched = [PollFd::new(&stdin, PollFlags::empty())];
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut watched, Some(&at_once)).is_ok() && watched[0].revents().contains(PollFlags::HUP)
 }
 
 fn read_all(mut stdin: File, told: &PipeReader, sender: &mpsc::Sender<Chunk>) -> Chunk {

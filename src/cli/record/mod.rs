@@ -21,11 +21,15 @@ use signals::{Signals, Space};
 use std::io::IsTerminal;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 use tokio::sync::{Notify, Semaphore};
 use words::Words;
 
-/// How many look-ups search at once.
-const LOOKUPS_AT_ONCE: usize = 2;
+/// How many sessions are searched for look-ups at once.
+const SEARCHES_AT_ONCE: usize = 2;
+
+/// How many look-ups wait for their answer, at most: beyond that the pipe fills, and its writer waits.
+const WAITING_LOOKUPS: usize = 16_384;
 
 /// Record events from standard input, one JSON object a line: {"type":..,"data":{..},"time"?:..,"id"?:..}
 #[derive(Args, Debug)]
@@ -105,7 +109,9 @@ async fn record(args: RecordArgs, store: Result<Store, foldlog::Error>) -> Outco
         words: Rc::new(Words::default()),
         failed: Rc::new(Notify::new()),
         space: Space::default(),
-        lookups: Semaphore::new(LOOKUPS_AT_ONCE),
+        searches: Semaphore::new(SEARCHES_AT_ONCE),
+        lookups: Arc::new(Semaphore::new(WAITING_LOOKUPS)),
+        patience: Rc::default(),
     });
     let signals = Signals::catch().map_err(Failure::io)?;
     let mut recorder = Recorder::new(Rc::clone(&common), store, only.clone(), elsewhere);

@@ -6,7 +6,7 @@ use super::replies::Body;
 use super::session::{Common, Taken};
 use super::sessions::Sessions;
 use crate::cli::{Exit, Failure, Outcome, look, words as say};
-use foldlog::{ErrorKind, MAX_LINE, Store};
+use foldlog::{ErrorKind, MAX_LINE, SessionId, Store};
 use std::path::PathBuf;
 use std::rc::Rc;
 use tokio::sync::mpsc;
@@ -23,7 +23,10 @@ pub(crate) struct Recorder {
     line: u64,
     /// The last line that was taken to its end.
     taken: u64,
+    /// Lines that are no events.
     bad_lines: u64,
+    /// Lines that could not be recorded, whatever they are.
+    lost_lines: u64,
     failure: Option<Failure>,
     refused: Option<String>,
 }
@@ -38,6 +41,7 @@ impl Recorder {
             line: 0,
             taken: 0,
             bad_lines: 0,
+            lost_lines: 0,
             failure: None,
             refused: None,
         }
@@ -104,6 +108,7 @@ impl Recorder {
 
     /// Takes one line; `false` if nothing more can be recorded.
     async fn take(&mut self, line: Line<'_>) -> bool {
+        self.common.room(self.common.replies.room()).await;
         self.line += 1;
         let goes_on = self.take_into_session(line).await;
         self.taken = self.line;
@@ -115,17 +120,18 @@ impl Recorder {
             Line::Whole(bytes) => bytes,
             Line::TooLong(length) => {
                 let why = format!("the line has {length} bytes, at most {MAX_LINE} are allowed");
-                return self.refuse(&why);
+                return self.refuse(None, &why);
             }
         };
         let envelope = Envelope::read(bytes);
         let Some(id) = self.only.clone().or_else(|| named_session(&envelope)) else {
             let why = envelope.err().unwrap_or_else(|| "no `session`: every line must carry one".to_owned());
-            return self.refuse(&why);
+            return self.refuse(None, &why);
         };
         let session = match self.sessions.of_line(&id, self.line).await {
             Ok(session) => session,
-            Err(error) => return self.refuse_for(&id, &error.to_string()),
+            Err(error) if SessionId::new(&*id).is_err() => return self.refuse(Some(&id), &error.to_string()),
+            Err(error) => return self.lose(&id, error),
         };
         match session.take(self.line, bytes, envelope).await {
             Ok(Taken::Recorded | Taken::Bad) => true,
@@ -136,11 +142,7 @@ impl Recorder {
                 self.stop_at(&why);
                 false
             }
-            Err(error) if self.common.many => {
-                let why = error.to_string();
-                self.fail(Failure::from(error));
-                self.refuse_for(&id, &why)
-            }
+            Err(error) if self.common.many => self.lose(&id, error),
             Err(error) => {
                 self.fail(Failure::from(error));
                 false
@@ -148,15 +150,15 @@ impl Recorder {
         }
     }
 
-    /// A line that goes into no session.
-    fn refuse(&mut self, why: &str) -> bool {
+    /// A line that goes into no session, because it is no event for one.
+    fn refuse(&mut self, id: Option<&str>, why: &str) -> bool {
         self.bad_lines += 1;
         if self.common.strict {
             self.stop_at(why);
         } else {
             self.common.words.say_limited(format!("line {}: {why}; not recorded", self.line));
         }
-        self.common.replies.say(None, Body::Refused { line: self.line, error: why });
+        self.common.replies.say(id, Body::Refused { line: self.line, error: why });
         !self.common.strict
     }
 
@@ -166,11 +168,15 @@ impl Recorder {
         self.refused = Some(format!("line {line}: {why}; not recorded, and stopped, since --strict was given"));
     }
 
-    fn refuse_for(&mut self, id: &str, why: &str) -> bool {
-        self.bad_lines += 1;
+    /// A line that cannot be recorded, for a reason that is not the line's: its session fails, the others go on, unless
+    /// everything has to be right.
+    fn lose(&mut self, id: &str, error: foldlog::Error) -> bool {
+        let why = error.to_string();
+        self.lost_lines += 1;
         self.common.words.say_limited(format!("line {}: {why}; not recorded", self.line));
-        self.common.replies.say(Some(id), Body::Refused { line: self.line, error: why });
-        true
+        self.common.replies.say(Some(id), Body::Refused { line: self.line, error: &why });
+        self.fail(Failure::from(error));
+        !self.common.strict
     }
 
     fn fail(&mut self, failure: Failure) {
@@ -179,6 +185,7 @@ impl Recorder {
 
     /// Makes everything durable, closes all sessions and says how it went.
     pub(crate) async fn finish(mut self, end: End) -> Outcome {
+        self.common.patience.begin();
         let reason = match (end, &self.refused) {
             (_, Some(_)) => "closed",
             (End::Eof | End::Failed, None) => "eof",
@@ -203,7 +210,10 @@ impl Recorder {
         if left_out {
             return Err(Failure::Words(Exit::Io, self.not_recorded(end)));
         }
-        if let Some(failure) = self.failure {
+        if let Some(failure) = self.failure.take() {
+            if self.common.many {
+                self.say_what_was_recorded(recorded);
+            }
             return Err(failure);
         }
         if let Some(refused) = self.refused {
@@ -213,6 +223,11 @@ impl Recorder {
         if end == End::Cut {
             say(&format!("told to end while input kept coming: nothing after line {} was read", self.taken));
         }
+        self.say_what_was_recorded(recorded);
+        Ok(replied.max(if self.bad_lines > 0 { Exit::No } else { Exit::Fine }))
+    }
+
+    fn say_what_was_recorded(&self, events: u64) {
         let sessions = match (&self.only, &self.elsewhere) {
             (Some(id), None) => format!("in session {id}"),
             (Some(id), Some(path)) => format!("in session {id}, outside the root, in `{}`", path.display()),
@@ -223,9 +238,13 @@ impl Recorder {
             1 => "; 1 line was not an event".to_owned(),
             count => format!("; {count} lines were not events"),
         };
-        let events = look::count(recorded, "event");
-        say(&format!("recorded {events} {sessions}, all synced{not_understood}"));
-        Ok(replied.max(if self.bad_lines > 0 { Exit::No } else { Exit::Fine }))
+        let lost = match self.lost_lines {
+            0 => String::new(),
+            1 => "; 1 line could not be recorded".to_owned(),
+            count => format!("; {count} lines could not be recorded"),
+        };
+        let events = look::count(events, "event");
+        say(&format!("recorded {events} {sessions}, all synced{not_understood}{lost}"));
     }
 
     /// Why a recording ended that still waited for space.

@@ -1,6 +1,7 @@
-//! Replies on standard output: said by a thread of their own, so that a client that never reads them holds nothing up.
+//! Replies on standard output: written by a thread of their own, so that recording does not wait for their reader.
 //!
-//! Acknowledgements coalesce while they wait: the last one of a session says it all. Everything else is kept.
+//! Acknowledgements coalesce while they wait: the last one of a session says it all. Everything else is kept, so the input
+//! is read no further while too much of it waits.
 
 use crate::cli::{Exit, limits, words as say};
 use foldlog::{OpenTurn, Seq};
@@ -11,9 +12,13 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// How long the end waits for a client that does not read its replies.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How many bytes of replies wait, at most, before the input is read further.
+const WAITING_BYTES: usize = 4 << 20;
 
 /// Where replies go.
 #[derive(Clone)]
@@ -25,6 +30,8 @@ pub(crate) struct Replies {
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
+    /// Notified when replies were written.
+    written: Notify,
 }
 
 #[derive(Default)]
@@ -34,6 +41,8 @@ struct State {
     taken: u64,
     /// Where the acknowledgement of each session waits, counted from the first reply ever.
     acks: HashMap<Option<String>, u64>,
+    /// How many bytes the replies have that are kept: those that wait, and those that are being written.
+    kept: usize,
     writing: bool,
     /// Nobody listens any more.
     broken: bool,
@@ -88,7 +97,7 @@ impl Replies {
 
     /// Starts the thread that speaks.
     pub(crate) fn start() -> io::Result<Replies> {
-        let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new() });
+        let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), written: Notify::new() });
         let speaker = Arc::clone(&shared);
         // Not through the standard library's handle: its lock, held while nobody reads, would hold up our exit.
         let stdout = File::from(std::io::stdout().as_fd().try_clone_to_owned()?);
@@ -105,6 +114,9 @@ impl Replies {
     pub(crate) fn ack(&self, session: Option<&str>, line: u64, seq: u64) {
         let Some(shared) = &self.shared else { return };
         let mut state = shared.lock();
+        if state.broken {
+            return;
+        }
         let session = session.map(str::to_owned);
         let (taken, reply) = (state.taken, Reply::Ack { session: session.clone(), line, seq });
         let known = state.acks.get(&session).and_then(|at| usize::try_from(at.checked_sub(taken)?).ok());
@@ -127,10 +139,19 @@ impl Replies {
         let mut state = shared.lock();
         state.acks.remove(&session.map(str::to_owned));
         if !state.broken {
+            state.kept += text.len();
             state.waiting.push_back(Reply::Text(text));
         }
         drop(state);
         shared.changed.notify_all();
+    }
+
+    /// Resolves once there is room for the replies to another line. For one caller at a time.
+    pub(crate) async fn room(&self) {
+        let Some(shared) = &self.shared else { return };
+        while !shared.has_room() {
+            shared.written.notified().await;
+        }
     }
 
     /// Waits until everything is said, or nobody listens. The exit code says whether replies could not be written.
@@ -154,6 +175,11 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn has_room(&self) -> bool {
+        let state = self.lock();
+        state.broken || state.kept < WAITING_BYTES
+    }
+
     fn speak(&self, stdout: &File) {
         let mut state = self.lock();
         loop {
@@ -164,6 +190,7 @@ impl Shared {
             state.taken += replies.len() as u64;
             state.acks.clear();
             state.writing = true;
+            let writing = state.kept;
             drop(state);
             let said = say_all(stdout, replies);
             // A client that has gone wants no more, and is nobody's fault.
@@ -174,13 +201,17 @@ impl Shared {
             let failed = failed.is_some();
             state = self.lock();
             state.writing = false;
+            state.kept -= writing;
             if said.is_err() {
                 // The recording goes on: it must not depend on who listens.
                 (state.broken, state.failed) = (true, failed);
-                self.changed.notify_all();
-                return;
+                state.waiting = VecDeque::new();
             }
             self.changed.notify_all();
+            self.written.notify_one();
+            if state.broken {
+                return;
+            }
         }
     }
 }

@@ -1,14 +1,15 @@
 //! One session being recorded from a pipe: its journal, and the tasks that answer for it.
 
-use super::answers::{Answer, answer, watch_health};
+use super::answers::{Answer, LookUp, WAITING_LINES, answer, watch_health};
 use super::hints::{Hint, hints};
 use super::parse::{self, Envelope, Parsed};
 use super::replies::{Body, Ready, Replies};
-use super::signals::Space;
+use super::signals::{Patience, Space};
 use super::words::Words;
 use crate::cli::look;
 use foldlog::{Draft, Error, ErrorKind, Journal, JournalOptions, SessionStarted, Store, Ticket};
 use std::rc::Rc;
+use std::sync::Arc;
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
@@ -24,8 +25,27 @@ pub(crate) struct Common {
     /// Told when a journal has failed.
     pub(crate) failed: Rc<Notify>,
     pub(crate) space: Space,
-    /// Look-ups that may search at once: the others wait, so that threads are left to record.
-    pub(crate) lookups: Semaphore,
+    /// Sessions that may be searched at once: the others wait, so that threads are left to record.
+    pub(crate) searches: Semaphore,
+    /// Places for look-ups that wait for their answer.
+    pub(crate) lookups: Arc<Semaphore>,
+    pub(crate) patience: Rc<Patience>,
+}
+
+impl Common {
+    /// Waits for room for what a line of input needs. Once the recording ends, no longer than its patience lasts: `None`.
+    pub(crate) async fn room<T>(&self, room: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            room = room => Some(room),
+            () = self.failed.notified(), if !self.many => {
+                self.failed.notify_one(); // also for the reading of the input
+                None
+            }
+            () = self.patience.ended() => None,
+            () = self.patience.begins_with_hang_up() => None,
+        }
+    }
 }
 
 /// A session being recorded.
@@ -34,7 +54,7 @@ pub(crate) struct Session {
     journal: Journal,
     /// Whether `session_started` must still be written before anything else.
     needs_start: bool,
-    answers: Option<mpsc::UnboundedSender<Answer>>,
+    answers: Option<mpsc::Sender<Answer>>,
     answering: Option<JoinHandle<()>>,
     watching: JoinHandle<()>,
     pub(crate) recorded: u64,
@@ -70,7 +90,7 @@ impl Session {
             session.say_ready();
         }
         if common.replies.wanted() {
-            let (sender, receiver) = mpsc::unbounded_channel();
+            let (sender, receiver) = mpsc::channel(WAITING_LINES);
             session.answers = Some(sender);
             session.answering = Some(tokio::task::spawn_local(answer(Rc::clone(common), id.to_owned(), receiver)));
         }
@@ -137,10 +157,10 @@ impl Session {
         let why = match envelope.parse(self.journal.session_id().as_str()) {
             Parsed::Skipped => {
                 let seq = self.journal.last_seq().get();
-                self.answer(Answer::Event { line: number, seq, ticket: None, error: None });
+                self.answer(Answer::Event { line: number, seq, ticket: None, error: None }).await;
                 return Ok(Taken::Recorded);
             }
-            Parsed::Lookup(id) => return self.look_up(number, id),
+            Parsed::Lookup(id) => return self.look_up(number, id).await,
             Parsed::BadLookup(why) if self.common.strict => return Ok(Taken::Refused(why)),
             Parsed::BadLookup(why) => {
                 self.refuse(number, &why);
@@ -160,7 +180,7 @@ impl Session {
                     Ok(ticket) => {
                         self.recorded += 1;
                         let (seq, ticket) = (ticket.seq().get(), Some(ticket));
-                        self.answer(Answer::Event { line: number, seq, ticket, error: None });
+                        self.answer(Answer::Event { line: number, seq, ticket, error: None }).await;
                         return Ok(Taken::Recorded);
                     }
                     Err(error) if parse::is_about_the_event(&error) => error.to_string(),
@@ -171,14 +191,16 @@ impl Session {
         self.keep(number, line, why).await
     }
 
-    /// Begins a look-up, which is answered in its turn.
-    fn look_up(&mut self, number: u64, id: String) -> Result<Taken, Error> {
+    /// Begins a look-up. Waits for a place where too many wait for their answer.
+    async fn look_up(&mut self, number: u64, id: String) -> Result<Taken, Error> {
         if !self.common.replies.wanted() {
             self.refuse(number, "`lookup` is answered on standard output: start the recorder with --ack");
             return Ok(Taken::Bad);
         }
         let lookup = self.journal.lookup(&id)?;
-        self.answer(Answer::Lookup { line: number, id, lookup });
+        let place = self.common.room(Arc::clone(&self.common.lookups).acquire_owned()).await;
+        let permit = place.and_then(Result::ok);
+        self.answer(Answer::Lookup(Box::new(LookUp { line: number, id, lookup, permit }))).await;
         Ok(Taken::Recorded)
     }
 
@@ -206,7 +228,7 @@ impl Session {
             Ok(ticket) => {
                 self.common.words.say_limited(format!("line {number}: {why}; kept as `unparsed`"));
                 let (seq, ticket) = (ticket.seq().get(), Some(ticket));
-                self.answer(Answer::Event { line: number, seq, ticket, error: Some(why) });
+                self.answer(Answer::Event { line: number, seq, ticket, error: Some(why) }).await;
             }
             Err(error) if parse::is_about_the_event(&error) => {
                 self.refuse(number, &format!("{why}; and it is too large to be kept"));
@@ -250,9 +272,9 @@ impl Session {
         }
     }
 
-    fn answer(&self, answer: Answer) {
+    async fn answer(&self, answer: Answer) {
         if let Some(answers) = &self.answers {
-            let _ = answers.send(answer);
+            let _ = answers.send(answer).await;
         }
     }
 

@@ -1,6 +1,6 @@
 //! Signals: those that must not end a recording, and those that end it, in bounded time.
 
-use super::input::END_PATIENCE;
+use super::input::{END_PATIENCE, has_hung_up};
 use super::session::Common;
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -12,8 +12,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-/// How often a recording that was told to end checks whether a journal waits for space.
-const SPACE_CHECK: Duration = Duration::from_millis(100);
+/// How often a recording that waits checks whether its input has ended, and one that was told to end whether a journal
+/// waits for space.
+const CHECK: Duration = Duration::from_millis(100);
 
 /// SIGXFSZ on Linux: sent when a file would grow over the process's limit. Caught, so that the write fails.
 const SIGXFSZ: i32 = 25;
@@ -37,8 +38,8 @@ impl Signals {
         heeded.map(signal).collect::<io::Result<_>>().map(Signals)
     }
 
-    /// Waits for one of them. Then the input is drained, by dropping `tell`, and a full disk is waited for no longer than
-    /// [`END_PATIENCE`].
+    /// Waits for one of them. Then the input is drained, by dropping `tell`, and a full disk, a search or a client that
+    /// does not read its replies is waited for no longer than [`END_PATIENCE`].
     pub(crate) async fn heed(mut self, tell: PipeWriter, common: Rc<Common>) {
         poll_fn(|task| match self.0.iter_mut().any(|signal| signal.poll_recv(task).is_ready()) {
             true => Poll::Ready(()),
@@ -46,9 +47,10 @@ impl Signals {
         })
         .await;
         drop(tell);
+        common.patience.begin();
         sleep(END_PATIENCE).await;
         while !common.space.is_waited_for() {
-            sleep(SPACE_CHECK).await;
+            sleep(CHECK).await;
         }
         common.space.give_up();
     }
@@ -62,11 +64,61 @@ fn is_ignored(signal: SignalKind) -> bool {
     ignored >> (signal.as_raw_value() - 1) & 1 == 1
 }
 
+/// How long the end of a recording waits: [`END_PATIENCE`], from the signal or the end of input that began it.
+#[derive(Debug, Default)]
+pub(crate) struct Patience {
+    begun: Cell<bool>,
+    ended: Latch,
+}
+
+impl Patience {
+    /// The recording ends.
+    pub(crate) fn begin(self: &Rc<Self>) {
+        if !self.begun.replace(true) {
+            let patience = Rc::clone(self);
+            tokio::task::spawn_local(async move {
+                sleep(END_PATIENCE).await;
+                patience.ended.close();
+            });
+        }
+    }
+
+    /// Begins once nobody can write to the input any more, though it has not been read to its end. Resolves when it has
+    /// ended. For those who hold up the reading: nobody else sees that end.
+    pub(crate) async fn begins_with_hang_up(self: &Rc<Self>) {
+        while !has_hung_up() {
+            sleep(CHECK).await;
+        }
+        self.begin();
+        self.ended().await;
+    }
+
+    /// Resolves once it has ended.
+    pub(crate) async fn ended(&self) {
+        self.ended.closed().await;
+    }
+}
+
+/// Closed once, for good.
+#[derive(Debug, Default)]
+struct Latch(watch::Sender<bool>);
+
+impl Latch {
+    fn close(&self) {
+        self.0.send_replace(true);
+    }
+
+    async fn closed(&self) {
+        // The sender lives as long as this, so there is no error.
+        let _ = self.0.subscribe().wait_for(|closed| *closed).await;
+    }
+}
+
 /// How many journals wait for space on a full disk, and whether they may go on waiting.
 #[derive(Debug, Default)]
 pub(crate) struct Space {
     waiting: Cell<usize>,
-    given_up: watch::Sender<bool>,
+    given_up: Latch,
 }
 
 impl Space {
@@ -85,12 +137,11 @@ impl Space {
     }
 
     fn give_up(&self) {
-        self.given_up.send_replace(true);
+        self.given_up.close();
     }
 
     /// Resolves once nothing may wait for space any longer.
     pub(crate) async fn given_up(&self) {
-        // The sender lives as long as this, so there is no error.
-        let _ = self.given_up.subscribe().wait_for(|given_up| *given_up).await;
+        self.given_up.closed().await;
     }
 }

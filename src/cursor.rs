@@ -34,6 +34,9 @@ pub(crate) enum Place {
 
 /// How many epochs a cursor names at most: the newest. One that shares none of them with the journal starts again.
 const MAX_EPOCHS_SEEN: usize = 64;
+/// How many ranges of missing numbers a cursor names at most: the lowest. Those behind them are told for good, unless one of
+/// the lowest comes: everything behind that is read again.
+const MAX_LACKING: usize = 64;
 
 /// What a follower has delivered last.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +46,9 @@ pub(crate) struct Position {
     pub(crate) journal: Option<String>,
     /// Of each epoch, by its identity, the last number that was delivered; the newest epoch last.
     pub(crate) seen: Vec<(String, u64)>,
+    /// The ranges of numbers among those that were told as missing and may come after all, in rising order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) lacking: Vec<(u64, u64)>,
 }
 
 /// A position as it may be stored: an old one has the number of its epoch and not its identity.
@@ -51,17 +57,21 @@ struct StoredPosition {
     journal: Option<String>,
     #[serde(default)]
     seen: Vec<(String, u64)>,
+    #[serde(default)]
+    lacking: Vec<(u64, u64)>,
     epoch: Option<u64>,
     seq: Option<u64>,
 }
 
 impl From<StoredPosition> for Position {
-    fn from(StoredPosition { journal, mut seen, epoch, seq }: StoredPosition) -> Position {
+    fn from(StoredPosition { journal, mut seen, lacking, epoch, seq }: StoredPosition) -> Position {
         if let (Some(epoch), Some(seq @ 1..)) = (epoch, seq) {
             seen = vec![(format!("epoch-{epoch}"), seq)];
         }
-        let mut position = Position { journal, seen };
+        let mut position = Position { journal, seen, lacking: Vec::new() };
         position.forget_oldest();
+        lacking.into_iter().for_each(|(first, last)| position.note_lacking(first, last));
+        position.lack_none_behind(position.seq());
         position
     }
 }
@@ -109,6 +119,37 @@ impl Position {
         }
         self.seen.iter_mut().for_each(|(_, last)| *last = (*last).min(seq));
         self.note(epoch_id, seq);
+        self.lack_none_behind(seq);
+    }
+
+    /// Notes that these numbers were told as missing and may come after all.
+    pub(crate) fn note_lacking(&mut self, first: u64, last: u64) {
+        let first = first.max(self.lacking.last().map_or(1, |(_, last)| last.saturating_add(1)));
+        if first <= last && self.lacking.len() < MAX_LACKING {
+            self.lacking.push((first, last));
+        }
+    }
+
+    /// Forgets what was delivered after a number, since missing ones behind it have come. The next one is of this epoch, if
+    /// that is known. Returns the number to go on behind.
+    pub(crate) fn go_back(&mut self, epoch_id: Option<&str>, seq: u64) -> u64 {
+        let epoch_id = epoch_id.map(str::to_owned);
+        let epoch_id = epoch_id.or_else(|| self.seen.iter().find(|(_, last)| *last >= seq).map(|(id, _)| id.clone()));
+        // Of an epoch whose end is missing the last that was delivered counts.
+        for (_, last) in &mut self.seen {
+            let missing = self.lacking.iter().find(|missing| (missing.0..=missing.1).contains(last));
+            *last = missing.map_or(*last, |(first, _)| first - 1);
+        }
+        self.seen.retain(|(_, last)| (1..=seq).contains(last));
+        let seq = if epoch_id.is_some() { seq } else { self.seq() };
+        epoch_id.filter(|_| seq > 0).iter().for_each(|id| self.note(id, seq));
+        self.lack_none_behind(seq);
+        seq
+    }
+
+    fn lack_none_behind(&mut self, seq: u64) {
+        self.lacking.retain(|(first, _)| *first <= seq);
+        self.lacking.last_mut().into_iter().for_each(|(_, last)| *last = seq.min(*last));
     }
 
     fn forget_oldest(&mut self) {
@@ -193,5 +234,35 @@ mod tests {
         seen.rewind_to("b", 9);
         seen.note("a", 12);
         assert_eq!(seen.seen, [("a".to_owned(), 12), ("b".to_owned(), 12)]);
+    }
+
+    /// Goal: behind missing numbers that have come, no epoch counts as seen that begins later. Method: the second of three
+    /// epochs was missing, and comes whole, in part, or as nothing.
+    #[test]
+    fn going_back_forgets_what_was_not_delivered_in_order() {
+        let position = || Position { seen: vec![("a".to_owned(), 10), ("c".to_owned(), 15)], ..Position::default() };
+        let back = |epoch_id: Option<&str>, seq: u64| {
+            let mut position = position();
+            position.note_lacking(6, 10);
+            assert_eq!(position.go_back(epoch_id, seq), seq);
+            (position.seen, position.lacking)
+        };
+        let seen = |seen: &[(&str, u64)]| seen.iter().map(|(id, seq)| ((*id).to_owned(), *seq)).collect::<Vec<_>>();
+        assert_eq!(back(Some("b"), 5), (seen(&[("a", 5), ("b", 5)]), vec![]));
+        assert_eq!(back(Some("b"), 7), (seen(&[("a", 5), ("b", 7)]), vec![(6, 7)]));
+        assert_eq!(back(None, 5), (seen(&[("a", 5)]), vec![]));
+        assert_eq!(back(Some("a"), 0), (vec![], vec![]));
+    }
+
+    #[test]
+    fn a_cursor_keeps_the_lowest_missing_numbers() {
+        let mut seen = Position::default();
+        (1..=100).for_each(|number| seen.note_lacking(number * 10, number * 10 + 4));
+        assert_eq!((seen.lacking.len(), seen.lacking[0]), (MAX_LACKING, (10, 14)));
+        seen.note("a", 1_100);
+        let stored = serde_json::to_string(&Cursor(Place::After(seen.clone()))).expect("a cursor as JSON");
+        assert_eq!(position(&stored), seen);
+        let odd = position(r#"{"after":{"journal":"j","seen":[["a",9]],"lacking":[[5,4],[7,20],[0,3]]}}"#);
+        assert_eq!(odd.lacking, [(7, 9)]);
     }
 }

@@ -3,7 +3,7 @@
 use crate::cursor::{Cursor, Place};
 use crate::error::{ErrorKind, Result};
 use crate::files::{Files, Listed};
-use crate::items::{Growth, Item, Items};
+use crate::items::{Growth, Item, Items, Remembered};
 use crate::lock;
 
 #[derive(Debug)]
@@ -33,8 +33,7 @@ enum State {
     Parked {
         cursor: Cursor,
         held: Option<Held>,
-        /// The gap at the end that was delivered.
-        told: Option<(u64, u64)>,
+        remembered: Remembered,
     },
 }
 
@@ -151,14 +150,13 @@ impl Tail {
     }
 
     fn look_at_files(&mut self, hint: bool, poll: bool, thorough: bool) -> Result<()> {
-        if let State::Parked { cursor, held, told } = &self.state {
+        if let State::Parked { cursor, held, remembered } = &mut self.state {
             let found = Held::by(&self.files)?;
             let has_left = poll && self.writer == Writer::AtWork && !lock::is_held(&self.files)?;
             if !hint && !has_left && held.as_ref() == Some(&found) {
                 return Ok(());
             }
-            let mut items = Items::growing(self.files.clone(), cursor)?;
-            items.remember_told(*told);
+            let items = Items::growing_again(self.files.clone(), cursor, std::mem::take(remembered))?;
             (self.state, self.held) = (State::Open(Box::new(items)), Some(found));
             self.restarted = true;
         }
@@ -197,7 +195,7 @@ impl Tail {
     pub(super) fn rest(&mut self, close_live: bool) -> Result<()> {
         let State::Open(items) = &mut self.state else { return Ok(()) };
         let is_over = (close_live || self.writer == Writer::ToldGone) && self.writer.is_watched(items);
-        if !items.rest() || !self.caught_up || !is_over {
+        if !items.rest() || items.is_looking_out() || !self.caught_up || !is_over {
             return Ok(());
         }
         // What was there before has been read since: if it is the same now, nothing is left to be read.
@@ -220,7 +218,7 @@ impl Tail {
         // An older copy that was put back since may look as the directory did then: it is found at the next look.
         let is_in_place = items.is_in_place().unwrap_or(false);
         let held = self.held.take().filter(|_| is_known && is_in_place);
-        self.state = State::Parked { cursor: items.cursor(), held, told: items.told() };
+        self.state = State::Parked { cursor: items.cursor(), held, remembered: items.to_remember() };
         self.files.release();
     }
 

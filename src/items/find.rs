@@ -112,7 +112,8 @@ fn find_in_all(files: &Files, search: &mut Search) -> Result<()> {
                 search.see(entry.id(), passed);
             }
             Item::Gap(gap) => {
-                if !gap.explained && !items.is_half_line(&gap) {
+                let is_damage = !gap.explained && !items.is_half_line(&gap);
+                if is_damage {
                     search.damaged_after.get_or_insert(passed);
                 }
             }

@@ -2,6 +2,7 @@
 //! while others compact, cut or replace the files.
 
 use super::current::{Current, Unsettled};
+use super::lacking::Evidence;
 use super::walk::Walk;
 use super::{Items, is_in_place};
 use crate::cursor::{Cursor, Place, Position};
@@ -24,16 +25,31 @@ pub(crate) enum Growth {
     Changed,
 }
 
+/// What a reader that closes its files, and goes on later, keeps beside its cursor.
+#[derive(Debug, Default)]
+pub(crate) struct Remembered {
+    /// The gap at the end that was delivered already.
+    told: Option<(u64, u64)>,
+    /// What there was when numbers that are missing were looked for.
+    checked: Option<Evidence>,
+}
+
 impl Items {
     /// Items that wait at the end: `next` gives `None` for now, and goes on after [`Items::grow`]. The directory need not
     /// be there yet.
     pub(crate) fn growing(files: Files, from: &Cursor) -> Result<Items> {
+        Items::growing_again(files, from, Remembered::default())
+    }
+
+    /// The same of a reader that had closed its files.
+    pub(crate) fn growing_again(files: Files, from: &Cursor, remembered: Remembered) -> Result<Items> {
         let mut walk = Walk::new(files.clone(), true)?;
         if let Place::After(Position { journal: Some(journal), .. }) = &from.0 {
             walk.expect(journal);
         }
         let mut items = Items::begin(files, walk, false, from)?;
-        items.growing = true;
+        (items.growing, items.told) = (true, remembered.told);
+        items.resume_lookout(remembered.checked)?;
         Ok(items)
     }
 
@@ -100,6 +116,9 @@ impl Items {
         if self.walk.grow(thorough || !grows)? {
             return Ok(Growth::Changed);
         }
+        if thorough {
+            self.look_out()?;
+        }
         let Some(current) = self.current.as_mut().filter(|current| current.growing) else { return Ok(Growth::Intact) };
         match self.walk.is_at_end() {
             true => current.extend(&self.files)?,
@@ -142,14 +161,9 @@ impl Items {
         self.current.as_ref().is_none_or(|current| current.opened.is_prefilled())
     }
 
-    /// The gap at the end that was delivered already.
-    pub(crate) fn told(&self) -> Option<(u64, u64)> {
-        self.told
-    }
-
-    /// Does not deliver a gap at the end again.
-    pub(crate) fn remember_told(&mut self, told: Option<(u64, u64)>) {
-        self.told = told;
+    /// What to keep when the files are closed.
+    pub(crate) fn to_remember(&self) -> Remembered {
+        Remembered { told: self.told, checked: self.checked() }
     }
 
     /// Gives back memory while nothing happens. Returns whether there is nothing here that a cursor does not hold, but for

@@ -8,13 +8,14 @@ mod each;
 mod find;
 mod growing;
 mod judge;
+mod lacking;
 mod start;
 mod threads;
 mod walk;
 
 pub(crate) use find::Search;
 pub use find::{Found, LOOKUP_BYTES};
-pub(crate) use growing::Growth;
+pub(crate) use growing::{Growth, Remembered};
 pub(crate) use threads::Beforehand;
 
 use crate::cursor::{Cursor, Position};
@@ -29,6 +30,7 @@ use crate::sift::{Flaw, Sifted};
 use crate::storage::StorageFile;
 use crate::verdict::Damage;
 use current::Current;
+use lacking::Lookout;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use walk::Walk;
@@ -43,8 +45,9 @@ pub enum Item<'a> {
     Gap(Gap),
     /// From a follower: there is nothing more for now. What came before was history, what comes is news.
     CaughtUp,
-    /// From a follower: entries behind this one were given out and are not in the journal any more. A power cut took them,
-    /// or somebody cut the file. What follows goes on behind it, and its numbers may come again.
+    /// From a follower: what was given out behind this entry does not count any more. It is not in the journal any more, since
+    /// a power cut took it, or somebody cut the file; or numbers that were told as missing have come. What follows goes on
+    /// behind it, and its numbers may come again.
     Rewound(Seq),
     /// From a follower: another journal stands under the same name. What follows is read from its beginning.
     Replaced,
@@ -94,6 +97,8 @@ pub struct Items {
     before_notices: Option<Cursor>,
     /// A gap at the end, by segment and offset, that was told before more came behind it.
     told: Option<(u64, u64)>,
+    /// In growing: when to look for numbers that were told as missing.
+    lookout: Lookout,
 }
 
 /// What comes next, before it is borrowed.
@@ -119,7 +124,9 @@ enum Fate {
 impl Items {
     pub(crate) fn new(files: Files, live: bool, from: &Cursor) -> Result<Items> {
         let walk = Walk::new(files.clone(), false)?;
-        Items::begin(files, walk, live, from)
+        let mut items = Items::begin(files, walk, live, from)?;
+        items.resume_lookout(None)?;
+        Ok(items)
     }
 
     /// How many segments have been read so far.
@@ -269,6 +276,9 @@ impl Items {
         {
             self.note_seen(last.get().max(self.seen.seq()));
         }
+        if !told && !known {
+            self.note_lacking(&gap);
+        }
         Ok((!told && !known).then_some(gap))
     }
 
@@ -304,7 +314,11 @@ impl Items {
 
     /// Reads once more from where the reader is.
     fn start_anew(&mut self) -> Result<()> {
-        let mut fresh = Items::growing(self.files.clone(), &self.place())?;
+        let (files, place) = (self.files.clone(), self.place());
+        let mut fresh = match self.growing {
+            true => Items::growing(files, &place)?,
+            false => Items::new(files, self.live, &place)?,
+        };
         fresh.limit = self.limit;
         if !self.notices.is_empty() {
             let later = std::mem::replace(&mut fresh.notices, std::mem::take(&mut self.notices));

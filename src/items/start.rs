@@ -1,5 +1,6 @@
 //! Where reading starts: from a place given in words, or from what a follower has seen, to the segment to open first.
 
+use super::lacking::Lookout;
 use super::walk::Walk;
 use super::{Item, Items};
 use crate::block::Ending;
@@ -94,6 +95,7 @@ impl Items {
             before_notices: known.notice.is_some().then(|| from.clone()),
             notices: known.notice.into_iter().collect(),
             told: None,
+            lookout: Lookout::default(),
         })
     }
 }

@@ -329,7 +329,7 @@ impl Walk {
 }
 
 /// The segments; none, for a reader that waits for them, if the directory is not there.
-fn list(files: &Files, may_be_missing: bool) -> Result<Vec<Listed>> {
+pub(super) fn list(files: &Files, may_be_missing: bool) -> Result<Vec<Listed>> {
     match files.list() {
         Ok((listed, _)) => Ok(listed),
         Err(error) if may_be_missing && error.kind() == crate::error::ErrorKind::NotFound => Ok(Vec::new()),

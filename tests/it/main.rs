@@ -16,6 +16,7 @@
 //! - `follow`, `follow_store`: followers of one journal, and of a whole store
 //! - `follow_compacted`: followers and compaction
 //! - `follow_crashed`: followers behind crashes that took, or left, something in the middle
+//! - `follow_disordered`: followers of a copy whose files come in any order, and in parts
 //! - `follow_torture`: sixteen followers beside a writer at full speed that dies and comes back
 //! - `ways`: every way of reading a journal finds the same
 //! - `lock`: the one writer's lock beside child processes
@@ -95,6 +96,7 @@ mod field_failures;
 mod follow;
 mod follow_compacted;
 mod follow_crashed;
+mod follow_disordered;
 mod follow_store;
 mod follow_torture;
 mod forge;

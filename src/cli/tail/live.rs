@@ -6,7 +6,7 @@ use crate::cli::args::TailArgs;
 use crate::cli::out::Out;
 use crate::cli::{Exit, Failure, Outcome, damage, limits, notices, select, words};
 use foldlog::{Cursor, Entry, Event, Follower, Item, Reader, SessionId, Store, StoreFollower};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::IsTerminal;
 use std::path::Path;
 use std::time::Duration;
@@ -25,6 +25,7 @@ pub(super) fn run(args: &TailArgs, store: &Store, out: &mut Out) -> Outcome {
             printer: Printer::new(args, ""),
             stop: Stop::new()?,
             exit: Exit::Fine,
+            told: HashMap::new(),
             silence: Duration::ZERO,
             caught_up: false,
             last: Last::Nothing,
@@ -43,7 +44,10 @@ pub(super) fn run(args: &TailArgs, store: &Store, out: &mut Out) -> Outcome {
 struct Live<'a> {
     printer: Printer<'a>,
     stop: Stop,
+    /// What it would be without gaps.
     exit: Exit,
+    /// What was said of each session.
+    told: HashMap<String, Told>,
     /// How long nothing has come.
     silence: Duration,
     /// What was there already has been printed.
@@ -71,7 +75,7 @@ struct Found {
 
 impl Live<'_> {
     async fn one(&mut self, store: &Store, out: &mut Out) -> Outcome {
-        let Some(Found { store, session, is_news }) = self.find(store, out).await? else { return Ok(self.exit) };
+        let Some(Found { store, session, is_news }) = self.find(store, out).await? else { return Ok(self.exit()) };
         if is_news {
             self.printer.expect_news();
         }
@@ -83,10 +87,10 @@ impl Live<'_> {
         }
         loop {
             match self.stop.or(follower.next(), out).await {
-                Next::Stopped => return Ok(self.exit),
+                Next::Stopped => return Ok(self.exit()),
                 Next::Quiet => self.quiet(&store, &session, out)?,
                 Next::Item(item) => {
-                    let Some(item) = item.transpose()? else { return Ok(self.exit) };
+                    let Some(item) = item.transpose()? else { return Ok(self.exit()) };
                     self.silence = Duration::ZERO;
                     let seen = Seen::of(&item);
                     if seen == Seen::CaughtUp && self.is_gone {
@@ -95,7 +99,7 @@ impl Live<'_> {
                     }
                     self.tell(item, out)?;
                     if let Some(exit) = self.end(&seen) {
-                        return Ok(self.exit.max(exit));
+                        return Ok(self.exit().max(exit));
                     }
                 }
             }
@@ -116,9 +120,9 @@ impl Live<'_> {
         let mut said = Said::default();
         loop {
             match self.stop.or(follower.next(), out).await {
-                Next::Stopped => return Ok(self.exit),
+                Next::Stopped => return Ok(self.exit()),
                 Next::Quiet => self.say_how(store, &follower, &mut said),
-                Next::Item(None) => return Ok(self.exit),
+                Next::Item(None) => return Ok(self.exit()),
                 Next::Item(Some(Ok((session, item)))) => {
                     self.printer.session = session.to_string();
                     self.tell(item, out)?;
@@ -214,14 +218,28 @@ impl Live<'_> {
     }
 
     fn raise(&mut self, exit: Exit) {
-        self.exit = self.exit.max(exit);
-        self.stop.would_exit(self.exit);
+        if exit > self.exit {
+            self.exit = exit;
+            self.stop.would_exit(self.exit());
+        }
+    }
+
+    /// The exit code by now: a gap counts as long as what was given out behind the entry before it does.
+    fn exit(&self) -> Exit {
+        let has_gap = self.told.values().any(|told| told.gap_behind.is_some());
+        if has_gap { self.exit.max(Exit::Damage) } else { self.exit }
+    }
+
+    /// What was said of the session that is being printed.
+    fn told(&mut self) -> &mut Told {
+        self.told.entry(self.printer.session.clone()).or_default()
     }
 
     fn tell(&mut self, item: Item<'static>, out: &mut Out) -> Result<(), Failure> {
         match item {
             Item::Entry(entry) => {
                 self.last = Last::of(&entry, self.last);
+                self.told().last = entry.seq().get();
                 // The end of a run, and the beginning of one after a crash: the recorder was there.
                 self.is_gone &= !matches!(entry.type_name(), "journal_closed" | "journal_recovered");
                 self.printer.take(entry, out)?;
@@ -239,14 +257,19 @@ impl Live<'_> {
             _ => {}
         }
         self.printer.pause(out)?;
+        match &item {
+            Item::Gap(_) => self.told().note_gap(),
+            Item::Rewound(seq) => self.told().rewind_to(seq.get()),
+            _ => {}
+        }
+        self.stop.would_exit(self.exit());
         let session = &self.printer.session;
         match &item {
-            Item::Gap(gap) => {
-                damage::name_in(session, gap);
-                self.raise(Exit::Damage);
-            }
+            Item::Gap(gap) => damage::name_in(session, gap),
             Item::Rewound(seq) => {
-                words(&format!("session {session:?}: what was given out behind seq {seq} is not in it any more"));
+                words(&format!(
+                    "session {session:?}: what was given out behind seq {seq} is not in it any more, or was not all that was there"
+                ));
             }
             Item::Replaced => words(&format!("session {session:?} was replaced by another one of the same name")),
             Item::WriterGone if self.last != Last::Nothing && !self.printer.args.all && !self.is_gone => {
@@ -281,6 +304,26 @@ impl Live<'_> {
             words(&format!("session {:?}: its writer is there, and has been silent for a minute", session.as_str()));
         }
         Ok(())
+    }
+}
+
+/// What was said of a session.
+#[derive(Default)]
+struct Told {
+    /// Its last entry.
+    last: u64,
+    /// The entry behind which its first gap stands.
+    gap_behind: Option<u64>,
+}
+
+impl Told {
+    fn note_gap(&mut self) {
+        self.gap_behind.get_or_insert(self.last);
+    }
+
+    fn rewind_to(&mut self, seq: u64) {
+        self.last = seq;
+        self.gap_behind = self.gap_behind.filter(|behind| *behind < seq);
     }
 }
 

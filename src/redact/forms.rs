@@ -1,13 +1,14 @@
-//! Secrets that have a shape rather than a prefix: keys in armour, web tokens, passwords in URLs and on command lines.
+//! Secrets that have a shape rather than a prefix: keys in armour, web tokens, headers. The table of
+//! shapes is here, those of command lines in `commands`, those of files and URLs in `files`.
 
 use super::bytes::{
-    is_alnum, is_base64, is_blank, is_dotted, is_hex, is_lower_hex, is_quote, is_url_safe, is_word, run, run_back,
-    skip, starts_word, word,
+    is_alnum, is_base64, is_blank, is_dotted, is_hex, is_lower_hex, is_quote, is_url_safe, run, run_back, skip,
+    starts_word, word,
 };
-use super::named;
 use super::names::Meaning;
 use super::secrets::{Form, Found};
-use super::values::{self, Written};
+use super::values;
+use super::{commands, files, named};
 use base64::Engine;
 use memchr::memmem;
 use std::ops::Range;
@@ -19,20 +20,29 @@ pub(super) const FORMS: &[(&[&str], Form)] = &[
     (&[".ey"], jwt),
     (&["bea", "Bea", "BEA"], bearer),
     (&["aws", "AWS"], aws_secret),
-    (&["://"], url_password),
+    (&["://"], files::url_login),
     (&["--"], named::flag),
-    (&["--u", "--p", "-u"], user_flag),
-    (&["-p", "-a"], short_flag),
-    (&["pas"], netrc),
+    (&["--u", "--p", "--a", "-u", "-U", "-a"], commands::user_flag),
+    (&["-p", "-a", "-k"], commands::short_flag),
+    (&["-b"], commands::cookie_flag),
+    (&["u ", "U ", "b ", "u\"", "U\"", "b\""], commands::combined_flag),
+    (&["set", "ENV"], commands::environment),
+    (&["pas"], commands::pass_source),
+    (&["pas"], commands::sudo_prompt),
+    (&["pas"], files::netrc),
+    (&[":54", ":64", ":*:"], files::pgpass),
+    (&["$ap", "$1$", "$2a", "$2b", "$2y", "$5$", "$6$", "$7$", "$y$", "$gy", "$ar"], files::crypt_hash),
+    (&["{SH", "{SS"], files::ldap_hash),
+    (&["Pri"], files::putty_key),
     (&[":AA"], telegram),
     (&["MT", "Mj", "Mz", "ND", "NT", "Nj", "Nz", "OD", "OT"], discord),
     (&["Q~"], azure_secret),
     (&[".at"], terraform),
     (&["-us"], mailchimp),
-    (&["TRU", "FAL"], cookie_file),
+    (&["TRU", "FAL"], files::cookie_file),
 ];
 
-/// How far back on its line a command is looked for.
+/// How far into a list of cookies is looked.
 const LINE: usize = 1 << 10;
 /// How far a part of a web token or a key may reach.
 const LONGEST: usize = 16 << 10;
@@ -145,11 +155,7 @@ pub(super) fn cookies(text: &[u8], from: usize, meaning: Meaning) -> Option<Rang
     };
     // What looks like a key is among the first ones, or all is passed over after a short look.
     let look = run(&text[..text.len().min(from + LINE)], from, |byte| !ends(byte));
-    let holds_key = |pair: &[u8]| {
-        let value = memchr::memchr(b'=', pair).map_or(&[][..], |at| &pair[at + 1..]);
-        value.len() >= 12 && values::is_random(value)
-    };
-    if !text[from..look].split(|byte| matches!(byte, b';' | b' ')).any(holds_key) {
+    if !holds_session(&text[from..look]) {
         return None;
     }
     let end = skip(text, from, |byte| !ends(byte), LONGEST)?;
@@ -159,6 +165,15 @@ pub(super) fn cookies(text: &[u8], from: usize, meaning: Meaning) -> Option<Rang
     }
 }
 
+/// Whether one of these cookies looks like the key to a session.
+pub(super) fn holds_session(cookies: &[u8]) -> bool {
+    let holds_key = |pair: &[u8]| {
+        let value = memchr::memchr(b'=', pair).map_or(&[][..], |at| &pair[at + 1..]);
+        value.len() >= 12 && values::is_random(value)
+    };
+    cookies.split(|byte| matches!(byte, b';' | b' ')).any(holds_key)
+}
+
 /// The 40 characters after `aws_secret_access_key`, blanks between. The name stays.
 fn aws_secret(text: &[u8], at: usize, _: usize) -> Option<Found> {
     let from = word(text, at, "aws_secret_access_key").or_else(|| word(text, at, "aws_secret_key"))?;
@@ -166,102 +181,6 @@ fn aws_secret(text: &[u8], at: usize, _: usize) -> Option<Found> {
         skip(text, from, |byte| is_blank(byte) || is_quote(byte) || matches!(byte, b'\\' | b':' | b'=' | b','), 12)?;
     let end = skip(text, from, |byte| is_alnum(byte) || matches!(byte, b'/' | b'+'), 40)?;
     (end - from == 40).then_some(Found { begin: at, range: from..end, kind: "aws_secret_key" })
-}
-
-/// The password of `scheme://user:password@host`. The rest stays. Variables and what is masked already are no secrets.
-fn url_password(text: &[u8], at: usize, _: usize) -> Option<Found> {
-    if !text[at..].starts_with(b"://") || !text[..at].last().is_some_and(u8::is_ascii_alphanumeric) {
-        return None;
-    }
-    let ends =
-        |byte: u8| byte <= b' ' || matches!(byte, b'/' | b'"' | b'\'' | b'<' | b'>' | b'`' | b'\\' | b'?' | b'#');
-    let user = at + 3;
-    let end = run(&text[..text.len().min(user + LONGEST)], user, |byte| !ends(byte));
-    let colon = user + memchr::memchr(b':', &text[user..end])?;
-    let host = colon + memchr::memrchr(b'@', &text[colon..end])?;
-    let password = &text[colon + 1..host];
-    let is_variable = password.first().is_none_or(|byte| matches!(byte, b'$' | b'{' | b'[' | b'%' | b'*'));
-    let names_a_host = text.get(host + 1).is_some_and(|byte| is_alnum(*byte) || *byte == b'[');
-    (!is_variable && names_a_host && password.len() >= 4 && !values::says_password(password)).then_some(Found {
-        begin: user,
-        range: colon + 1..host,
-        kind: "url_password",
-    })
-}
-
-/// Where the line of a flag begins, if one of these commands is on it.
-fn line_of(text: &[u8], flag: usize, commands: &[&[u8]]) -> Option<usize> {
-    let from = flag.saturating_sub(LINE);
-    let line = &text[from..flag];
-    let begin = memchr::memrchr_iter(b'\n', line).find(|at| !line[..*at].ends_with(b"\\")).map_or(0, |at| at + 1);
-    commands.iter().any(|command| memmem::find(&line[begin..], command).is_some()).then_some(from + begin)
-}
-
-/// `-ux`, `--user=x`, `-u='x'`
-fn attached(text: &[u8], flag: usize) -> Option<Range<usize>> {
-    let from = skip(text, flag, |byte| is_quote(byte) || matches!(byte, b'=' | b'\\'), 8)?;
-    let end = skip(text, from, |byte| byte > b' ' && !is_quote(byte) && byte != b'\\', LINE)?;
-    (from < end).then_some(from..end)
-}
-
-/// `curl -u user:password`
-fn user_flag(text: &[u8], at: usize, _: usize) -> Option<Found> {
-    if text[..at].last().is_some_and(|byte| is_word(*byte) || *byte == b'-') {
-        return None;
-    }
-    let flags = ["--user", "--proxy-user", "-u"];
-    let end = flags.iter().find_map(|flag| text[at..].starts_with(flag.as_bytes()).then_some(at + flag.len()))?;
-    let range = named::argument(text, end).or_else(|| attached(text, end))?;
-    let colon = range.start + memchr::memchr(b':', &text[range.clone()])?;
-    let password = colon + 1..range.end;
-    let value = &text[password.clone()];
-    let is_number = value.len() < 6 && value.iter().all(u8::is_ascii_digit);
-    let is_secret = value.len() >= 3
-        && !is_number
-        && !values::is_placeholder(value)
-        && !values::says_password(value)
-        && !value.starts_with(b"//");
-    let begin = line_of(text, at, &[b"curl", b"wget", b"http"]).filter(|_| is_secret)?;
-    Some(Found { begin, range: password, kind: "password" })
-}
-
-/// `mysql -psecret`, `sshpass -p secret`, `docker login -p secret`, `redis-cli -a secret`
-fn short_flag(text: &[u8], at: usize, _: usize) -> Option<Found> {
-    if !text[..at].last().is_some_and(|byte| is_blank(*byte) || is_quote(*byte)) {
-        return None;
-    }
-    let (range, commands): (_, &[&[u8]]) = match (text[at + 1], named::argument(text, at + 2)) {
-        (b'p', None) => (attached(text, at + 2)?, &[b"mysql", b"mariadb"]),
-        (b'p', Some(next)) => (next, &[b"sshpass", b"docker login", b"podman login", b"az login"]),
-        (_, next) => (next?, &[b"redis-cli"]),
-    };
-    let value = &text[range.clone()];
-    let is_one = value.len() >= 4 && values::is_password(value, Written::Url);
-    let begin = line_of(text, at, commands).filter(|_| is_one)?;
-    Some(Found { begin, range, kind: "password" })
-}
-
-/// `machine h login u password p`
-fn netrc(text: &[u8], at: usize, floor: usize) -> Option<Found> {
-    let after = word(text, at, "password").filter(|_| starts_word(text, at))?;
-    let from = skip(text, after, |byte| byte.is_ascii_whitespace(), 16).filter(|from| *from > after)?;
-    let back = |end: usize, fits: fn(u8) -> bool| {
-        let begin = run_back(text, end, floor, 128, fits);
-        (begin < end).then_some(begin)
-    };
-    let is_space = |byte: u8| byte.is_ascii_whitespace();
-    let user = back(back(at, is_space)?, |byte| !byte.is_ascii_whitespace())?;
-    let login = back(user, is_space)?;
-    let begin = floor.max(login.saturating_sub(256));
-    let before = &text[begin..login];
-    let is_netrc = ["machine", "default"].iter().any(|word| memmem::find(before, word.as_bytes()).is_some());
-    if !is_netrc || !before.ends_with(b"login") {
-        return None; // words of a text
-    }
-    let end = skip(text, from, |byte| byte > b' ' && !is_quote(byte) && byte != b'\\', LINE)?;
-    let value = &text[from..end];
-    let is_one = value.len() >= 3 && !values::is_placeholder(value) && !values::says_password(value);
-    is_one.then_some(Found { begin, range: from..end, kind: "password" })
 }
 
 /// `123456789:AA...`
@@ -304,25 +223,4 @@ fn mailchimp(text: &[u8], at: usize, floor: usize) -> Option<Found> {
     let start = run_back(text, at, floor, 33, is_lower_hex);
     (at - start == 32 && !text.get(end).is_some_and(|byte| is_hex(*byte)))
         .then(|| Found::alone(start..end, "mailchimp_key"))
-}
-
-/// A line of a file of cookies: seven fields with tabs between, the value last.
-fn cookie_file(text: &[u8], at: usize, _: usize) -> Option<Found> {
-    // In JSON within JSON a tab is an escape.
-    let tab = |at: usize| match text.get(at..)? {
-        [b'\t', ..] => Some(at + 1),
-        [b'\\', b't', ..] => Some(at + 2),
-        _ => None,
-    };
-    let field = |from: usize, most: usize, fits: fn(u8) -> bool| {
-        tab(skip(text, from, fits, most)?).filter(|after| *after > from + 1)
-    };
-    if !text[..at].ends_with(b"\t") && !text[..at].ends_with(b"\\t") {
-        return None;
-    }
-    let secure = tab(word(text, at, "TRUE").or_else(|| word(text, at, "FALSE"))?)?;
-    let from = field(field(secure, 16, |byte| byte.is_ascii_digit())?, 128, |byte| byte > b' ' && byte != b'\\')?;
-    let end = skip(text, from, |byte| byte > b' ' && !is_quote(byte) && byte != b'\\', 4 * LINE)?;
-    let is_one = end - from >= 12 && values::is_random(&text[from..end]);
-    is_one.then_some(Found { begin: at, range: from..end, kind: "cookie" })
 }

@@ -4,6 +4,8 @@
 //! A string without a secret stays as it is, and raw JSON stays token for token around one that had one.
 
 mod bytes;
+mod commands;
+mod files;
 mod forms;
 mod named;
 mod names;
@@ -16,6 +18,7 @@ mod values;
 pub(crate) use pieces::PiecesFold;
 
 use crate::entry::Entry;
+use base64::Engine;
 use pieces::Edits;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -53,35 +56,68 @@ impl Redactor {
 
     /// The text without secrets; `None` if it had none.
     pub(crate) fn text(&mut self, text: &str) -> Option<String> {
-        self.without(text, secrets::find(text).into_iter().map(|found| (found.range, Some(found.kind))))
+        self.without(text, secrets::find(text.as_bytes()).into_iter().map(|found| (found.range, Some(found.kind))))
     }
 
-    /// The JSON with no secret in any of its strings, keys included; `None` if there was none. `edits`: what has to go
-    /// from the piece that streamed in with this entry.
+    /// The JSON with no secret in any of its strings, keys included, nor in a number with the name of a password; `None` if
+    /// there was none. `edits`: what has to go from the piece that streamed in with this entry.
     fn json(&mut self, json: &str, mut edits: Vec<pieces::Edit>) -> Option<String> {
         let mut clean = String::new();
         let mut rest = 0;
         for string in strings::Strings::new(json) {
-            let (decoded, is_raw) = string.decoded();
-            let piece = match string.is_piece() {
-                true => self.without(&decoded, edits.drain(..).map(|edit| (edit.range, edit.kind))),
-                false => None,
-            };
-            let text = piece.as_deref().unwrap_or(&decoded);
-            let found = self.text(text).or_else(|| {
-                let under = string.name().and_then(|name| named::under(&name, text))?;
-                self.without(text, [(under.range, Some(under.kind))])
-            });
-            let Some(text) = found.or(piece) else { continue };
-            clean.push_str(&json[rest..string.range.start]);
-            strings::write(&mut clean, &text, is_raw);
-            rest = string.range.end;
+            if let Some((text, is_raw)) = self.string(&string, &mut edits) {
+                clean.push_str(&json[rest..string.range.start]);
+                strings::write(&mut clean, &text, is_raw);
+                rest = string.range.end;
+            }
+            let Some((name, number)) = string.named_number() else { continue };
+            if let Some(under) = named::under(name, &json[number.clone()]) {
+                clean.push_str(&json[rest..number.start]);
+                clean.push('"');
+                self.mark(&mut clean, under.kind);
+                clean.push('"');
+                rest = number.end;
+            }
         }
         if rest == 0 {
             return None;
         }
         clean.push_str(&json[rest..]);
         Some(clean)
+    }
+
+    /// A string of JSON without secrets, and whether that is how it is written; `None` if it had none.
+    fn string(&mut self, string: &strings::JsonString<'_>, edits: &mut Vec<pieces::Edit>) -> Option<(String, bool)> {
+        let (decoded, is_raw) = string.decoded();
+        if string.is_event_member("text_base64") {
+            return Some((self.encoded(&decoded)?, is_raw));
+        }
+        let piece = match string.is_event_member("text") {
+            true => self.without(&decoded, edits.drain(..).map(|edit| (edit.range, edit.kind))),
+            false => None,
+        };
+        let text = piece.as_deref().unwrap_or(&decoded);
+        let found = self.text(text).or_else(|| {
+            let under = string.name().and_then(|name| named::under(&name, text))?;
+            self.without(text, [(under.range, Some(under.kind))])
+        });
+        Some((found.or(piece)?, is_raw))
+    }
+
+    /// Input that was not UTF-8, as an event keeps it: without secrets, in base64 again; `None` if it had none.
+    fn encoded(&mut self, text: &str) -> Option<String> {
+        let engine = base64::engine::general_purpose::STANDARD;
+        let Ok(bytes) = engine.decode(text) else { return self.text(text) };
+        let (mut clean, mut rest) = (Vec::new(), 0);
+        for found in secrets::find(&bytes) {
+            clean.extend_from_slice(&bytes[rest..found.range.start]);
+            let mut mark = String::new();
+            self.mark(&mut mark, found.kind);
+            clean.extend_from_slice(mark.as_bytes());
+            rest = found.range.end;
+        }
+        clean.extend_from_slice(&bytes[rest..]);
+        (rest > 0).then(|| engine.encode(clean))
     }
 
     /// The text with something else in the place of these parts of it; `None` if there are none.

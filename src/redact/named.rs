@@ -77,7 +77,10 @@ pub(super) fn flag(text: &[u8], at: usize, _: usize) -> Option<Found> {
     }
     let meaning = names::meaning(&text[name.clone()])?;
     let range = argument(text, name.end)?;
-    let kind = kind_of(&text[range.clone()], meaning, Written::Bare)?;
+    let kind = match meaning {
+        Meaning::Cookies => forms::holds_session(&text[range.clone()]).then_some("cookie")?,
+        _ => kind_of(&text[range.clone()], meaning, Written::Bare)?,
+    };
     Some(Found { begin: at, range, kind })
 }
 
@@ -87,16 +90,21 @@ pub(super) fn argument(text: &[u8], flag: usize) -> Option<Range<usize>> {
     let closing = skip(text, flag, is_around, 8)?;
     let comma = closing + usize::from(closing > flag && text.get(closing) == Some(&b','));
     let opening = skip(text, comma, |byte| is_blank(byte) || byte == b'\n', 32)?;
-    let from = skip(text, opening, is_around, 8)?;
-    let end = skip(text, from, |byte| byte > b' ' && !is_around(byte), VALUE)?;
+    let range = match quoted(text, opening) {
+        Some(range) => range,
+        None => {
+            let from = skip(text, opening, is_around, 8)?;
+            from..skip(text, from, |byte| byte > b' ' && !is_around(byte), VALUE)?
+        }
+    };
     let is_next = match closing > flag {
-        true => comma > closing && from > opening,
+        true => comma > closing && range.start > opening,
         false => opening > closing,
     };
-    (is_next && from < end).then_some(from..end)
+    (is_next && !range.is_empty()).then_some(range)
 }
 
-fn kind_of(value: &[u8], meaning: Meaning, written: Written) -> Option<&'static str> {
+pub(super) fn kind_of(value: &[u8], meaning: Meaning, written: Written) -> Option<&'static str> {
     let (is_secret, kind) = match meaning {
         Meaning::Password => (values::is_password(value, written), "password"),
         Meaning::Token => (values::is_token(value, written), "named_secret"),
@@ -199,8 +207,14 @@ fn value(text: &[u8], separator: usize, from: usize, name: &Name) -> Option<(Ran
             () if name.is_quoted && sign == b':' => Written::Data,
             () => Written::Code,
         };
-        let is_one = written == Written::Literal || !text[range.clone()].contains(&b' ');
+        let is_one = written != Written::Code || !text[range.clone()].contains(&b' ');
         return is_one.then_some((range, written));
+    }
+    if sign == b':' && name.is_quoted {
+        return number(text, from);
+    }
+    if sign == b':' && matches!(text.get(from), Some(b'|' | b'>')) {
+        return block(text, from);
     }
     if sign == b'>' {
         let end = skip(text, from, |byte| byte > b' ' && byte != b'<', VALUE)?;
@@ -227,7 +241,7 @@ fn is_parameter(text: &[u8], name: &Name) -> bool {
 }
 
 /// The inside of a string, whatever level of escapes its quotes are on. One that the text ends in counts as well.
-fn quoted(text: &[u8], from: usize) -> Option<Range<usize>> {
+pub(super) fn quoted(text: &[u8], from: usize) -> Option<Range<usize>> {
     let level = skip(text, from, |byte| byte == b'\\', 8)? - from;
     let quote = text.get(from + level).copied().filter(|byte| is_quote(*byte))?;
     let start = from + level + 1;
@@ -244,6 +258,33 @@ fn quoted(text: &[u8], from: usize) -> Option<Range<usize>> {
         }
     }
     (limit == text.len()).then_some(start..limit)
+}
+
+/// A number in JSON.
+fn number(text: &[u8], from: usize) -> Option<(Range<usize>, Written)> {
+    let end = skip(text, from, |byte| byte.is_ascii_digit(), NAME)?;
+    let ends = text.get(end).is_none_or(|byte| *byte <= b' ' || matches!(byte, b',' | b'}' | b']' | b'\\'));
+    (ends && end > from).then_some((from..end, Written::Data))
+}
+
+/// A block scalar of YAML (`|`, `>-`): the lines that follow, as far as they are indented like the first.
+fn block(text: &[u8], from: usize) -> Option<(Range<usize>, Written)> {
+    // In JSON within JSON a line break is an escape.
+    let newline = |at: usize| match text.get(at..)? {
+        [b'\n', ..] => Some(at + 1),
+        [b'\r', b'\n', ..] | [b'\\', b'n', ..] => Some(at + 2),
+        _ => None,
+    };
+    let line_end = |at: usize| skip(text, at, |byte| byte >= b' ' && byte != b'\\' && byte != b'"', VALUE);
+    let header = skip(text, from + 1, |byte| matches!(byte, b'-' | b'+') || byte.is_ascii_digit(), 2)?;
+    let first = newline(header)?;
+    let start = skip(text, first, |byte| byte == b' ', 64).filter(|start| *start > first)?;
+    let indent = &text[first..start];
+    let mut end = line_end(start)?;
+    while let Some(next) = newline(end).filter(|next| text[*next..].starts_with(indent) && *next < from + VALUE) {
+        end = line_end(next)?;
+    }
+    Some((start..end, Written::Data))
 }
 
 /// The value in an environment: to the end of its line, if the whole line is one; else to what ends a word of a shell.

@@ -27,29 +27,36 @@ pub(crate) struct Edit {
 /// What has to go, by the number of the entry.
 pub(crate) type Edits = HashMap<u64, Vec<Edit>>;
 
-/// What makes pieces belong together: what they are, their turn, their call.
-type Key = (&'static str, String, Option<String>);
+/// What makes the pieces of a turn belong together: what they are, their call.
+type Key = (&'static str, Option<String>);
 
 /// Finds the secrets that no single piece shows: those that are cut, and those whose name came in an earlier piece.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PiecesFold {
-    streams: HashMap<Key, Stream>,
+    /// By turn, so that the end of a turn costs no look at the streams of others.
+    turns: HashMap<String, HashMap<Key, Stream>>,
     edits: Edits,
 }
 
 impl PiecesFold {
     fn piece(&mut self, entry: &Entry<'_>, what: &'static str, turn: &str, call: Option<&str>, text: &str) {
-        let key = (what, turn.to_owned(), call.map(str::to_owned));
-        let stream = self.streams.entry(key).or_default();
+        if text.is_empty() {
+            return;
+        }
+        let streams = match self.turns.get_mut(turn) {
+            Some(streams) => streams,
+            None => self.turns.entry(turn.to_owned()).or_default(),
+        };
+        let stream = streams.entry((what, call.map(str::to_owned))).or_default();
         stream.push(entry.seq().get(), text);
-        if stream.text.len() > GATHERED {
+        if stream.text.len() > stream.rest.saturating_mul(2).max(GATHERED) {
             stream.settle(&mut self.edits, stream.text.len() <= LONGEST);
         }
     }
 
     /// Nothing more is expected in the streams of a turn.
     fn end(&mut self, turn: &str) {
-        for (_, mut stream) in self.streams.extract_if(|(_, of, _), _| of == turn) {
+        for stream in self.turns.remove(turn).unwrap_or_default().values_mut() {
             stream.settle(&mut self.edits, false);
         }
     }
@@ -83,7 +90,7 @@ impl Reducer for PiecesFold {
     }
 
     fn finish(mut self) -> Edits {
-        for stream in self.streams.values_mut() {
+        for stream in self.turns.values_mut().flat_map(HashMap::values_mut) {
             stream.settle(&mut self.edits, false);
         }
         self.edits
@@ -98,6 +105,9 @@ struct Stream {
     pieces: VecDeque<(u64, i64)>,
     /// How much of `text` has been settled, and stands there for what follows it.
     settled: usize,
+    /// How much the last look left: the next one waits for as much again, or one long secret in small pieces would be
+    /// looked at once a piece.
+    rest: usize,
 }
 
 impl Stream {
@@ -114,7 +124,7 @@ impl Stream {
             keep = (0..=keep).rev().find(|at| self.text.is_char_boundary(*at)).unwrap_or(0);
         }
         let mut cut = keep;
-        for found in secrets::find(&self.text) {
+        for found in secrets::find(self.text.as_bytes()) {
             if found.range.start < self.settled {
                 continue;
             }
@@ -127,6 +137,7 @@ impl Stream {
         }
         self.settled = self.settled.saturating_sub(cut);
         self.text.drain(..cut);
+        self.rest = self.text.len();
         self.pieces.iter_mut().for_each(|(_, start)| *start -= cut as i64);
         // The piece that the rest begins in stays.
         while self.pieces.get(1).is_some_and(|(_, start)| *start <= 0) {

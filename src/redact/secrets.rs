@@ -104,9 +104,23 @@ fn pair(lead: &[u8]) -> usize {
     usize::from(lead[0]) << 8 | usize::from(lead[1])
 }
 
-/// Every secret in a text, in order; none reaches into another.
-pub(super) fn find(text: &str) -> Vec<Found> {
-    let (bytes, index) = (text.as_bytes(), &*INDEX);
+/// Every secret in a text, in order; none reaches into another. The text need not be UTF-8: in UTF-16, ASCII has a zero
+/// beside each byte, and is found as well.
+pub(super) fn find(text: &[u8]) -> Vec<Found> {
+    if memchr::memchr(0, text).is_none() {
+        return find_in(text);
+    }
+    let places: Vec<usize> = (0..text.len()).filter(|at| text[*at] != 0).collect();
+    let dense: Vec<u8> = places.iter().map(|at| text[*at]).collect();
+    let place = |found: Found| {
+        let range = places[found.range.start]..places[found.range.end - 1] + 1;
+        Found { begin: places[found.begin], range, kind: found.kind }
+    };
+    find_in(&dense).into_iter().map(place).collect()
+}
+
+fn find_in(bytes: &[u8]) -> Vec<Found> {
+    let index = &*INDEX;
     let (mut found, mut at, mut floor) = (Vec::new(), 0, 0);
     while let Some(offset) = bytes.get(at..).and_then(|rest| rest.windows(3).position(|three| index.may_begin(three))) {
         at += offset;

@@ -1,5 +1,6 @@
 //! The strings of a JSON text, one after the other, and what each is called there.
 
+use super::bytes::run;
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -103,9 +104,21 @@ impl JsonString<'_> {
         Some(Cow::Borrowed(text.trim_start_matches('-')))
     }
 
-    /// Whether it is what streamed in with an event: its member `text`.
-    pub(super) fn is_piece(&self) -> bool {
-        self.depth == 1 && self.name.as_ref().is_some_and(|name| self.json.get(name.clone()) == Some("\"text\""))
+    /// Whether it is the value of this member of the event: `text` is what streamed in.
+    pub(super) fn is_event_member(&self, member: &str) -> bool {
+        let name = self.name.as_ref().filter(|_| self.depth == 1).and_then(|name| self.json.get(name.clone()));
+        name.and_then(|name| name.strip_prefix('"')?.strip_suffix('"')).is_some_and(|name| name == member)
+    }
+
+    /// The name and the place of the whole number that it names, if it is the name of one.
+    pub(super) fn named_number(&self) -> Option<(&str, Range<usize>)> {
+        let bytes = self.json.as_bytes();
+        let blanks = |from: usize| run(bytes, from, |byte| byte.is_ascii_whitespace());
+        let colon = blanks(self.range.end);
+        let start = blanks((bytes.get(colon) == Some(&b':')).then_some(colon + 1)?);
+        let end = run(bytes, start, |byte| byte.is_ascii_digit());
+        let is_whole = end > start && !matches!(bytes.get(end), Some(b'.' | b'e' | b'E'));
+        is_whole.then(|| (self.inner(), start..end))
     }
 }
 

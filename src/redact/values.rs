@@ -2,6 +2,7 @@
 
 use super::bytes::{contains, is_alnum, is_base64, is_word};
 use base64::Engine;
+use memchr::memmem;
 
 /// How a value is written: the more can only be data there, the less a value must show by itself.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -107,12 +108,27 @@ pub(super) fn is_password(value: &[u8], written: Written) -> bool {
     if is_placeholder(value) {
         return false;
     }
+    if value.iter().all(u8::is_ascii_digit) {
+        return value.len() >= number_length(written);
+    }
     match written {
         Written::Literal => value.len() >= 4 && !is_place(value) && !is_stop_word(value),
+        Written::Data if value.contains(&b' ') => is_words(value),
         Written::Data if value.iter().all(u8::is_ascii_lowercase) => value.len() >= 6 && !is_stop_word(value),
-        Written::Data | Written::Code | Written::Bare if is_phrase(value) => true,
+        Written::Data | Written::Code | Written::Bare if is_phrase(value) || is_encoded(value) => true,
+        Written::Data if is_jumble(value) => true,
         Written::Data | Written::Url => value.len() >= 5 && is_mixed(value) && !is_of_code(value),
         Written::Code | Written::Bare => value.len() >= 6 && is_mixed(value) && !is_of_code(value),
+    }
+}
+
+/// How many digits make a number a password: in a list of settings there are other numbers.
+fn number_length(written: Written) -> usize {
+    match written {
+        Written::Literal => 4,
+        Written::Data => 5,
+        Written::Bare => 6,
+        Written::Code | Written::Url => usize::MAX,
     }
 }
 
@@ -126,7 +142,7 @@ pub(super) fn is_token(value: &[u8], written: Written) -> bool {
             let is_number = value.iter().all(|byte| !byte.is_ascii_alphabetic());
             value.len() >= 8 && !is_number && !is_place(value) && !is_stop_word(value)
         }
-        _ => value.len() >= 12 && is_random(value) && !value.ends_with(b"..."),
+        _ => value.len() >= 12 && (is_random(value) || is_encoded(value)) && !value.ends_with(b"..."),
     }
 }
 
@@ -156,6 +172,13 @@ pub(super) fn is_basic(value: &[u8]) -> bool {
     decoded.is_some_and(|text| text.contains(&b':') && text.iter().all(|byte| (b' '..0x7f).contains(byte)))
 }
 
+/// Text in base64, as Kubernetes keeps the values of a Secret: random letters decode to text hardly ever.
+fn is_encoded(value: &[u8]) -> bool {
+    let plausible = (8..=1 << 10).contains(&value.len()) && value.iter().any(u8::is_ascii_uppercase);
+    let decoded = plausible.then(|| base64::engine::general_purpose::STANDARD.decode(value).ok()).flatten();
+    decoded.is_some_and(|text| text.iter().all(|byte| (b' '..0x7f).contains(byte)))
+}
+
 /// A variable, a template, a mask: the place of a secret, or a secret that is gone already.
 pub(super) fn is_placeholder(value: &[u8]) -> bool {
     let Some(first) = value.first() else { return true };
@@ -164,14 +187,19 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
         b'$' => {
             value.get(1).is_none_or(|next| is_word(*next) || matches!(next, b'{' | b'(' | b'$'))
                 && !has_symbols(&value[1..])
+                && !is_jumble(value)
         }
+        b'{' => !is_jumble(value),
         b'%' => !escape(value) || value.ends_with(b"%"),
         b'*' => value.get(1) == Some(&b'*'),
-        b'<' | b'{' | b'[' | b'(' | b'&' => true,
+        b'<' | b'[' | b'(' | b'&' => true,
         _ => false,
     };
     let all_same = value.iter().all(|byte| byte.eq_ignore_ascii_case(first));
-    let template = ["${", "$(", "{{", "<%", "#{", "%("].iter().any(|part| contains(value, part));
+    let template = [("${", "}"), ("$(", ")"), ("{{", "}}"), ("<%", "%>"), ("#{", "}"), ("%(", ")")];
+    let template = template.iter().any(|(open, close)| {
+        memmem::find(value, open.as_bytes()).is_some_and(|at| memmem::find(&value[at..], close.as_bytes()).is_some())
+    });
     let word = [
         "your",
         "redacted",
@@ -191,6 +219,83 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
 /// A dollar sign begins a password as well as a variable: further signs tell them apart.
 fn has_symbols(value: &[u8]) -> bool {
     value.iter().any(|byte| matches!(byte, b'!' | b'@' | b'#' | b'^' | b'&' | b'*' | b'?' | b'~' | b'+' | b'='))
+}
+
+/// After a `$` or in braces: what people make up so that no name of a variable looks like it. Names are written in one
+/// case, or with a digit at their end or between two words.
+fn is_jumble(value: &[u8]) -> bool {
+    let (inner, is_marked) = match value {
+        [b'$', inner @ ..] => (inner, true),
+        [b'{', inner @ .., b'}'] | [b'{', inner @ ..] => (inner, true),
+        _ => (value, false),
+    };
+    let count = |fits: fn(&u8) -> bool| inner.iter().filter(|byte| fits(byte)).count();
+    let is_mixed =
+        count(u8::is_ascii_digit) >= 2 && count(u8::is_ascii_lowercase) >= 2 && count(u8::is_ascii_uppercase) >= 2;
+    is_marked && is_mixed && is_random(inner)
+}
+
+/// Words that only a sentence about passwords has.
+const SENTENCE: &[&str] = &[
+    "a",
+    "an",
+    "and",
+    "are",
+    "at",
+    "be",
+    "by",
+    "can",
+    "cannot",
+    "characters",
+    "enter",
+    "for",
+    "from",
+    "if",
+    "in",
+    "incorrect",
+    "invalid",
+    "is",
+    "it",
+    "least",
+    "length",
+    "long",
+    "maximum",
+    "minimum",
+    "must",
+    "new",
+    "no",
+    "not",
+    "of",
+    "on",
+    "or",
+    "please",
+    "required",
+    "should",
+    "than",
+    "that",
+    "the",
+    "this",
+    "to",
+    "too",
+    "use",
+    "will",
+    "with",
+    "wrong",
+    "you",
+    "your",
+];
+
+/// Words with blanks between them that are no sentence: with a digit or sign among them, or four small ones.
+fn is_words(value: &[u8]) -> bool {
+    let words = || value.split(|byte| *byte == b' ');
+    let is_fit = value.len() <= 128 && value.iter().all(|byte| (b' '..0x7f).contains(byte));
+    let is_sentence = matches!(value.last(), Some(b'.' | b':' | b',' | b';' | b'?'))
+        || SPEAKS.iter().any(|part| contains(value, part))
+        || words().any(|word| SENTENCE.iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes())));
+    let is_small = |word: &[u8]| word.len() >= 3 && word.iter().all(u8::is_ascii_lowercase);
+    let is_one =
+        value.len() >= 8 && value.iter().any(u8::is_ascii_digit) || words().count() >= 4 && words().all(is_small);
+    is_fit && is_one && !is_sentence && !is_code(value)
 }
 
 /// Four words or more with dashes between them.
@@ -217,15 +322,17 @@ pub(super) fn says_password(value: &[u8]) -> bool {
     ["pass", "passwd", "password", "pwd"].iter().any(|word| value.eq_ignore_ascii_case(word.as_bytes()))
 }
 
-fn is_stop_word(value: &[u8]) -> bool {
+pub(super) fn is_stop_word(value: &[u8]) -> bool {
     WORDS.iter().any(|word| value.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+fn is_code(value: &[u8]) -> bool {
+    value.iter().any(|byte| matches!(byte, b'(' | b')' | b'[' | b']' | b'{' | b'}' | b'<' | b'>' | b'|' | b'\\'))
 }
 
 /// A name, a type, a path or an expression.
 fn is_of_code(value: &[u8]) -> bool {
-    if is_place(value)
-        || value.iter().any(|byte| matches!(byte, b'(' | b')' | b'[' | b']' | b'{' | b'}' | b'<' | b'>' | b'|' | b'\\'))
-    {
+    if is_place(value) || is_code(value) {
         return true;
     }
     let stem = value.trim_ascii_end();

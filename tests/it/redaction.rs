@@ -216,6 +216,37 @@ const IN_CONTEXT: &[(&str, &str)] = &[
     ("go", "password := \"<<{q12}>>\""),
     ("properties", "spring.datasource.password=<<{q12}>>"),
     ("ini", "[db]\npassword = <<{q12}>>\n"),
+    ("curl -sSu", "curl -sSu admin:<<{A12}>> https://example.com/"),
+    ("curl -fsSLu, with a blank", "curl -fsSLu 'admin:<<{A6} {A6}>>' https://example.com/"),
+    ("curl -U", "curl -x p -U bob:<<{q12}>> https://example.com/"),
+    ("httpie", "http -a bob:<<{q12}>> example.com/x"),
+    ("curl -b", "curl -b 'session=<<{A40}>>' https://example.com/"),
+    ("curl --cookie", "curl --cookie '<<theme=x; sid={A40}>>' https://example.com/"),
+    ("fish", "set -x MY_API_TOKEN <<{A30}>>"),
+    ("fish, global", "set -gx DB_PASSWORD <<{w9}>>"),
+    ("pgpass", "db.example.com:5432:app:bob:<<{A16}>>\n"),
+    ("htpasswd", "bob:<<$apr1${A8}${A22}>>"),
+    ("bcrypt", "bob:<<$2y$10${A53}>>"),
+    ("shadow", "root:<<$6${A16}${A86}>>:19000:0:99999:7:::"),
+    ("yescrypt", "root:<<$y$j9T${A22}${A43}>>:19000:0:99999:7:::"),
+    ("htpasswd, sha", "bob:<<{SHA}{B27}=>>"),
+    ("kubernetes secret, letters", "kind: Secret\ndata:\n  password: <<{word64}>>\n"),
+    ("sshpass, letters", "sshpass -p '<<{w10}>>' ssh host"),
+    ("sshpass, attached", "sshpass -p<<{q12}>> ssh host"),
+    ("mysql -p, letters", "mysql -u root -p<<{w9}>> app"),
+    ("token as a user", "git clone https://<<{h40}>>@github.com/a/b.git"),
+    ("token as a user, basic", "https://<<{h40}>>:x-oauth-basic@github.com/a/b.git"),
+    ("json, words", "{\"password\":\"<<{w7} {w6} {w7} {d1}>>\"}"),
+    ("json, passphrase", "{\"passphrase\": \"<<{w5} {w5} {d1} {w7}>>\"}"),
+    ("json, number", "{\"db_password\":<<{n8}>>,\"x\":1}"),
+    ("url, percent first", "postgres://app:<<%23{A12}>>@db:5432/app"),
+    ("url, dollar first", "postgres://app:<<$Zq8{A10}L2p>>@db:5432/app"),
+    ("environment, dollar first", "A=1\nDB_PASSWORD=<<$ecr3t{A10}Q2pL>>\nB=2"),
+    ("openssl", "openssl rsa -in key.pem -passin pass:<<{w9}>> -out x"),
+    ("putty", "Encryption: none\nPrivate-Lines: 2\n<<{B64}\n{B40}>>\nPrivate-MAC: {h40}\n"),
+    ("yaml, folded", "db:\n  password: >-\n    <<{q12}>>\n  port: 5432\n"),
+    ("yaml, literal", "db:\n  password: |\n    <<{q12}>>\n  port: 5432\n"),
+    ("sudo", "[sudo] password for bob: <<{q12}>>"),
     ("xml", "<server><username>ci</username><password><<{q12}>></password></server>"),
 ];
 
@@ -257,7 +288,9 @@ fn example(kind: &'static str, shape: &str, dice: &mut Dice) -> Example {
             rest = &after[1..];
             continue;
         };
-        if inner == "basic" {
+        if inner == "word64" {
+            text.push_str(&base64(random('w', 12, dice).as_bytes()));
+        } else if inner == "basic" {
             let pair = format!("user{}:{}", dice.below(100), random('A', 14, dice));
             text.push_str(&base64(pair.as_bytes()));
         } else {
@@ -272,7 +305,7 @@ fn example(kind: &'static str, shape: &str, dice: &mut Dice) -> Example {
 }
 
 fn is_shape(inner: &str) -> bool {
-    inner == "basic" || inner.len() > 1 && inner[1..].bytes().all(|byte| byte.is_ascii_digit())
+    inner == "basic" || inner == "word64" || inner.len() > 1 && inner[1..].bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn random(sign: char, length: usize, dice: &mut Dice) -> String {
@@ -405,6 +438,43 @@ fn secrets_of_every_kind_are_found_wherever_they_stand() {
         let missed: Vec<&String> = missed.iter().filter(|line| line.starts_with(&format!("{kind} ("))).collect();
         assert!(missed.len() * 5 <= of_kind, "{kind}: {} of {of_kind} missed:\n{missed:#?}", missed.len());
     }
+}
+
+/// Input that is no UTF-8 is kept in base64, and UTF-16 that is UTF-8 by chance with its zeros.
+#[test]
+fn secrets_in_input_that_is_not_utf8_are_found() {
+    use ::base64::{Engine, engine::general_purpose::STANDARD};
+    let secret = random('A', 14, &mut Dice::seeded(SEED));
+    let text = format!("caf\u{e9} DB_PASSWORD={secret}\n");
+    let latin: Vec<u8> = text.chars().map(|letter| letter as u8).collect();
+    let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let plain_wide = format!("DB_PASSWORD={secret}").encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+    let lab = Lab::new();
+    let journal = lab.open();
+    for bytes in [&latin, &wide] {
+        journal.push(foldlog::Unparsed::new("no UTF-8").text_base64(STANDARD.encode(bytes))).unwrap();
+    }
+    journal.push(foldlog::Unparsed::new("no JSON").text(String::from_utf8(plain_wide).unwrap())).unwrap();
+    journal.close().wait().unwrap();
+    let mut out = Vec::new();
+    let options = ExportOptions::default().redact(true);
+    let reader = lab.store.reader(crate::support::ID).unwrap();
+    let found = reader.export(Format::named("jsonl").unwrap(), &options, &mut out).unwrap().redacted;
+    assert_eq!(found.values().sum::<u64>(), 3, "{found:?}");
+    let mut kept = 0;
+    for line in String::from_utf8(out).unwrap().lines() {
+        let event: Value = serde_json::from_str(line).unwrap();
+        let data = &event["data"];
+        let bytes = match (data["text_base64"].as_str(), data["text"].as_str()) {
+            (Some(text), _) => STANDARD.decode(text).unwrap(),
+            (None, Some(text)) => text.as_bytes().to_vec(),
+            _ => continue,
+        };
+        let left: String = bytes.iter().filter(|byte| **byte != 0).map(|byte| char::from(*byte)).collect();
+        assert!(left.contains("DB_PASSWORD=[REDACTED:password]") && !left.contains(&secret), "{left}");
+        kept += 1;
+    }
+    assert_eq!(kept, 3);
 }
 
 #[test]

@@ -111,8 +111,9 @@ pub(super) fn short_flag(text: &[u8], at: usize, _: usize) -> Option<Found> {
         b'p' if is_next => &[b"sshpass"],
         b'p' if value.starts_with(b"thread") => return None, // a compiler's `-pthread`
         b'p' => &[b"sshpass", b"mysql", b"mariadb"],
-        b'a' => &[b"redis-cli"],
-        _ => &[b"openssl"],
+        b'a' if is_next => &[b"redis-cli"],
+        b'k' if is_next => &[b"openssl"], // and not `-keyout`
+        _ => return None,
     };
     let given = || line_of(text, at, commands).filter(|_| is_given(value, 4));
     let login = || {
@@ -133,7 +134,7 @@ pub(super) fn environment(text: &[u8], at: usize, _: usize) -> Option<Found> {
     let mut exports = !text[at..].starts_with(b"set ");
     while text.get(from) == Some(&b'-') && from < at + 64 {
         let end = skip(text, from, is_url_safe, 16)?;
-        exports |= text[from..end].iter().any(|byte| *byte == b'x'); // `-x`, `-gx`, `--export`
+        exports |= text[from..end].contains(&b'x'); // `-x`, `-gx`, `--export`
         from = blanks(end)?;
     }
     let name = from..skip(text, from, is_word, 64)?;

@@ -116,7 +116,7 @@ fn what_only_looks_like_a_secret_stays() {
         format!("\"next_page_token\": \"{part}\", public_key: \"{part}\", CACHE_KEY={part}"),
         "the login and password portion2 of a URL; --password is required; --user name: x".to_owned(),
         "docker run -u 1000:1000 x; curl -u $USER:$PASSWORD x; Cookie: theme=dark".to_owned(),
-        "gcc -I/usr/include/mysql x.c -pthread; curl -k -sS https://h; set -x; set -e DB_PASSWORD".to_owned(),
+        "gcc -I/usr/include/mysql x.c -pthread; openssl req -keyout key.pem; curl -k -sS https://h; set -x; set -e DB_PASSWORD".to_owned(),
         "at 10:54:32: x; 2001:5432:ab:cd:ef:1; https://user@host $1$ $2a$ {SHA} Private-Lines: 0".to_owned(),
         "password: |\nnext: x; {\"password\": \"Enter your 2 words\"} https://u:${PASS}@h https://u:{pw2}@h".to_owned(),
         "DB_PASSWORD=$DbPassword1 curl -b jar.txt x; openssl rsa -passin pass:$PASS; sshpass -p $PASS".to_owned(),

@@ -9,6 +9,8 @@ use crate::json::Json;
 use crate::record::TurnRecord;
 use indexmap::IndexMap;
 use serde::Serialize;
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 /// The one process of the trace.
@@ -80,7 +82,7 @@ pub(super) fn write(story: &Story, options: &ExportOptions, out: &mut dyn Write)
             page.step(step, Some(record));
         }
     }
-    let mut events = names(story, &page.tracks);
+    let mut events = names(story, page.tracks.each_ref().map(BTreeSet::len));
     events.extend(page.events);
     let other = Args::default()
         .with("session_id", &story.record.session_id)
@@ -94,8 +96,8 @@ pub(super) fn write(story: &Story, options: &ExportOptions, out: &mut dyn Write)
 /// The events so far.
 struct Page<'a> {
     events: Vec<Event<'a>>,
-    /// For each kind of track, until when each of its tracks is taken.
-    tracks: [Vec<i64>; 3],
+    /// For each kind of track, until when each of its tracks is taken, and which it is.
+    tracks: [BTreeSet<(i64, Reverse<usize>)>; 3],
     content: bool,
 }
 
@@ -182,15 +184,11 @@ impl<'a> Page<'a> {
     fn complete(&mut self, kind: usize, category: &'static str, name: &'a str, span: Span, args: Args) {
         let (begin, end) = (span.begin.micros(), span.end.micros());
         let tracks = &mut self.tracks[kind];
-        let track = match tracks.iter().position(|taken| *taken <= begin) {
-            Some(track) => track,
-            None => {
-                tracks.push(i64::MIN);
-                tracks.len() - 1
-            }
-        };
+        // The free track that was taken last, the first of several: many may be open at once.
+        let free = tracks.range(..=(begin, Reverse(0))).next_back().copied();
+        let track = free.filter(|free| tracks.remove(free)).map_or(tracks.len(), |(_, Reverse(track))| track);
         // Something of no length takes its place all the same.
-        tracks[track] = end.max(begin + 1);
+        tracks.insert((end.max(begin + 1), Reverse(track)));
         self.events.push(Event {
             name,
             cat: Some(category),
@@ -225,7 +223,7 @@ fn track_id(kind: usize, track: usize) -> u64 {
 }
 
 /// The events that name the process and the tracks.
-fn names(story: &Story, tracks: &[Vec<i64>; 3]) -> Vec<Event<'static>> {
+fn names(story: &Story, tracks: [usize; 3]) -> Vec<Event<'static>> {
     let name = |what: &'static str, tid: u64, args: Args| Event {
         name: what,
         cat: None,
@@ -239,8 +237,8 @@ fn names(story: &Story, tracks: &[Vec<i64>; 3]) -> Vec<Event<'static>> {
     };
     let process = format!("session {}", story.record.session_id);
     let mut events = vec![name("process_name", 0, Args::default().with("name", process))];
-    for (kind, tracks) in tracks.iter().enumerate() {
-        for track in 0..tracks.len() {
+    for (kind, tracks) in tracks.into_iter().enumerate() {
+        for track in 0..tracks {
             let id = track_id(kind, track);
             let title = match track {
                 0 => TRACKS[kind].to_owned(),

@@ -76,6 +76,8 @@ pub(super) struct Selection {
     wanted: Range<usize>,
     /// The newest turn at the last entry.
     newest: Option<usize>,
+    /// The newest turn of each id at the last entry.
+    newest_of: HashMap<String, usize>,
     /// Whether the approvals that were asked for are wanted, by id: their outcomes name no turn.
     approvals: HashMap<String, bool>,
 }
@@ -92,7 +94,7 @@ struct OfTurn<'a> {
 impl Selection {
     pub(super) fn new(range: TurnRange, turns: Vec<OutlineTurn>) -> Selection {
         let wanted = range.positions(turns.len());
-        Selection { turns, wanted, newest: None, approvals: HashMap::new() }
+        Selection { turns, wanted, newest: None, newest_of: HashMap::new(), approvals: HashMap::new() }
     }
 
     /// How many turns are wanted.
@@ -112,11 +114,7 @@ impl Selection {
 
     /// Whether the next entry is wanted.
     pub(super) fn takes(&mut self, entry: &Entry<'_>) -> bool {
-        while let Some(turn) = self.turns.get(self.newest.map_or(0, |newest| newest + 1))
-            && turn.began <= entry.seq()
-        {
-            self.newest = Some(self.newest.map_or(0, |newest| newest + 1));
-        }
+        self.go_to(entry.seq());
         let type_name = entry.type_name();
         if type_name.starts_with("session_") || type_name.starts_with("journal_") {
             return true;
@@ -128,7 +126,7 @@ impl Selection {
         let data = serde_json::from_str::<OfTurn<'_>>(entry.data()).ok();
         let (turn_id, approval_id) = data.map_or((None, None), |data| (data.turn_id, data.approval_id));
         let takes = match turn_id {
-            Some(turn_id) => self.find(&turn_id, entry.seq()).is_some_and(|at| self.wanted.contains(&at)),
+            Some(turn_id) => self.newest_of.get(turn_id.as_str()).is_some_and(|at| self.wanted.contains(at)),
             None => self.is_inside(),
         };
         match (type_name, approval_id) {
@@ -141,9 +139,13 @@ impl Selection {
         }
     }
 
-    /// The turn that an entry belongs to: the newest of that id.
-    fn find(&self, turn_id: &str, seq: Seq) -> Option<usize> {
-        let begun = self.turns.partition_point(|turn| turn.began <= seq);
-        self.turns[..begun].iter().rposition(|turn| turn.turn_id == turn_id)
+    /// Passes the turns that have begun by an entry.
+    fn go_to(&mut self, seq: Seq) {
+        let mut next = self.newest.map_or(0, |newest| newest + 1);
+        while let Some(turn) = self.turns.get(next).filter(|turn| turn.began <= seq) {
+            self.newest_of.insert(turn.turn_id.clone(), next);
+            self.newest = Some(next);
+            next += 1;
+        }
     }
 }

@@ -137,6 +137,7 @@ mod redaction;
 mod refusals;
 mod refused_reads;
 mod restored_backup;
+mod sizes;
 mod spent;
 mod stats;
 mod support;

@@ -1,8 +1,8 @@
 //! `assistant` lines: messages of the model, with the tools that it calls.
 
+use super::ClaudeCode;
 use super::lane::Message;
 use super::user::Beginning;
-use super::{ClaudeCode, Delegated};
 use crate::event::{
     AgentTransition, ModelCallEnded, ModelCallStarted, ReasoningDelta, TextDelta, ToolCallStarted, TurnEnded, Usage,
     UserMessage,
@@ -61,7 +61,7 @@ impl ClaudeCode {
         }
         let turn_ended = end_of_turn(line, &message, &turn, called, error);
         let message = Message { id, ended, turn_ended, time: out.time(), spoke, called, told: false, held };
-        self.lane(&lane).message = Some(message);
+        self.lanes.set_message(&lane, message);
         unknown.map_or(Fate::Mapped, Fate::Partly)
     }
 
@@ -101,8 +101,7 @@ impl ClaudeCode {
             let mut handed_over = AgentTransition::new(input.text("subagent_type").unwrap_or(name));
             handed_over.reason = input.text("description");
             out.push(handed_over.turn_id(turn));
-            let prompt = input.text("prompt").unwrap_or_default().into_string();
-            self.delegated.push(Delegated { call_id: call_id.clone(), prompt, is_taken: false });
+            self.delegated.begin(&call_id, &input.text("prompt").unwrap_or_default());
         }
         self.calls.insert(call_id, (turn.to_owned(), out.time()));
     }

@@ -74,7 +74,7 @@ impl Chain {
 }
 
 /// There are many lines, and of 64 bits no two agree.
-fn hash(uuid: &str) -> u64 {
+pub(super) fn hash(uuid: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     uuid.hash(&mut hasher);
     hasher.finish()

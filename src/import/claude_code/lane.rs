@@ -4,7 +4,7 @@ use crate::event::{ModelCallEnded, TurnEnded};
 use crate::import::conclude::Concluded;
 use crate::import::{Held, Out};
 use crate::time::Timestamp;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 #[derive(Default)]
 pub(super) struct Lane {
@@ -13,7 +13,7 @@ pub(super) struct Lane {
     pub(super) since: Option<Timestamp>,
     pub(super) message: Option<Message>,
     /// The messages of the turn that have ended. If more of one comes, other lines had come between.
-    ended: Vec<String>,
+    ended: HashSet<String>,
     /// The turn of the message that ended last.
     ended_in: Option<String>,
     /// Calls without an id of their own, oldest first.
@@ -60,7 +60,7 @@ impl Lane {
         if self.message.as_ref().is_some_and(|message| message.id == id) {
             return true;
         }
-        let goes_on = self.ended.iter().any(|ended| ended == id);
+        let goes_on = self.ended.contains(id);
         if let Some(message) = self.message.as_mut().filter(|_| goes_on) {
             // The message between its parts was not the last one of the turn.
             message.turn_ended = None;
@@ -80,13 +80,13 @@ impl Lane {
             self.turn = None;
         }
         self.ended_in = Some(message.ended.turn_id.to_string());
-        self.ended.push(message.id);
+        self.ended.insert(message.id);
     }
 
     /// Another turn begins: the one before has ended, though no line says so.
     pub(super) fn begin(&mut self, turn: String, out: &mut Out) {
         self.end_turn(out);
-        self.ended.clear();
+        self.ended = HashSet::new();
         self.turn = Some(turn);
         self.since = out.time();
     }

@@ -8,7 +8,9 @@
 mod answer;
 mod chain;
 mod content;
+mod delegated;
 mod lane;
+mod lanes;
 mod queue;
 mod user;
 
@@ -18,7 +20,9 @@ use crate::json::Metadata;
 use crate::mend::Object;
 use crate::time::Timestamp;
 use chain::{Chain, Link};
+use delegated::Delegated;
 use lane::Lane;
+use lanes::Lanes;
 use queue::Queue;
 use std::collections::HashMap;
 
@@ -88,15 +92,15 @@ fn is_its_own(session: &str, agent: &str) -> bool {
 #[derive(Default)]
 struct ClaudeCode {
     /// The main conversation, and one for each sub-agent whose lines are in the same file.
-    lanes: HashMap<String, Lane>,
+    lanes: Lanes,
     /// The conversation of each line of a sub-agent that has no name, by the line's id.
     side_lines: HashMap<String, String>,
     chain: Chain,
     queue: Queue,
     /// Calls that have started and not ended: their turn and when they started.
     calls: HashMap<String, (String, Option<Timestamp>)>,
-    /// Calls that sub-agents work for, oldest first.
-    delegated: Vec<Delegated>,
+    /// Calls that sub-agents work for.
+    delegated: Delegated,
     /// What the model is about to answer, if that is no prompt.
     pending: Option<Pending>,
     /// How many tokens the conversation had when it was compacted, until the summary comes.
@@ -104,14 +108,6 @@ struct ClaudeCode {
     /// The whole file is a sub-agent's; decided by its first conversation line.
     is_sub_agent: Option<bool>,
     workspace: Option<String>,
-}
-
-/// A call of the tool that starts sub-agents.
-struct Delegated {
-    call_id: String,
-    prompt: String,
-    /// A conversation works for it.
-    is_taken: bool,
 }
 
 /// A line in the user's place that the model may answer though it is no prompt.
@@ -167,7 +163,7 @@ impl Mapper for ClaudeCode {
     }
 
     fn settle(&mut self, end: End, again: bool, out: &mut Out) {
-        for lane in self.sorted_lanes() {
+        for lane in self.lanes.sorted() {
             match (end, &mut lane.message) {
                 (End::Pause, Some(message)) => message.tell(again, out),
                 (End::Pause, None) => {}
@@ -177,24 +173,13 @@ impl Mapper for ClaudeCode {
     }
 
     fn go_on(&mut self, out: &mut Out) {
-        self.sorted_lanes().for_each(|lane| lane.go_on(out));
+        self.lanes.sorted().for_each(|lane| lane.go_on(out));
     }
 }
 
 impl ClaudeCode {
-    fn sorted_lanes(&mut self) -> impl Iterator<Item = &mut Lane> {
-        let mut lanes: Vec<(&String, &mut Lane)> = self.lanes.iter_mut().collect();
-        lanes.sort_by(|a, b| a.0.cmp(b.0));
-        lanes.into_iter().map(|(_, lane)| lane)
-    }
-
     fn lane(&mut self, lane: &str) -> &mut Lane {
-        self.lanes.entry(lane.to_owned()).or_default()
-    }
-
-    /// No more of any message comes.
-    fn end_messages(&mut self, out: &mut Out) {
-        self.sorted_lanes().for_each(|lane| lane.end_message(out));
+        self.lanes.get(lane)
     }
 
     fn note_workspace(&mut self, line: &Object<'_>, out: &mut Out) {
@@ -220,28 +205,21 @@ impl ClaudeCode {
         }
         // Without a name, the chain tells the sub-agents that work at the same time from each other.
         let before = line.text("parentUuid").and_then(|parent| self.side_lines.get(parent.as_str()).cloned());
-        let lane = before.unwrap_or_else(|| self.free_side_lane());
+        let lane = before.unwrap_or_else(|| self.lanes.idle_unnamed());
         if let Some(uuid) = line.text("uuid") {
             self.side_lines.insert(uuid.into_string(), lane.clone());
         }
         lane
     }
 
-    /// A conversation without a name in which no turn runs.
-    fn free_side_lane(&self) -> String {
-        let names = (1..).map(|n: u32| if n == 1 { "sidechain".to_owned() } else { format!("sidechain-{n}") });
-        let is_free = |name: &String| self.lanes.get(name).is_none_or(|lane| lane.turn.is_none());
-        names.into_iter().find(is_free).unwrap_or_default()
-    }
-
     fn system(&mut self, line: &Object<'_>, out: &mut Out) -> Fate {
         let subtype = line.text("subtype").unwrap_or_default();
         match &*subtype {
             "turn_duration" => {
-                self.end_messages(out);
+                self.lanes.end_messages(out);
                 self.lane("").end_turn_now(out);
             }
-            "stop_hook_summary" => self.end_messages(out),
+            "stop_hook_summary" => self.lanes.end_messages(out),
             "compact_boundary" => {
                 let tokens = line.object("compactMetadata").and_then(|about| about.u64("preTokens"));
                 self.compacted = Some(tokens);

@@ -43,7 +43,7 @@ impl ClaudeCode {
         let lane = self.lane_of(line);
         if lane.is_empty() {
             // Sub-agents have answered by the time that the main conversation goes on.
-            self.end_messages(out);
+            self.lanes.end_messages(out);
         }
         let message = line.object("message").unwrap_or_default();
         let raw = message.raw("content").unwrap_or("null");
@@ -144,7 +144,7 @@ impl ClaudeCode {
             }
         } else {
             started.agent_id = Some(lane.to_owned().into());
-            let call_id = self.take_delegated(&began.prompt);
+            let call_id = self.delegated.take(&began.prompt, lane);
             self.lane(lane).works_for.clone_from(&call_id);
             if call_id.is_none() {
                 let mut handed_over = AgentTransition::new(lane.to_owned());
@@ -156,15 +156,6 @@ impl ClaudeCode {
         }
         out.push_at(began.time, started);
         self.lane(lane).begin(turn_id, out);
-    }
-
-    /// The call that a sub-agent works for: the one with its prompt, else the newest for which nobody works yet.
-    fn take_delegated(&mut self, prompt: &str) -> Option<String> {
-        let free = |delegated: &super::Delegated| !delegated.is_taken;
-        let named = self.delegated.iter().position(|one| free(one) && !prompt.is_empty() && one.prompt == prompt);
-        let at = named.or_else(|| self.delegated.iter().rposition(free)).or(self.delegated.len().checked_sub(1))?;
-        self.delegated[at].is_taken = true;
-        Some(self.delegated[at].call_id.clone())
     }
 
     /// What the user said while a turn was running; without one it begins a turn.
@@ -259,10 +250,15 @@ impl ClaudeCode {
     /// The result of a call that a sub-agent worked for: its conversation has ended, unless it goes on in the background.
     fn end_delegated(&mut self, call_id: &str, beside: &Object<'_>, out: &mut Out) {
         let in_background = beside.is_true("isAsync") || beside.text("status").as_deref() == Some("async_launched");
-        let Some(at) = self.delegated.iter().position(|one| one.call_id == call_id && !in_background) else { return };
-        self.delegated.remove(at);
-        for lane in self.sorted_lanes().filter(|lane| lane.works_for.as_deref() == Some(call_id)) {
-            lane.end_turn(out);
+        if in_background {
+            return;
+        }
+        for name in self.delegated.end(call_id) {
+            let lane = self.lane(&name);
+            // It may work for another call by now.
+            if lane.works_for.as_deref() == Some(call_id) {
+                lane.end_turn(out);
+            }
         }
     }
 }

@@ -44,16 +44,19 @@ impl Store {
     /// `~/.local/state/foldlog`.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] if none of the three variables is set.
+    /// [`ErrorKind::InvalidInput`] if none of the three variables is set; a relative path in the last two does not count.
     pub fn open_default() -> Result<Store> {
         let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        // Below a relative one would be another root for each directory that a command is started in.
+        let absolute = |name: &str| set(name).filter(|path| path.is_absolute());
         let root = set("FOLDLOG_ROOT")
-            .or_else(|| set("XDG_STATE_HOME").map(|state| state.join("foldlog")))
-            .or_else(|| set("HOME").map(|home| home.join(".local/state/foldlog")));
+            .or_else(|| absolute("XDG_STATE_HOME").map(|state| state.join("foldlog")))
+            .or_else(|| absolute("HOME").map(|home| home.join(".local/state/foldlog")));
         match root {
             Some(root) => Store::open(root),
             None => {
-                let message = "no place to keep sessions: set FOLDLOG_ROOT, XDG_STATE_HOME or HOME, or give a root";
+                let message = "no place to keep sessions: set FOLDLOG_ROOT, or XDG_STATE_HOME or HOME to an absolute path, \
+                               or give a root";
                 Err(Error::new(ErrorKind::InvalidInput, message))
             }
         }

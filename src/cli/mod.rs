@@ -18,6 +18,7 @@ mod look;
 mod ls;
 mod notices;
 mod out;
+mod plain;
 mod progress;
 mod prune;
 mod record;

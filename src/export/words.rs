@@ -74,7 +74,7 @@ pub(super) fn tokens(usage: &Usage) -> Option<String> {
 
 /// `$0.0123`
 pub(super) fn cost(micros: i64) -> String {
-    let sign = if micros < 0 { "-" } else { "" };
+    let sign = if micros <= -100 { "-" } else { "" }; // what is shown as nothing has no sign
     let micros = micros.unsigned_abs();
     format!("{sign}${}.{:04}", micros / 1_000_000, micros % 1_000_000 / 100)
 }

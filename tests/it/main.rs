@@ -119,6 +119,7 @@ mod lacking;
 mod lock;
 mod lookup;
 mod memory;
+mod named_inputs;
 mod names;
 mod not_files;
 mod one_writer;

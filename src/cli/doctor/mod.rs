@@ -6,7 +6,7 @@ mod report;
 use super::out::Out;
 use super::progress::ByteProgress;
 use super::walk::{files_below, has_extension};
-use super::{Exit, Failure, Outcome, compressed, look, words};
+use super::{Exit, Failure, Outcome, compressed, look, plain, words};
 use clap::Args;
 use foldlog::{CaluteDocuments, Doctor, Finding, FindingKind, Source, SourceFormat, SourceName};
 use report::Report;
@@ -43,6 +43,25 @@ struct Patient {
     path: PathBuf,
     /// What its copy is called below the output directory.
     name: PathBuf,
+    /// What it gave, if it is a pipe.
+    kept: Option<plain::Kept>,
+}
+
+impl Patient {
+    /// What a path stands for that is no directory.
+    fn named(path: &Path) -> std::io::Result<Patient> {
+        let is_other = std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
+        let kept = if is_other { Some(plain::Kept::of(path)?) } else { None };
+        Ok(Patient { path: path.to_owned(), name: path.file_name().map(PathBuf::from).unwrap_or_default(), kept })
+    }
+
+    fn open(&self) -> Result<File, Failure> {
+        let opened = match &self.kept {
+            Some(kept) => plain::open(&kept.path()),
+            None => plain::open(&self.path),
+        };
+        opened.map_err(|error| failed("open", &self.path, &error))
+    }
 }
 
 pub(crate) fn run(args: &DoctorArgs, out: &mut Out) -> Outcome {
@@ -59,11 +78,13 @@ pub(crate) fn run(args: &DoctorArgs, out: &mut Out) -> Outcome {
             packed.extend(others.into_iter().filter_map(|file| Some((compressed::by_name(&file)?, file))));
             patients.extend(files.into_iter().map(|file| {
                 let name = file.strip_prefix(path).unwrap_or(&file).to_owned();
-                Patient { path: file, name }
+                Patient { path: file, name, kept: None }
             }));
         } else {
-            let name = path.file_name().map(PathBuf::from).unwrap_or_default();
-            patients.push(Patient { path: path.clone(), name });
+            match Patient::named(path) {
+                Ok(patient) => patients.push(patient),
+                Err(error) => refuse(path, &error.to_string()),
+            }
         }
     }
     for patient in patients {
@@ -86,7 +107,7 @@ pub(crate) fn run(args: &DoctorArgs, out: &mut Out) -> Outcome {
 
 fn examine(args: &DoctorArgs, patient: &Patient, out: &mut Out) -> Outcome {
     let path = &patient.path;
-    let mut file = open(path)?;
+    let mut file = patient.open()?;
     let mut head = Vec::new();
     (&mut file).take(HEAD).read_to_end(&mut head).map_err(|error| failed("read", path, &error))?;
     if let Some(tool) = compressed::by_content(&head) {
@@ -98,13 +119,13 @@ fn examine(args: &DoctorArgs, patient: &Patient, out: &mut Out) -> Outcome {
     let mut broken = Vec::new();
     let source = Source::identify(&head, &SourceName::default(), format);
     if format == Some(SourceFormat::Calute) {
-        documents(path, &mut report, out)?;
+        documents(patient, &mut report, out)?;
     } else if source.is_some_and(|source| source.is_document) {
-        document(path, &mut report, out)?;
+        document(patient, &mut report, out)?;
     } else {
         let len = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
         let mut progress = ByteProgress::new("examining", &path.display().to_string(), len);
-        let mut doctor = Doctor::new(BufReader::with_capacity(BUFFER, open(path)?), format);
+        let mut doctor = Doctor::new(BufReader::with_capacity(BUFFER, patient.open()?), format);
         let mut find = |finding: Finding, out: &mut Out| {
             if finding.kind == FindingKind::BrokenParent {
                 broken.push(finding);
@@ -123,16 +144,16 @@ fn examine(args: &DoctorArgs, patient: &Patient, out: &mut Out) -> Outcome {
         report.counted(doctor.lines(), doctor.records(), doctor.position());
     }
     if let Some(output) = args.output.as_deref().filter(|_| report.is_worth_a_copy()) {
-        let doctor = Doctor::repairing(BufReader::with_capacity(BUFFER, open(path)?), format, &broken);
+        let doctor = Doctor::repairing(BufReader::with_capacity(BUFFER, patient.open()?), format, &broken);
         fix::write(doctor, patient, output, &mut report, out)?;
     }
     report.finish(out)
 }
 
 /// A file of documents rather than lines: session records as JSON.
-fn documents(path: &Path, report: &mut Report, out: &mut Out) -> Result<(), Failure> {
+fn documents(patient: &Patient, report: &mut Report, out: &mut Out) -> Result<(), Failure> {
     let mut bytes = Vec::new();
-    open(path)?.read_to_end(&mut bytes).map_err(|error| failed("read", path, &error))?;
+    patient.open()?.read_to_end(&mut bytes).map_err(|error| failed("read", &patient.path, &error))?;
     let (mut count, mut whole) = (0, 0);
     for document in CaluteDocuments::of(&bytes) {
         count += 1;
@@ -150,9 +171,9 @@ fn documents(path: &Path, report: &mut Report, out: &mut Out) -> Result<(), Fail
 }
 
 /// A file that is one document: a chat as older versions of an agent wrote it.
-fn document(path: &Path, report: &mut Report, out: &mut Out) -> Result<(), Failure> {
+fn document(patient: &Patient, report: &mut Report, out: &mut Out) -> Result<(), Failure> {
     let mut text = Vec::new();
-    open(path)?.read_to_end(&mut text).map_err(|error| failed("read", path, &error))?;
+    patient.open()?.read_to_end(&mut text).map_err(|error| failed("read", &patient.path, &error))?;
     let whole = serde_json::from_slice::<serde::de::IgnoredAny>(text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&text));
     if let Err(error) = &whole {
         let bytes = text.len() as u64;
@@ -161,10 +182,6 @@ fn document(path: &Path, report: &mut Report, out: &mut Out) -> Result<(), Failu
     }
     report.counted(1, u64::from(whole.is_ok()), text.len() as u64);
     Ok(())
-}
-
-fn open(path: &Path) -> Result<File, Failure> {
-    File::open(path).map_err(|error| failed("open", path, &error))
 }
 
 fn failed(doing: &str, path: &Path, error: &std::io::Error) -> Failure {

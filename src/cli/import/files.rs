@@ -1,7 +1,8 @@
 //! Which files are imported: those that were named, and those below named directories.
 
+use super::segments;
 use crate::cli::walk::{files_below, has_extension};
-use crate::cli::{Exit, Failure, compressed};
+use crate::cli::{Exit, Failure, compressed, plain};
 use foldlog::{Source, SourceFormat, SourceName};
 use std::cell::RefCell;
 use std::fs::{self, File};
@@ -25,18 +26,27 @@ const REMEMBERED: usize = 4 << 10;
 pub(crate) struct Input {
     pub(crate) path: PathBuf,
     parts: Vec<PathBuf>,
+    /// What a pipe gave, to which a part leads.
+    _kept: Option<Rc<plain::Kept>>,
     pub(crate) name: SourceName,
     /// It was named itself, and not only a directory above it.
     pub(crate) named: bool,
 }
 
 impl Input {
-    fn new(path: &Path, parts: Vec<PathBuf>, named: bool) -> Input {
+    pub(super) fn new(path: &Path, parts: Vec<PathBuf>, named: bool) -> Input {
         let mut name = SourceName::of(&std::path::absolute(path).unwrap_or_else(|_| path.to_owned()));
         if parts.len() != 1 || parts[0] != path {
             name.stem = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         }
-        Input { path: path.to_owned(), parts, name, named }
+        Input { path: path.to_owned(), parts, _kept: None, name, named }
+    }
+
+    /// What a pipe of the shell gives.
+    fn of_pipe(path: &Path) -> io::Result<Input> {
+        let kept = plain::Kept::of(path)?;
+        let name = SourceName::of(path);
+        Ok(Input { path: path.to_owned(), parts: vec![kept.path()], _kept: Some(Rc::new(kept)), name, named: true })
     }
 
     pub(crate) fn shown(&self) -> String {
@@ -68,7 +78,7 @@ impl Input {
     pub(crate) fn open_marked(&self) -> Result<(BufReader<Parts>, Read), Failure> {
         let (mut files, mut ids) = (Vec::new(), Vec::new());
         for part in self.parts.iter().rev() {
-            let opened = File::open(part).and_then(|file| Ok((Stamp::of(&file.metadata()?), file)));
+            let opened = plain::open(part).and_then(|file| Ok((Stamp::of(&file.metadata()?), file)));
             let (stamp, file) = opened.map_err(|error| self.failed("open", &error))?;
             ids.insert(0, stamp.id);
             files.push(file);
@@ -186,7 +196,7 @@ impl Read {
         let place = self.place.borrow();
         let Some(path) = input.parts.get(place.part) else { return Ok(false) };
         let check = || -> io::Result<bool> {
-            let (mut file, mut hasher) = (File::open(path)?.take(place.bytes), crc32fast::Hasher::new());
+            let (mut file, mut hasher) = (plain::open(path)?.take(place.bytes), crc32fast::Hasher::new());
             let (mut buffer, mut left) = (vec![0; BUFFER], place.bytes);
             while left > 0 {
                 match file.read(&mut buffer) {
@@ -209,7 +219,7 @@ impl Read {
         let place = self.place.borrow();
         let Some(path) = input.parts.get(place.part) else { return Ok(false) };
         let check = || -> io::Result<bool> {
-            let file = File::open(path)?;
+            let file = plain::open(path)?;
             let mut bytes = vec![0; place.first.len()];
             file.read_exact_at(&mut bytes, 0)?;
             let is_same = bytes == place.first;
@@ -238,15 +248,21 @@ pub(crate) struct Found {
 }
 
 /// Everything that the paths stand for, parents before what lies in folders of their name.
-pub(crate) fn find(paths: &[PathBuf], refuse: &mut dyn FnMut(&Path, &str)) -> Found {
+/// `pipes`: those of the shell are read, here and now.
+pub(crate) fn find(paths: &[PathBuf], pipes: bool, refuse: &mut dyn FnMut(&Path, &str)) -> Found {
     let mut found = Found::default();
     for path in paths {
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => below(path, &mut found, refuse),
-            Ok(_) => match compressed::by_name(path) {
+            Ok(metadata) if metadata.is_file() => match compressed::by_name(path) {
                 Some(tool) => refuse(path, &compressed::words(tool)),
                 None => found.inputs.push(Input::new(path, vec![path.clone()], true)),
             },
+            Ok(_) if pipes => match Input::of_pipe(path) {
+                Ok(input) => found.inputs.push(input),
+                Err(error) => refuse(path, &error.to_string()),
+            },
+            Ok(_) => refuse(path, plain::NO_FILE),
             Err(error) => refuse(path, &error.to_string()),
         }
     }
@@ -257,10 +273,10 @@ pub(crate) fn find(paths: &[PathBuf], refuse: &mut dyn FnMut(&Path, &str)) -> Fo
 fn below(directory: &Path, found: &mut Found, refuse: &mut dyn FnMut(&Path, &str)) {
     let mut segments: Vec<PathBuf> = Vec::new();
     for path in files_below(directory, refuse) {
-        if segments.first().is_some_and(|first| first.parent() != path.parent() || !is_segment(&path)) {
-            found.inputs.push(session(std::mem::take(&mut segments)));
+        if segments.first().is_some_and(|first| first.parent() != path.parent() || !segments::is_named_so(&path)) {
+            found.inputs.extend(segments::inputs(std::mem::take(&mut segments)));
         }
-        if is_segment(&path) {
+        if segments::is_named_so(&path) {
             segments.push(path);
         } else if has_extension(&path, &["jsonl", "json"]) {
             found.inputs.push(Input::new(&path, vec![path.clone()], false));
@@ -268,19 +284,5 @@ fn below(directory: &Path, found: &mut Found, refuse: &mut dyn FnMut(&Path, &str
             found.compressed.push(path);
         }
     }
-    if !segments.is_empty() {
-        found.inputs.push(session(segments));
-    }
-}
-
-/// The segments of one session of foldlog's, as one input named after their directory.
-fn session(segments: Vec<PathBuf>) -> Input {
-    let directory = segments.first().and_then(|first| first.parent()).map(Path::to_owned).unwrap_or_default();
-    Input::new(&directory, segments, true)
-}
-
-/// Whether a file is a segment of foldlog's by its name: `00000001.jsonl`.
-fn is_segment(path: &Path) -> bool {
-    let digits = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    has_extension(path, &["jsonl"]) && digits.len() >= 8 && digits.bytes().all(|byte| byte.is_ascii_digit())
+    found.inputs.extend(segments::inputs(segments));
 }

@@ -97,7 +97,7 @@ pub(crate) fn run(args: &ImportArgs, inputs: Vec<Input>, store: &Store, out: &mu
         }
         if looked.elapsed() > LOOK_AROUND_EVERY {
             looked = Instant::now();
-            for input in files::find(&args.paths, &mut |_, _| {}).inputs {
+            for input in files::find(&args.paths, false, &mut |_, _| {}).inputs {
                 match followed.iter_mut().find(|one| path_of(one) == &input.path) {
                     None => followed.push(Followed::Waiting(input, Vec::new())),
                     // A session of foldlog's has got another segment.

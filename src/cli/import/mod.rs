@@ -4,6 +4,7 @@ mod documents;
 mod files;
 mod follow;
 mod report;
+mod segments;
 mod target;
 
 use super::out::Out;
@@ -57,7 +58,7 @@ fn parse_format(text: &str) -> Result<FormatArg, String> {
 
 pub(crate) fn run(args: &ImportArgs, store: &Store, out: &mut Out) -> Outcome {
     let mut exit = Exit::Fine;
-    let files::Found { inputs, compressed } = files::find(&args.paths, &mut |path, why| {
+    let files::Found { inputs, compressed } = files::find(&args.paths, !args.follow, &mut |path, why| {
         words(&format!("{}: {why}", path.display()));
         exit = exit.max(Exit::No);
     });

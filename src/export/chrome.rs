@@ -9,8 +9,6 @@ use crate::json::Json;
 use crate::record::TurnRecord;
 use indexmap::IndexMap;
 use serde::Serialize;
-use std::cmp::Reverse;
-use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 /// The one process of the trace.
@@ -82,7 +80,7 @@ pub(super) fn write(story: &Story, options: &ExportOptions, out: &mut dyn Write)
             page.step(step, Some(record));
         }
     }
-    let mut events = names(story, page.tracks.each_ref().map(BTreeSet::len));
+    let mut events = names(story, page.tracks.each_ref().map(|tracks| tracks.count));
     events.extend(page.events);
     let other = Args::default()
         .with("session_id", &story.record.session_id)
@@ -96,9 +94,61 @@ pub(super) fn write(story: &Story, options: &ExportOptions, out: &mut dyn Write)
 /// The events so far.
 struct Page<'a> {
     events: Vec<Event<'a>>,
-    /// For each kind of track, until when each of its tracks is taken, and which it is.
-    tracks: [BTreeSet<(i64, Reverse<usize>)>; 3],
+    /// The tracks of each kind.
+    tracks: [Tracks; 3],
     content: bool,
+}
+
+/// Until when each track of a kind is taken.
+///
+/// A binary tree of minima over the tracks, in one list as a heap is: thousands of calls may be open at once, and a search
+/// along the tracks for each of them would be quadratic.
+#[derive(Default)]
+struct Tracks {
+    /// The root is at 1; the leaves are its second half. Tracks that are not there are never free.
+    minima: Vec<i64>,
+    count: usize,
+}
+
+impl Tracks {
+    /// Takes the first track that is free at `begin`, or a new one, until `end`.
+    fn take(&mut self, begin: i64, end: i64) -> usize {
+        let track = self.first_free(begin).unwrap_or(self.count);
+        if track == self.minima.len() / 2 {
+            self.grow();
+        }
+        self.count = self.count.max(track + 1);
+        let mut node = self.minima.len() / 2 + track;
+        self.minima[node] = end;
+        while node > 1 {
+            node /= 2;
+            self.minima[node] = self.minima[2 * node].min(self.minima[2 * node + 1]);
+        }
+        track
+    }
+
+    fn first_free(&self, begin: i64) -> Option<usize> {
+        let leaves = self.minima.len() / 2;
+        let is_free = |node: usize| self.minima[node] <= begin;
+        if leaves == 0 || !is_free(1) {
+            return None;
+        }
+        let mut node = 1;
+        while node < leaves {
+            node = if is_free(2 * node) { 2 * node } else { 2 * node + 1 };
+        }
+        Some(node - leaves)
+    }
+
+    fn grow(&mut self) {
+        let leaves = self.minima.split_off(self.minima.len() / 2);
+        let room = (leaves.len() * 2).max(2);
+        self.minima = vec![i64::MAX; 2 * room];
+        self.minima[room..room + leaves.len()].copy_from_slice(&leaves);
+        for node in (1..room).rev() {
+            self.minima[node] = self.minima[2 * node].min(self.minima[2 * node + 1]);
+        }
+    }
 }
 
 impl<'a> Page<'a> {
@@ -183,12 +233,8 @@ impl<'a> Page<'a> {
 
     fn complete(&mut self, kind: usize, category: &'static str, name: &'a str, span: Span, args: Args) {
         let (begin, end) = (span.begin.micros(), span.end.micros());
-        let tracks = &mut self.tracks[kind];
-        // The free track that was taken last, the first of several: many may be open at once.
-        let free = tracks.range(..=(begin, Reverse(0))).next_back().copied();
-        let track = free.filter(|free| tracks.remove(free)).map_or(tracks.len(), |(_, Reverse(track))| track);
         // Something of no length takes its place all the same.
-        tracks.insert((end.max(begin + 1), Reverse(track)));
+        let track = self.tracks[kind].take(begin, end.max(begin + 1));
         self.events.push(Event {
             name,
             cat: Some(category),
@@ -249,4 +295,18 @@ fn names(story: &Story, tracks: [usize; 3]) -> Vec<Event<'static>> {
         }
     }
     events
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Tracks;
+
+    #[test]
+    fn the_first_free_track_is_taken() {
+        let mut tracks = Tracks::default();
+        let taken: Vec<usize> = [(0, 9), (1, 5), (2, 20), (3, 4), (5, 6), (5, 7), (30, 40), (1, 2), (8, 9)]
+            .map(|(begin, end)| tracks.take(begin, end))
+            .to_vec();
+        assert_eq!(taken, [0, 1, 2, 3, 1, 3, 0, 4, 1]);
+    }
 }

@@ -346,7 +346,7 @@ fn ls_lists_sessions_newest_first_and_can_be_narrowed() {
         (ran.code, ids)
     };
     assert_eq!(ids(&["--workspace", "w-1"]), (Some(0), vec!["idle".to_owned()]));
-    assert_eq!(ids(&["--since", "2d"]).1, ["dead", "idle"]);
+    assert_eq!(ids(&["--since", "2d"]).1, ["live", "dead", "idle"], "by when they were touched, as `prune` goes");
     assert_eq!(ids(&["--state", "live"]).1, ["live"]);
     assert_eq!(ids(&["--state", "ended"]), (Some(1), vec![]));
     assert_eq!(root.run(&["ls", "--since", "soon"]).code, Some(2));

@@ -76,7 +76,7 @@ fn what_was_asked_for_and_is_not_there_is_named() {
     for (args, words) in [
         (&["ls", "--workspace", "wrong"][..], "no session of workspace \"wrong\" in"),
         (&["ls", "--workspace", "wrong", "--state", "live"], "of workspace \"wrong\" that is live"),
-        (&["ls", "--json", "--since", "2199-01-01T00:00:00Z"], "with an event since 2199-01-01 00:00:00Z"),
+        (&["ls", "--json", "--since", "2199-01-01T00:00:00Z"], "touched since 2199-01-01 00:00:00Z"),
     ] {
         let ran = foldlog(root.path(), args);
         assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""), "{args:?}");

@@ -379,12 +379,12 @@ fn files_that_somebody_cuts_removes_or_replaces_are_told() {
         follow_to(&mut follower, |seen| *seen == Seen::CaughtUp);
         fs::OpenOptions::new().write(true).open(place.segment(1)).unwrap().set_len(0).unwrap();
         assert_eq!(follow_to(&mut follower, |seen| matches!(seen, Seen::Rewound(0))).len(), 1, "{how:?}");
-        append(&journal, 1);
-        let seen = news(follow_to(&mut follower, |seen| *seen == Seen::Entry(6)));
-        assert!(
-            matches!(seen[..], [Seen::Gap(GapKind::Header, None), Seen::Gap(_, Some((1, 5))), Seen::Entry(6)]),
-            "{how:?}: {seen:?}"
-        );
+        let failed = journal.append(delta(5)).unwrap().wait().unwrap_err();
+        assert_eq!(failed.kind(), foldlog::ErrorKind::Removed, "{how:?}");
+        drop(journal);
+        let last = append(&place.journal(), 1);
+        let seen = news(follow_to(&mut follower, |seen| *seen == Seen::Entry(last)));
+        assert_eq!(seen, [Seen::Replaced, Seen::Entry(last)], "{how:?}: nothing is left of the journal that was cut");
 
         // The same length, other bytes.
         let place = Place::new();

@@ -105,7 +105,9 @@ fn a_relative_home_is_no_place_for_sessions() {
         assert!(ran.code != Some(0) && ran.err.contains("to an absolute path"), "{:?} {}", ran.code, ran.err);
     }
     // A relative one does not count: the next is taken.
-    Store::open(here.path().join(".local/state/foldlog")).unwrap().journal("s-1").unwrap().close().wait().unwrap();
+    let journal = Store::open(here.path().join(".local/state/foldlog")).unwrap().journal("s-1").unwrap();
+    journal.push(TurnStarted::new("t-1", "Hi")).unwrap();
+    journal.close().wait().unwrap();
     let ran = run(&[("XDG_STATE_HOME", "state"), ("HOME", here.path().to_str().unwrap())]);
     assert!(ran.out.contains("s-1"), "{}{}", ran.out, ran.err);
     assert!(!here.path().join("state").exists() && !here.path().join("home").exists());

@@ -49,7 +49,7 @@ fn the_end_does_not_wait_for_a_search() {
     for signal in [None, Some(Signal::TERM), Some(Signal::HUP)] {
         let root = tempfile::tempdir().unwrap();
         let segment = root.path().join("s/00000001.jsonl").display().to_string();
-        let delay = "inject=pread64:delay_enter=30000000";
+        let delay = "inject=pread64:delay_enter=10000000";
         let strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-P", &segment, "-e", "trace=pread64", "-e", delay];
         let mut recorder = Recorder::start_under(&strace, root.path(), &["s", "--ack"]);
         recorder.event(&note(1));
@@ -66,7 +66,8 @@ fn the_end_does_not_wait_for_a_search() {
         });
         let (status, replies, words) = recorder.end();
         drop(open);
-        assert!(start.elapsed() < Duration::from_secs(25), "{signal:?}: {:?}", start.elapsed());
+        // `strace` itself stays until the read that it delays is due; a whole search has two of them, or more.
+        assert!(start.elapsed() < Duration::from_secs(18), "{signal:?}: {:?}", start.elapsed());
         assert_eq!(status.code(), Some(0), "{words}");
         let answer = replies.iter().find(|reply| reply["line"] == 2).unwrap();
         assert!(answer["error"].as_str().unwrap().contains("before this id was searched for"), "{answer}");

@@ -3,10 +3,9 @@
 //! An [`Error`] clones, since one failed batch answers many tickets. What it means for the caller's event is
 //! [`Error::outcome`]; findings about damaged data are not errors but values (`Gap`, `Anomaly`).
 
-use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{fmt, io};
 
 /// A result with foldlog's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -162,4 +161,14 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source.as_ref().map(|source| source as _)
     }
+}
+
+/// Something else than a directory is where one should be.
+pub(crate) fn not_a_directory(path: &Path) -> Error {
+    let message = format!("`{}` is not a directory: foldlog follows no links", path.display());
+    Error::new(ErrorKind::InvalidInput, message)
+}
+
+pub(crate) fn clone(error: &io::Error) -> io::Error {
+    error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error)
 }

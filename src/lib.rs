@@ -43,114 +43,68 @@
 //! The format is open: see [`_documentation::format`]. Without the feature `cli`, which builds the program, the library
 //! needs about 25 crates and no async runtime.
 
-// Modules in reading order: a file imports only from rows above its own, and within a row from what stands before it.
-mod words;
-mod seq;
+// Modules in reading order: each imports only from modules above it. `tests/it/tidy.rs` checks this, file by file.
 mod error;
-mod time;
-mod quote;
-mod plain;
-mod skim;
-mod fit;
+mod text;
 mod json;
-mod reveal;
-mod id;
-mod likeness;
-mod status;
-mod record;
-mod event;
+mod model;
+mod format;
+
 mod storage;
-
-mod gap;
-mod entry;
-mod activity;
-
-mod cursor;
-mod line;
-mod draft;
-mod mend;
-mod import;
-mod doctor;
-mod watermark;
-mod options;
-mod pool;
-mod prices;
+mod segments;
+mod runtime;
 
 mod fold;
-mod redact;
-mod export;
-mod segment;
-mod ours;
-mod prefill;
-mod block;
-mod scan;
-mod verdict;
-mod seen;
-mod sift;
-
-mod place;
-mod files;
-mod replaced;
-mod lock;
-mod items;
-mod reader;
-mod exporting;
-mod glance;
-mod survey;
-mod recovery;
-mod active;
-mod commit;
-
-mod queue;
-mod writer;
-mod opening;
-mod follow;
-mod trash;
+mod interop;
+mod write;
+mod read;
 mod compact;
-
-mod lookup;
-mod journal;
 mod store;
 
 pub use crate::compact::{CompactOptions, CompactReport, CompactSize, DroppedLines, LeftAlone, MergedSegments};
-pub use crate::cursor::Cursor;
-pub use crate::doctor::{Doctor, Examined, Finding, FindingKind, Mended};
-pub use crate::draft::{Draft, MAX_DEPTH};
-pub use crate::entry::Entry;
 pub use crate::error::{Error, ErrorKind, Outcome, Result};
-pub use crate::event::*;
-pub use crate::export::{ExportOptions, Exported, Format, TurnRange};
+pub use crate::fold::prices::{Cost, Prices};
 pub use crate::fold::*;
-pub use crate::follow::{Follower, StoreCursor, StoreFollower};
-pub use crate::gap::{Gap, GapKind};
-pub use crate::glance::Glance;
-pub use crate::id::{MAX_DIRECTORY_NAME, SessionId, WorkspaceId};
-pub use crate::import::{
+pub use crate::format::draft::{Draft, MAX_DEPTH};
+pub use crate::format::line::{MAX_ID, MAX_LINE};
+pub use crate::interop::doctor::{Doctor, Examined, Finding, FindingKind, Mended};
+pub use crate::interop::export::options::ExportOptions;
+pub use crate::interop::export::{Exported, Format, TurnRange};
+pub use crate::interop::import::source::SourceFormat;
+pub use crate::interop::import::{
     BrokenDocument, Brought, CaluteDocument, CaluteDocuments, Continuation, ImportCounts, ImportStep, Importer, Source,
-    SourceFormat, SourceName,
+    SourceName,
 };
-pub use crate::items::{Found, Item, Items, LOOKUP_BYTES};
-pub use crate::journal::{Journal, Refused, Room};
 pub use crate::json::{Json, Metadata, Text};
-pub use crate::likeness::did_you_mean;
-pub use crate::line::{MAX_ID, MAX_LINE};
-pub use crate::lookup::Lookup;
-pub use crate::opening::Caveat;
-pub use crate::options::{JournalOptions, OnFull};
-pub use crate::prices::{Cost, Prices};
-pub use crate::reader::{Reader, VerifyReport};
-pub use crate::record::*;
-pub use crate::recovery::Recovery;
-pub use crate::reveal::reveal;
-pub use crate::seq::Seq;
-pub use crate::status::*;
+pub use crate::model::cursor::Cursor;
+pub use crate::model::entry::Entry;
+pub use crate::model::event::*;
+pub use crate::model::gap::{Gap, GapKind};
+pub use crate::model::id::{MAX_DIRECTORY_NAME, SessionId, WorkspaceId};
+pub use crate::model::record::*;
+pub use crate::model::seq::Seq;
+pub use crate::model::status::*;
+pub use crate::model::time::Timestamp;
+pub use crate::read::follow::{Follower, StoreCursor, StoreFollower};
+pub use crate::read::items::{Found, Item, Items, LOOKUP_BYTES};
+pub use crate::read::overview::Glance;
+pub use crate::read::reader::{Reader, VerifyReport};
+pub use crate::runtime::ticket::{Closing, HealthChange, Ticket};
+pub use crate::runtime::watermark::{Durability, Health};
 pub use crate::storage::{
     Access, DirEntry, DiskStorage, EntryKind, FileId, FileStatus, Storage, StorageDir, StorageFile,
 };
 pub use crate::store::Store;
-pub use crate::time::Timestamp;
-pub use crate::trash::Trashed;
-pub use crate::watermark::{Closing, Durability, Health, HealthChange, Ticket};
+pub use crate::store::journal::Journal;
+pub use crate::store::lookup::Lookup;
+pub use crate::store::trash::Trashed;
+pub use crate::text::likeness::did_you_mean;
+pub use crate::text::reveal::reveal;
+pub use crate::write::append_error::Refused;
+pub use crate::write::open::Caveat;
+pub use crate::write::options::{JournalOptions, OnFull};
+pub use crate::write::ready::Room;
+pub use crate::write::recovery::Recovery;
 
 /// The project's documents, as they stand in `docs/`.
 pub mod _documentation {

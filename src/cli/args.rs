@@ -1,12 +1,12 @@
 //! The arguments, as they are typed. Only their shape: what a SESSION stands for is decided in `select`.
 
-use super::doctor::DoctorArgs;
-use super::export::ExportArgs;
-use super::import::ImportArgs;
-use super::prune::PruneArgs;
-use super::record::RecordArgs;
-use super::rm::RmArgs;
-use super::stats::StatsArgs;
+use super::commands::doctor::DoctorArgs;
+use super::commands::export::ExportArgs;
+use super::commands::import::options::ImportArgs;
+use super::commands::prune::PruneArgs;
+use super::commands::record::RecordArgs;
+use super::commands::rm::RmArgs;
+use super::commands::stats::StatsArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use foldlog::SessionState;
 use std::ffi::OsString;

@@ -1,6 +1,6 @@
 //! How many files and threads the process may have, and what needs some of them.
 
-use super::{Exit, Failure};
+use super::exit::{Exit, Failure};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use std::io;
 use tokio::runtime::{Builder, Runtime};
@@ -18,14 +18,6 @@ pub(crate) fn allow_many_files() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     let _ = setrlimit(Resource::Nofile, limit);
-}
-
-/// Starts a thread; `does` says for an error what it is for: "cannot start the thread that ...".
-pub(crate) fn thread(name: &str, does: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
-    let started = std::thread::Builder::new().name(name.to_owned()).spawn(work);
-    started
-        .map(drop)
-        .map_err(|error| io::Error::new(error.kind(), format!("cannot start the thread that {does}: {error}")))
 }
 
 /// A runtime for one thread, with signals and a clock.

@@ -1,6 +1,6 @@
 //! Which session a SESSION stands for: an id, the beginning of one, a path, or nothing for the newest.
 
-use super::{Exit, Failure, words};
+use super::exit::{Exit, Failure, words};
 use foldlog::{ErrorKind, Glance, Reader, SessionId, SessionState, Store, Timestamp};
 use std::collections::HashSet;
 use std::ffi::OsStr;

@@ -1,6 +1,6 @@
 //! Sessions that no id names: their directories were given names that are no session's.
 
-use super::words;
+use super::exit::words;
 use foldlog::{SessionId, Store};
 use std::fs;
 use std::path::Path;

@@ -1,10 +1,10 @@
 //! What writers compact by themselves: on a thread of the store's pool, one journal at a time, with no lock of the writer.
 
 use crate::compact::{CompactOptions, compact};
-use crate::files::Files;
-use crate::id::SessionId;
-use crate::options::JournalOptions;
-use crate::pool::{Pool, Task};
+use crate::model::id::SessionId;
+use crate::runtime::pool::{Pool, Task};
+use crate::segments::dir::Files;
+use crate::write::options::JournalOptions;
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

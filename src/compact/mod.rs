@@ -4,36 +4,36 @@
 //! go only with the event in the same unit that repeats them, so one rename takes them and stands for them, and every
 //! state between two renames is a journal of whole streams. Units are looked at again until there is nothing more to do.
 //!
-//! Reading order: `streams` decides, `plan` reads, `rewrite` writes, `background` does it all by itself.
+//! Reading order: `droppable` decides, `plan` reads, `rewrite` writes, `background` does it all by itself.
 
 mod background;
+mod droppable;
+mod group;
 mod options;
-mod pace;
 mod plan;
+mod proof;
 mod report;
 mod rewrite;
-mod streams;
-mod unit;
-mod witness;
+mod throttle;
 
 pub(crate) use background::{Background, count_small};
 pub use options::CompactOptions;
 pub use report::{CompactReport, CompactSize, DroppedLines, LeftAlone, MergedSegments};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::files::{Files, Listed};
-use crate::lock::{self, Lock};
-use crate::recovery;
-use crate::replaced::is_replaced;
-use crate::segment::{self, Compacted, Header};
+use crate::format::header::{Compacted, Header};
+use crate::format::names;
+use crate::segments::dir::{self, Files, Listed};
+use crate::segments::lock::{self, Lock};
+use crate::segments::replaced::is_replaced;
 use crate::storage::EntryKind;
-use pace::Pace;
+use group::{Candidate, Member, Reason};
 use plan::{Plan, Unfit};
 use report::Tally;
 use rewrite::Replacement;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use unit::{Candidate, Member, Reason};
+use throttle::Pace;
 
 /// How long compaction tries to get a lock that a reader may hold for an instant.
 const LOCK_PATIENCE: Duration = Duration::from_millis(100);
@@ -57,7 +57,7 @@ pub(crate) fn compact(
     files.reserved()?;
     let header = files.newest_header(&listed)?;
     if let Some(header) = &header {
-        recovery::check_header(files, header, session_id)?;
+        dir::check_header(files, header, session_id)?;
     }
     let mut compaction = Compaction {
         files,
@@ -113,7 +113,7 @@ impl Compaction<'_> {
         let folder = self.files.folder().map_err(list)?;
         let entries = folder.list().map_err(list)?;
         for entry in &entries {
-            let Some(number) = segment::temporary_number_of(&entry.name) else { continue };
+            let Some(number) = names::temporary_number_of(&entry.name) else { continue };
             if entry.kind == EntryKind::Directory {
                 let why = format!("`{}`, where its replacement would be prepared, is a directory", entry.name);
                 self.by_content.insert(number, Reason::other(why));
@@ -178,7 +178,7 @@ impl Compaction<'_> {
 
     /// Looks at every unit once; `true` if something was done.
     fn pass(&mut self) -> Result<bool> {
-        let mut candidates = unit::candidates(self.files, &self.files.list()?, self.journal.as_deref(), self.idle)?;
+        let mut candidates = group::candidates(self.files, &self.files.list()?, self.journal.as_deref(), self.idle)?;
         self.by_header.clear();
         for Candidate { member, left_alone, .. } in &mut candidates {
             match left_alone {
@@ -193,7 +193,7 @@ impl Compaction<'_> {
             }
         }
         let at_least = self.options.merge_at_least;
-        let mut units = unit::units(candidates, self.options.segment_bytes, at_least);
+        let mut units = group::units(candidates, self.options.segment_bytes, at_least);
         units.reverse();
         let mut changed = false;
         while let Some(mut members) = units.pop() {
@@ -206,7 +206,7 @@ impl Compaction<'_> {
                     let after = members.split_off(at + 1);
                     members.pop();
                     units.extend(
-                        [after, members].into_iter().flat_map(|run| unit::split(run, at_least).into_iter().rev()),
+                        [after, members].into_iter().flat_map(|run| group::split(run, at_least).into_iter().rev()),
                     );
                 }
             }
@@ -292,7 +292,7 @@ fn compacted_header(first: Header, members: &[Member], plan: &Plan) -> Header {
         last_seq: seal.last_seq,
         last_bytes: seal.bytes,
         entries: plan.kept(),
-        epochs: unit::epochs_inside(members),
+        epochs: group::epochs_inside(members),
     });
     Header { compacted, prefilled: false, ..first }
 }

@@ -1,6 +1,6 @@
 //! What a compaction shall do.
 
-use crate::options::JournalOptions;
+use crate::write::options::JournalOptions;
 
 /// What a compaction shall do. Build one from its default:
 ///

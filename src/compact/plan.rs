@@ -1,18 +1,18 @@
 //! Reading the segments of a unit from end to end: are they whole, which of their lines may go, what do they fold into.
 
-use crate::activity::MAX_OPEN;
-use crate::block::{Block, Chunk, Ending};
-use crate::compact::pace::Pace;
-use crate::compact::streams::{Marks, Place, Span, Streams};
-use crate::compact::unit::{self, Member, Reason};
-use crate::compact::witness::{self, Witness};
-use crate::entry::Entry;
+use crate::compact::droppable::{Marks, Place, Span, Streams};
+use crate::compact::group::{self, Member, Reason};
+use crate::compact::proof::{self, Witness};
+use crate::compact::throttle::Pace;
 use crate::error::{Error, Result};
-use crate::event::Event;
-use crate::files::{Files, Listed};
-use crate::line::Decoded;
-use crate::scan::Scanner;
-use crate::segment::{self, Header};
+use crate::format::block::{Block, Chunk, Ending};
+use crate::format::header::{self, Header};
+use crate::format::line::Decoded;
+use crate::model::entry::Entry;
+use crate::model::event::Event;
+use crate::model::open_turns::MAX_OPEN;
+use crate::segments::dir::{Files, Listed};
+use crate::segments::scan::Scanner;
 use crate::storage::Access;
 use std::collections::BTreeMap;
 
@@ -102,8 +102,8 @@ impl Planner<'_, '_> {
             synced.map_err(|error| Error::io("sync", &path, error))?;
         }
         let mut scanner = Scanner::new(files.open(member.segment, access)?, 0, member.len);
-        if scanner.next().is_none() || segment::has_unknown_members(scanner.bytes()) {
-            return Ok(Err(Reason::other(unit::NEWER)));
+        if scanner.next().is_none() || header::has_unknown_members(scanner.bytes()) {
+            return Ok(Err(Reason::other(group::NEWER)));
         }
         let (mut last, mut entries) = (member.last_before, 0);
         let mut block = Block::default();
@@ -113,7 +113,7 @@ impl Planner<'_, '_> {
                 let is_line = chunk.starts_line && chunk.ending == Ending::Newline;
                 let Decoded::Entry(entry) = line.decode() else { return Ok(Err(bad(chunk))) };
                 let seq = entry.seq().get();
-                let (event, bare) = witness::decode(&entry);
+                let (event, bare) = proof::decode(&entry);
                 let is_next = seq == last + 1
                     || (seq > last
                         && (member.compacted.is_some() || explains(event.as_ref().ok(), last, seq, entries == 0)));

@@ -1,7 +1,7 @@
 //! What a compaction has done.
 
+use crate::compact::group::{Member, Reason};
 use crate::compact::plan::Plan;
-use crate::compact::unit::{Member, Reason};
 use serde::Serialize;
 use std::collections::BTreeMap;
 

@@ -1,18 +1,19 @@
 //! Putting one segment in the place of several: written beside them, read back from the disk, compared, and only then
 //! renamed. A crash at any step leaves a journal that reads the same.
 
-use crate::block::{Block, Ending};
-use crate::compact::pace::Pace;
+use crate::compact::group::Member;
 use crate::compact::plan::Plan;
-use crate::compact::unit::Member;
-use crate::compact::witness::{self, Witness};
+use crate::compact::proof::{self, Witness};
+use crate::compact::throttle::Pace;
 use crate::error::{Error, ErrorKind, Result};
-use crate::files::{Files, Listed};
-use crate::line::{self, Decoded};
-use crate::lock::{self, Lock};
-use crate::replaced::is_replaced;
-use crate::scan::Scanner;
-use crate::segment::{self, Header};
+use crate::format::block::{Block, Ending};
+use crate::format::header::Header;
+use crate::format::line::{self, Decoded};
+use crate::format::names;
+use crate::segments::dir::{Files, Listed};
+use crate::segments::lock::{self, Lock};
+use crate::segments::replaced::is_replaced;
+use crate::segments::scan::Scanner;
 use crate::storage::{Access, StorageFile, write_all};
 use std::path::{Path, PathBuf};
 
@@ -47,7 +48,7 @@ impl<'a> Replacement<'a> {
         gentle: bool,
         pace: &mut Pace<'_>,
     ) -> Result<Replacement<'a>> {
-        let name = segment::temporary_name(head.segment);
+        let name = names::temporary_name(head.segment);
         let path = files.dir.join(&name);
         let mut new = Replacement { files, members, plan, header: head, name, path, checksum: 0, len: 0 };
         let written = new.write_lines(gentle, pace);
@@ -117,7 +118,7 @@ impl<'a> Replacement<'a> {
                 entries += 1;
                 checksum.update(line.bytes);
                 checksum.update(b"\n");
-                witness.entry(&entry, witness::decode(&entry).0);
+                witness.entry(&entry, proof::decode(&entry).0);
                 if cuts.next_if(|cut| **cut == last).is_some() {
                     witness.cut();
                 }
@@ -137,7 +138,7 @@ impl<'a> Replacement<'a> {
     pub(super) fn put_in_place(self, lock: &Lock) -> Result<()> {
         lock.must_be_in_place(self.files)?;
         let (files, segment) = (self.files, self.header.segment);
-        let renamed = files.folder().and_then(|folder| folder.rename(&self.name, &segment::file_name(segment)));
+        let renamed = files.folder().and_then(|folder| folder.rename(&self.name, &names::file_name(segment)));
         renamed.map_err(|error| Error::io("rename the new segment to", &files.path(segment), error))?;
         let mut replaced = Vec::new();
         for member in self.members.iter().skip(1) {
@@ -190,7 +191,7 @@ pub(super) fn remove_replaced(files: &Files, lock: &Lock, replaced: &[u64]) -> R
     for part in [others, &[*last]] {
         for segment in part {
             lock.must_be_in_place(files)?;
-            let removed = folder.remove(&segment::file_name(*segment));
+            let removed = folder.remove(&names::file_name(*segment));
             removed.map_err(|error| Error::io("remove", &files.path(*segment), error))?;
         }
         if !part.is_empty() {

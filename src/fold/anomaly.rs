@@ -1,6 +1,6 @@
 //! Anomalies: what was odd about the order of events. The data is in the record all the same, where it fits best.
 
-use crate::seq::Seq;
+use crate::model::seq::Seq;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 

@@ -4,41 +4,30 @@
 //! split: `fold(all) == fold_from(fold(prefix), rest)`; seeing an entry twice changes nothing.
 
 mod anomaly;
-mod call;
-mod durations;
 mod ledger;
 mod outline;
+pub(crate) mod prices;
 mod rules;
 mod session;
 mod summary;
-mod summary_calls;
-mod summary_fold;
-mod summary_part;
-mod text;
 mod timeline;
-mod timeline_approvals;
-mod timeline_calls;
-mod timeline_turn;
-mod title;
-mod totals;
-mod turn;
-
-#[cfg(test)]
-mod tests;
 
 pub use anomaly::{Anomaly, AnomalyKind};
-pub use durations::Durations;
 pub(crate) use outline::{OutlineFold, OutlineTurn};
 pub use session::{Session, SessionFold};
+pub use summary::fold::SummaryFold;
+pub use summary::histogram::Durations;
+pub use summary::totals::{
+    Day, DayStats, GapStats, ModelCallStats, Spent, ToolCallStats, Totals, TurnStats, TypeStats,
+};
 pub use summary::{SessionState, SessionSummary};
-pub use summary_fold::SummaryFold;
-pub use timeline::{Timeline, TimelineFold, TimelineItem, TimelineKind};
-pub use totals::{Day, DayStats, GapStats, ModelCallStats, Spent, ToolCallStats, Totals, TurnStats, TypeStats};
+pub use timeline::TimelineFold;
+pub use timeline::item::{Timeline, TimelineItem, TimelineKind};
 
-use crate::entry::Entry;
-use crate::gap::Gap;
-use crate::id::SessionId;
-use crate::time::Timestamp;
+use crate::model::entry::Entry;
+use crate::model::gap::Gap;
+use crate::model::id::SessionId;
+use crate::model::time::Timestamp;
 
 /// Where a journal comes from, as its header says.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,3 +79,6 @@ pub trait Reducer {
     /// What it comes to. To go on later, clone the reducer instead.
     fn finish(self) -> Self::Output;
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,14 +2,14 @@
 //!
 //! Follows the rules of the record, so that the nth turn here is the nth turn there.
 
-use crate::entry::Entry;
-use crate::event::Event;
 use crate::fold::Reducer;
 use crate::fold::ledger::Ledger;
 use crate::fold::rules::{self, Start};
-use crate::seq::Seq;
-use crate::status::StatusMeaning;
-use crate::time::Timestamp;
+use crate::model::entry::Entry;
+use crate::model::event::Event;
+use crate::model::seq::Seq;
+use crate::model::status::StatusMeaning;
+use crate::model::time::Timestamp;
 
 /// A turn of the record.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,7 +1,7 @@
 //! The rules that all built-in reducers share: what a start means for something already known, and how an end ends it.
 
-use crate::id::SessionId;
-use crate::status::{StatusMeaning, ToolCallStatus};
+use crate::model::id::SessionId;
+use crate::model::status::{StatusMeaning, ToolCallStatus};
 
 /// What a start means for a turn or call whose id is already known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

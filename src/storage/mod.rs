@@ -1,12 +1,14 @@
-//! The disk, as foldlog needs it: three small object-safe traits. Only `storage/fs.rs` calls the operating system.
+//! The disk, as foldlog needs it: three small object-safe traits. Only files in this folder call the operating system.
 //!
 //! Everything above works through these, so that a test can put a simulated disk in their place.
 
-mod fs;
+mod disk;
+mod disk_file;
 mod handle;
+mod linux;
 mod unopened;
 
-pub use fs::DiskStorage;
+pub use disk::DiskStorage;
 pub(crate) use handle::Handle;
 pub(crate) use unopened::Unopened;
 
@@ -193,4 +195,17 @@ pub(crate) fn write_all(file: &dyn StorageFile, bytes: &[u8], offset: u64) -> Re
         }
     }
     Ok(())
+}
+
+pub(crate) fn read_exactly(file: &dyn StorageFile, offset: u64, len: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = vec![0; len as usize];
+    match read_full(file, &mut bytes, offset)? == bytes.len() {
+        true => Ok(bytes),
+        false => Err(std::io::ErrorKind::UnexpectedEof.into()),
+    }
+}
+
+/// Whether there is no room for bytes, on the disk or in the quota: there may be some later.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

@@ -57,7 +57,7 @@
 //! - `tidy`: layers, sizes, and what must be in one place only
 //! - `field_failures`: one test for each class of failure seen in other recorders
 //!
-//! `memory`, `faulty`, `patience`, `recorder`, `support` and `transcripts` hold no tests: a disk in memory, a storage that fails on demand, waits
+//! `memory`, `faulty`, `patience`, `recorder`, `sources`, `support` and `transcripts` hold no tests: a disk in memory, a storage that fails on demand, waits
 //! that end, a driver of `record`, and what else the tests share. Tests whose names begin with `child_` are run again as child processes by
 //! others, and do nothing otherwise.
 
@@ -139,6 +139,7 @@ mod refusals;
 mod refused_reads;
 mod restored_backup;
 mod sizes;
+mod sources;
 mod spent;
 mod stats;
 mod support;

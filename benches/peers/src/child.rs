@@ -1,6 +1,6 @@
 //! What must be measured in a process of its own: this program calls itself, and is answered in figures.
 
-use crate::{Error, Result, compaction, follow, growth, sessions};
+use crate::{Error, Result};
 use std::ffi::OsStr;
 use std::io::Write;
 use std::process::Command;
@@ -24,20 +24,6 @@ pub(crate) fn figures<const N: usize>(part: &str, args: &[&dyn AsRef<OsStr>]) ->
     let words = String::from_utf8(output.stdout)?;
     let figures = words.split_whitespace().map(str::parse).collect::<std::result::Result<Vec<f64>, _>>()?;
     figures.try_into().map_err(|figures| format!("`{part}` said {figures:?}").into())
-}
-
-/// Does the part that is asked for.
-pub(crate) fn answer(mut args: impl Iterator<Item = String>) -> Result<()> {
-    let part = next(&mut args)?;
-    match part.as_str() {
-        "write" => follow::write_for_parent(args),
-        "read" => follow::read_for_parent(args),
-        "idle" => follow::wait_for_parent(args),
-        "sessions" => sessions::answer(args),
-        "grow" => growth::answer(args),
-        "compact" => compaction::answer(args),
-        _ => Err(format!("there is no part `{part}`").into()),
-    }
 }
 
 /// The next argument, which must be there.

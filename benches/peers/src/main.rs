@@ -79,10 +79,24 @@ const GROUPS: [(&str, Group); 13] = [
     ("build", cold_build::measure),
 ];
 
+/// Does the part of the work that a parent process asks for.
+fn answer(mut args: impl Iterator<Item = String>) -> Result<()> {
+    let part = child::next(&mut args)?;
+    match part.as_str() {
+        "write" => follow::write_for_parent(args),
+        "read" => follow::read_for_parent(args),
+        "idle" => follow::wait_for_parent(args),
+        "sessions" => sessions::answer(args),
+        "grow" => growth::answer(args),
+        "compact" => compaction::answer(args),
+        _ => Err(format!("there is no part `{part}`").into()),
+    }
+}
+
 fn main() -> Result<ExitCode> {
     let mut args = std::env::args().skip(1).peekable();
     if args.next_if(|arg| arg == child::WORD).is_some() {
-        child::answer(args)?;
+        answer(args)?;
         return Ok(ExitCode::SUCCESS);
     }
     let options = Options::from_args(args)?;

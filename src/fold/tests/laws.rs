@@ -2,10 +2,10 @@
 //! calls that start twice, end twice, come back, are interrupted and rewound.
 
 use super::{Input, feed, fold, lines, origin};
-use crate::event::EVENT_TYPES;
 use crate::fold::{OutlineFold, Reducer, SessionFold, SummaryFold, TimelineFold, TimelineKind, Totals};
-use crate::record::SessionRecord;
-use crate::status::StatusMeaning;
+use crate::model::event::EVENT_TYPES;
+use crate::model::record::SessionRecord;
+use crate::model::status::StatusMeaning;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use std::fmt::Debug;
@@ -247,7 +247,7 @@ proptest! {
     /// The summary forgets what the record keeps, and still finds the same oddities.
     #[test]
     fn summary_and_record_find_the_same_oddities(inputs in prop::collection::vec(sensible(), 0..60)) {
-        let decodes = |(type_name, data): &Input| crate::event::Event::decode(type_name, data).is_ok();
+        let decodes = |(type_name, data): &Input| crate::model::event::Event::decode(type_name, data).is_ok();
         let inputs: Vec<Input> = inputs.into_iter().filter(decodes).collect();
         let mut of_record = std::collections::BTreeMap::new();
         for anomaly in fold::<SessionFold>(&inputs).anomalies {
@@ -282,7 +282,7 @@ proptest! {
 #[test]
 fn the_random_events_are_mostly_ones_that_decode() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let decodes = |(type_name, data): &Input| crate::event::Event::decode(type_name, data).is_ok();
+    let decodes = |(type_name, data): &Input| crate::model::event::Event::decode(type_name, data).is_ok();
     let good = (0..400).filter(|_| sensible().new_tree(&mut runner).is_ok_and(|tree| decodes(&tree.current()))).count();
     assert!(good > 360, "only {good} of 400 decode");
 }

@@ -10,9 +10,9 @@ mod summary;
 mod timeline;
 
 use super::{Origin, Reducer, Session, SessionFold, SessionSummary, SummaryFold, TimelineFold};
-use crate::id::SessionId;
-use crate::line::{Decoded, Tail, decode};
-use crate::time::Timestamp;
+use crate::format::line::{Decoded, Tail, decode};
+use crate::model::id::SessionId;
+use crate::model::time::Timestamp;
 use serde_json::Value;
 use std::fmt::Write;
 

@@ -215,6 +215,6 @@ fn whole_records() {
 
 #[test]
 fn a_long_title_is_cut_between_characters() {
-    let title = crate::fold::title::tool_call("x", crate::json::Json::new(&["é".repeat(500)]).ok().as_ref());
+    let title = crate::fold::timeline::title::tool_call("x", crate::json::Json::new(&["é".repeat(500)]).ok().as_ref());
     assert_eq!(title, format!("x [\"{}...", "é".repeat(98)));
 }

@@ -8,13 +8,13 @@ use foldlog::{Draft, Event, Item};
 
 // The files of the program that read standard input. They decide from bytes alone.
 #[allow(dead_code, reason = "only what is said is needed here")]
-#[path = "../../../../src/cli/record/hints.rs"]
+#[path = "../../../../src/cli/commands/record/hints.rs"]
 mod hints;
 #[allow(dead_code, reason = "what reads the pipe itself is not needed here")]
-#[path = "../../../../src/cli/record/input.rs"]
+#[path = "../../../../src/cli/commands/record/input.rs"]
 mod input_lines;
 #[allow(dead_code, reason = "only what makes events of lines is needed here")]
-#[path = "../../../../src/cli/record/parse.rs"]
+#[path = "../../../../src/cli/commands/record/parse.rs"]
 mod parse;
 
 use input_lines::{Line, Lines};

@@ -14,20 +14,33 @@
 
 #[path = "../../../../src/error.rs"]
 mod error;
-#[path = "../../../../src/pool.rs"]
-mod pool;
-#[path = "../../../../src/seq.rs"]
-mod seq;
-#[path = "../../../../src/watermark.rs"]
-mod watermark;
+#[path = "."]
+mod model {
+    #[path = "../../../../src/model/seq.rs"]
+    pub(crate) mod seq;
+}
 
-mod lock {
-    pub(crate) const LOCK: &str = "LOCK";
+#[path = "."]
+mod runtime {
+    #[path = "../../../../src/runtime/block_on.rs"]
+    pub(crate) mod block_on;
+    #[path = "../../../../src/runtime/pool.rs"]
+    pub(crate) mod pool;
+    #[path = "../../../../src/runtime/ticket.rs"]
+    pub(crate) mod ticket;
+    #[path = "../../../../src/runtime/watermark.rs"]
+    pub(crate) mod watermark;
+}
+
+mod segments {
+    pub(crate) mod lock {
+        pub(crate) const LOCK: &str = "LOCK";
+    }
 }
 
 #[path = "."]
 mod follow {
-    #[path = "../../../../src/follow/wake.rs"]
+    #[path = "../../../../src/read/follow/wake.rs"]
     mod wake;
 
     pub(crate) const HINT: u8 = wake::HINT;
@@ -57,8 +70,10 @@ mod follow {
 
 use crate::error::{Error, ErrorKind};
 use crate::follow::{Bell, HINT, POLL};
-use crate::pool::{Pool, Task};
-use crate::watermark::{Durability, Health, HealthChange, Ticket, Watcher, Watermark, block_until};
+use crate::runtime::block_on::block_until;
+use crate::runtime::pool::{Pool, Task};
+use crate::runtime::ticket::{HealthChange, Ticket};
+use crate::runtime::watermark::{Durability, Health, Watcher, Watermark};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

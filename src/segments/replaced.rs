@@ -1,0 +1,94 @@
+//! Which segment files a compacted segment has replaced: one rule for readers, recovery and compaction.
+
+use crate::error::Result;
+use crate::format::block::Ending;
+use crate::format::header::Header;
+use crate::format::line::{self, Decoded};
+use crate::segments::dir::{Files, Listed, Opened};
+use crate::segments::scan::Scanner;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// How much of a file's end is read at first, to find its last line.
+const WINDOW: u64 = 64 << 10;
+
+/// The segment files of a journal, without those that are left over.
+#[derive(Debug, Default)]
+pub(crate) struct Chart {
+    /// All but those that a compacted segment has replaced.
+    pub(crate) listed: Vec<Listed>,
+    /// Those among them whose number a compacted segment claims, and that it has not replaced: each is one foreign gap.
+    pub(crate) strangers: BTreeSet<u64>,
+    /// The highest number that a compacted segment stands for.
+    pub(crate) through: u64,
+}
+
+impl Chart {
+    /// Without the strangers.
+    pub(crate) fn ours(&self) -> Vec<Listed> {
+        self.listed.iter().filter(|listed| !self.strangers.contains(&listed.segment)).copied().collect()
+    }
+}
+
+impl Files {
+    /// Reads the header of each of these segments, in rising order, and sorts out what compacted ones have replaced.
+    pub(crate) fn chart(&self, listed: &[Listed], journal: Option<&str>) -> Result<Chart> {
+        let mut chart = Chart::default();
+        let mut by: Option<Header> = None;
+        for listed in listed {
+            let Some(opened) = self.peek_for(journal, *listed)? else {
+                chart.listed.push(*listed); // it is gone: the reader that goes on finds out why
+                continue;
+            };
+            if listed.segment <= chart.through
+                && let Some(by) = &by
+            {
+                if !is_replaced(&opened, by) {
+                    chart.strangers.insert(listed.segment);
+                    chart.listed.push(*listed);
+                }
+                continue;
+            }
+            chart.listed.push(*listed);
+            if opened.is_compacted() {
+                chart.through = opened.stands_through();
+                by = opened.header;
+            }
+        }
+        Ok(chart)
+    }
+}
+
+/// Whether the compacted segment with the header `by` holds what this file holds: that is nothing, or it is of one of its
+/// epochs, and bears no higher number. A file of the same number that was recorded after an older copy had been put back is
+/// of another epoch.
+pub(crate) fn is_replaced(opened: &Opened, by: &Header) -> bool {
+    if opened.file_len == 0 && opened.refused.is_none() && !opened.foreign {
+        return true;
+    }
+    let (Some(header), Some(compacted)) = (&opened.header, &by.compacted) else { return false };
+    let id = header.epoch_id();
+    let is_known = by.epoch_id() == id || compacted.epochs.iter().any(|epoch| *epoch.epoch_id == *id);
+    is_known && last_good(opened).is_none_or(|last| last <= compacted.last_seq)
+}
+
+/// The number of the last good line of a segment, read from its end.
+fn last_good(opened: &Opened) -> Option<u64> {
+    let mut window = WINDOW;
+    loop {
+        let start = opened.lines_from.max(opened.len.saturating_sub(window));
+        let mut scanner = Scanner::new(Arc::clone(&opened.file), start, opened.len);
+        let mut last = None;
+        while let Some(chunk) = scanner.next() {
+            if chunk.ending == Ending::Newline
+                && let Decoded::Entry(entry) = line::decode(scanner.bytes())
+            {
+                last = Some(entry.seq().get());
+            }
+        }
+        if last.is_some() || start == opened.lines_from {
+            return last;
+        }
+        window = window.saturating_mul(16);
+    }
+}

@@ -1,0 +1,5 @@
+//! Texts: counts and reasons in messages, hidden characters, likely misspellings. Knows nothing of journals.
+
+pub(crate) mod likeness;
+pub(crate) mod phrases;
+pub(crate) mod reveal;

@@ -40,6 +40,15 @@ def is_time(text):
         return False
 
 
+def is_rfc3339(text):
+    """Section 3, `created`: any offset, any fraction, a leap second."""
+    form = re.fullmatch(r"([0-9-]{10}[Tt ][0-9]{2}:[0-9]{2}:)([0-9]{2})(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})", text)
+    if not form:
+        return False
+    seconds = "59" if form[2] == "60" else form[2]
+    return is_time(form[1].upper().replace(" ", "T") + seconds + ".000000Z")
+
+
 class Entry:
     __slots__ = ("seq", "synced", "type", "line", "text", "value")
 
@@ -115,6 +124,8 @@ def header(line):
         for name in ("journal", "session_id", "created", "writer", "host"):
             if type(found[name]) is not str:
                 return None
+        if not is_rfc3339(found["created"]):
+            return None
         prev, compacted = found["prev"], found.get("compacted")
         if not found["session_id"] or found["epoch"] > found["segment"]:
             return None

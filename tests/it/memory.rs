@@ -64,8 +64,9 @@ impl Drop for Dir {
 
 impl Inode {
     fn new(bytes: &[u8]) -> Arc<Inode> {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        // Of `core`, which the models do not replace: all runs of a model share it, and they run side by side.
+        static NEXT: core::sync::atomic::AtomicU64 = core::sync::atomic::AtomicU64::new(1);
+        let number = NEXT.fetch_add(1, core::sync::atomic::Ordering::Relaxed);
         Arc::new(Inode { number, bytes: Mutex::new(bytes.to_vec()), holder: AtomicU64::new(0) })
     }
 

@@ -1,6 +1,7 @@
 //! Sessions that no id names: their directories were given names that are no session's.
 
 use super::exit::words;
+use super::walk_dir::is_named_as_segment;
 use foldlog::{SessionId, Store};
 use std::fs;
 use std::path::Path;
@@ -33,10 +34,5 @@ fn holds_segment(path: &Path) -> bool {
     if !path.symlink_metadata().is_ok_and(|found| found.is_dir()) {
         return false;
     }
-    let is_segment = |name: &str| {
-        name.strip_suffix(".jsonl")
-            .is_some_and(|number| number.len() >= 8 && number.bytes().all(|byte| byte.is_ascii_digit()))
-    };
-    fs::read_dir(path)
-        .is_ok_and(|entries| entries.flatten().any(|entry| entry.file_name().to_str().is_some_and(is_segment)))
+    fs::read_dir(path).is_ok_and(|entries| entries.flatten().any(|entry| is_named_as_segment(&entry.path())))
 }

@@ -37,3 +37,9 @@ fn list(directory: &Path, refuse: &mut dyn FnMut(&Path, &str)) -> Vec<PathBuf> {
 pub(crate) fn has_extension(path: &Path, extensions: &[&str]) -> bool {
     path.extension().is_some_and(|extension| extensions.iter().any(|known| extension == *known))
 }
+
+/// Whether a file is named like a segment: `00000001.jsonl`. Files of other programs may be, too.
+pub(crate) fn is_named_as_segment(path: &Path) -> bool {
+    let digits = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    has_extension(path, &["jsonl"]) && digits.len() >= 8 && digits.bytes().all(|byte| byte.is_ascii_digit())
+}

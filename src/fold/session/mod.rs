@@ -291,14 +291,7 @@ impl SessionFold {
     /// recorded whole comes after the transitions during it.
     fn transition(&mut self, entry: &Entry<'_>, transition: AgentTransition<'_>) {
         self.wake(transition.turn_id.as_deref());
-        let owned = |text: Option<Text<'_>>| text.map(Text::into_string);
-        let record = AgentTransitionRecord {
-            from_agent: owned(transition.from_agent),
-            to_agent: transition.to_agent.into_string(),
-            reason: owned(transition.reason),
-            turn_id: owned(transition.turn_id).unwrap_or_default(),
-            timestamp: owned(transition.timestamp).unwrap_or_else(|| entry.time().to_string()),
-        };
+        let record = transition.into_record(entry.time());
         if !self.transited.contains(record.turn_id.as_str()) {
             self.transited.insert(record.turn_id.as_str().into());
         }

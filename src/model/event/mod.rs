@@ -14,6 +14,7 @@ mod payload;
 mod recorded;
 mod spending;
 mod table;
+mod transition;
 mod unknown;
 
 pub use custom::*;

@@ -9,12 +9,12 @@ use crate::model::cursor::Cursor;
 use crate::model::gap::{Gap, GapKind};
 use crate::model::seq::Seq;
 
-/// After so many entries behind a missing number, and another segment, it is cheaper to begin at the next one anew.
+/// After this many entries past a missing number, in another segment, starting at the next missing number is cheaper.
 const NEAR: u32 = 4096;
 
 /// Numbers that had been missing are there, or are not missing any more.
 struct Come {
-    /// What stands behind this number is read again.
+    /// Everything after this number is read again.
     after: u64,
     /// The epoch of the entry that has come, if its header is good.
     epoch_id: Option<String>,
@@ -110,7 +110,7 @@ impl Items {
             let (mut segment, mut passed) = (None, 0);
             loop {
                 let seq = match items.next()? {
-                    None => return Ok(None), // nor does anything stand behind
+                    None => return Ok(None), // and nothing follows
                     Some(Item::Gap(gap)) => {
                         missing.extend(seqs_of(&gap));
                         continue;

@@ -2,7 +2,7 @@
 
 use super::segments;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::walk_dir::{files_below, has_extension};
+use crate::cli::walk_dir::{files_below, has_extension, is_named_as_segment};
 use crate::cli::{compressed, plain_file};
 use foldlog::{Source, SourceFormat, SourceName};
 use std::cell::RefCell;
@@ -125,7 +125,7 @@ pub(crate) fn have_grown(before: &[Stamp], now: &[Stamp]) -> bool {
 
 impl Stamp {
     fn of(metadata: &fs::Metadata) -> Stamp {
-        // Not the time of modification, which whoever rewrites a file may set back.
+        // Not the time of modification, which a program that rewrites a file may set back.
         let (id, changed) = ((metadata.dev(), metadata.ino()), (metadata.ctime(), metadata.ctime_nsec()));
         Stamp { id, size: metadata.len(), changed }
     }
@@ -281,10 +281,10 @@ impl Found {
 fn below(directory: &Path, found: &mut Found, refuse: &mut dyn FnMut(&Path, &str)) {
     let mut segments: Vec<PathBuf> = Vec::new();
     for path in files_below(directory, refuse) {
-        if segments.first().is_some_and(|first| first.parent() != path.parent() || !segments::is_named_so(&path)) {
+        if segments.first().is_some_and(|first| first.parent() != path.parent() || !is_named_as_segment(&path)) {
             found.take_segments(std::mem::take(&mut segments));
         }
-        if segments::is_named_so(&path) {
+        if is_named_as_segment(&path) {
             segments.push(path);
         } else if has_extension(&path, &["jsonl", "json"]) {
             found.inputs.push(Input::new(&path, vec![path.clone()], false));

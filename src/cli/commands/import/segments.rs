@@ -2,7 +2,6 @@
 //! such names too (`20260401.jsonl`), and each of theirs is an input of its own.
 
 use crate::cli::plain_file;
-use crate::cli::walk_dir::has_extension;
 use foldlog::SourceFormat;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -45,12 +44,6 @@ struct Header {
     #[serde(rename = "foldlog")]
     _version: IgnoredAny,
     journal: String,
-}
-
-/// Whether a file is named like a segment: `00000001.jsonl`.
-pub(super) fn is_named_so(path: &Path) -> bool {
-    let digits = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    has_extension(path, &["jsonl"]) && digits.len() >= 8 && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The inputs that such files of one directory are. The first journal is named after the directory.

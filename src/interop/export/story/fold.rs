@@ -149,15 +149,7 @@ impl Models {
                 self.user_messages.insert(entry.seq(), (message.attachments, message.metadata));
             }
             Ok(Event::AgentTransition(transition)) => {
-                let owned = |text: Option<Text<'_>>| text.map(Text::into_string);
-                let record = AgentTransitionRecord {
-                    from_agent: owned(transition.from_agent),
-                    to_agent: transition.to_agent.into_string(),
-                    reason: owned(transition.reason),
-                    turn_id: owned(transition.turn_id).unwrap_or_default(),
-                    timestamp: owned(transition.timestamp).unwrap_or_else(|| entry.time().to_string()),
-                };
-                self.transitions.insert(entry.seq(), record);
+                self.transitions.insert(entry.seq(), transition.into_record(entry.time()));
             }
             _ => {}
         }

@@ -2,6 +2,7 @@
 
 use crate::format::line::{self, Decoded};
 use crate::json::escape;
+use crate::json::object::only_from_objects;
 use crate::model::event::{Fork, OpenTurn, Spending};
 use crate::model::open_turns::Activity;
 use crate::model::seq::Seq;
@@ -70,6 +71,7 @@ pub(crate) struct Header {
 
 /// Where a segment ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub(crate) struct Seal {
     pub(crate) segment: u64,
     pub(crate) last_seq: u64,
@@ -78,6 +80,7 @@ pub(crate) struct Seal {
 
 /// What a compacted segment stands for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub(crate) struct Compacted {
     /// The last segment that was merged into this one.
     pub(crate) through: u64,
@@ -92,6 +95,7 @@ pub(crate) struct Compacted {
 
 /// An epoch that begins inside a compacted segment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub(crate) struct Epoch {
     pub(crate) epoch_id: String,
     pub(crate) epoch: u64,
@@ -99,6 +103,8 @@ pub(crate) struct Epoch {
     /// The last number before it, as its first header said.
     pub(crate) prev_last_seq: u64,
 }
+
+only_from_objects!(Seal, Compacted, Epoch);
 
 impl Header {
     /// Reads a header from its line, line break excluded; `None` if it is not a whole one, or contradicts itself.
@@ -113,7 +119,7 @@ impl Header {
     /// one as its predecessor would send them round in circles.
     fn holds(&self) -> bool {
         let in_order = self.epoch <= self.segment
-            && self.prev.is_none_or(|prev| prev.segment < self.segment && prev.last_seq < self.first_seq)
+            && self.prev.is_none_or(|prev| (1..self.segment).contains(&prev.segment) && prev.last_seq < self.first_seq)
             && self.compacted.as_ref().is_none_or(|compacted| {
                 compacted.through >= self.segment && (compacted.entries == 0 || compacted.last_seq >= self.first_seq)
             });

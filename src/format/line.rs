@@ -225,7 +225,9 @@ fn parse_envelope(line: &str, crc: u32) -> Option<Entry<'_>> {
         let (value, after) = json_value(value)?;
         match name {
             "id" => id = Some(unquote(value).filter(|id| id.len() <= MAX_ID)?),
-            "observed" => observed = Some(Timestamp::from_bytes(unquote(value)?.as_bytes())?),
+            "observed" => {
+                observed = Some(Timestamp::from_bytes(value.strip_prefix('"')?.strip_suffix('"')?.as_bytes())?)
+            }
             _ => {} // a newer version's: ignored, and kept with the line
         }
         rest = after;

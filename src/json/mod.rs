@@ -3,6 +3,7 @@
 pub(crate) mod escape;
 pub(crate) mod fast_path;
 pub(crate) mod members;
+pub(crate) mod object;
 pub(crate) mod quote;
 mod skim;
 

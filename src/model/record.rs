@@ -3,6 +3,7 @@
 //! Written JSON has every key, `null` included. When read, a key marked *required* must be there; every other key may
 //! be absent and takes its default. Status strings outside the lists are kept as they are.
 
+use crate::json::object::only_from_objects;
 use crate::json::{Json, Metadata};
 use crate::model::id::{SessionId, WorkspaceId};
 use crate::model::status::{StatusMeaning, ToolCallStatus, TurnStatus};
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 /// One call of a tool.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ToolCallRecord {
     /// Required. Known within its turn.
     pub call_id: String,
@@ -37,6 +39,8 @@ pub struct ToolCallRecord {
     #[serde(default)]
     pub metadata: Metadata,
 }
+
+only_from_objects!(ToolCallRecord);
 
 impl ToolCallRecord {
     /// A call with every other field at its default.

@@ -82,7 +82,8 @@ def entry(line):
             value, at = DECODER.raw_decode(text, name.end())
             if name[1] == "id" and not (isinstance(value, str) and len(value.encode("utf-8", "replace")) <= 128):
                 return None
-            if name[1] == "observed" and not (isinstance(value, str) and is_time(value)):
+            raw = text[name.end() + 1:at - 1]
+            if name[1] == "observed" and not (isinstance(value, str) and is_time(raw)):
                 return None
     except (ValueError, RecursionError):
         return None
@@ -129,7 +130,7 @@ def header(line):
         prev, compacted = found["prev"], found.get("compacted")
         if not found["session_id"] or found["epoch"] > found["segment"]:
             return None
-        if prev is not None and not (prev["segment"] < found["segment"] and prev["last_seq"] < found["first_seq"] and prev["bytes"] >= 0):
+        if prev is not None and not (1 <= prev["segment"] < found["segment"] and prev["last_seq"] < found["first_seq"] and prev["bytes"] >= 0):
             return None
         if compacted is not None:
             if compacted["through"] < found["segment"]:

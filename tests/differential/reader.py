@@ -154,10 +154,13 @@ class One:
         s, journal = self.s, self.journal
         following = self.behind[0] if self.behind else None
         prev = following.header["prev"] if following and following.header and not following.foreign else None
-        found, journal.before = gap(s.number, 0, 0, "unsupported"), s.number
+        found, through = gap(s.number, 0, 0, "unsupported"), s.number
+        if journal.before >= s.number:  # a compacted segment stands for it
+            prev = None
         if prev and prev["segment"] >= s.number:
             found = gap(s.number, 0, 0, "unsupported", journal.named + 1, prev["last_seq"])
-            journal.named, journal.before = max(journal.named, prev["last_seq"]), prev["segment"]
+            journal.named, through = max(journal.named, prev["last_seq"]), prev["segment"]
+        journal.before = max(journal.before, through)
         journal.gaps.append(found)
 
     def lost_before(self):
@@ -311,6 +314,9 @@ class One:
 
     def durable(self, first):
         s, following = self.s, self.following
+        prev = s.header and s.header["prev"]
+        if prev and first <= prev["last_seq"]:
+            return True
         if self.compacted or max([e.synced for e in s.entries] or [0]) >= first:
             return True
         if not following:

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 const MOST: u64 = (1 << 53) - 1;
 
-/// Whether a segment with this header has a good one.
+/// Whether the segment 2 with this header has a good one.
 fn is_good(header: Vec<u8>) -> bool {
-    let files = Files::from([(segment(1), [header, entry(1)].concat())]);
+    let files = Files::from([(segment(2), [header, entry(1)].concat())]);
     let reading = Lab::with(&files).read();
     assert_eq!(reading.seqs(), [1], "a bad header costs no entry");
     !reading.kinds().contains(&"header")
@@ -26,6 +26,11 @@ fn table() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
         |segment: u64, last_seq: u64, bytes: u64| json!({"segment": segment, "last_seq": last_seq, "bytes": bytes});
     let compacted =
         |through: u64, entries: u64| json!({"through": through, "last_seq": 1, "last_bytes": 300, "entries": entries});
+    let epochs = |epoch: Value| {
+        let mut compacted = compacted(2, 1);
+        compacted["epochs"] = json!([epoch]);
+        compacted
+    };
     let fork = |seq: u64| json!({"journal": "j", "session_id": "o", "epoch_id": "e", "seq": seq});
     vec![
         ("foldlog", vec![json!(0), json!(1), json!(2), json!(MOST)], no_numbers()),
@@ -35,7 +40,7 @@ fn table() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
             vec![json!("x"), json!("x".repeat(300)), json!("\u{0}")],
             [no_texts(), vec![json!("")]].concat(),
         ),
-        ("epoch", vec![json!(0), json!(1)], [no_numbers(), vec![json!(2)]].concat()),
+        ("epoch", vec![json!(0), json!(2)], [no_numbers(), vec![json!(3)]].concat()),
         ("epoch_id", [texts(), vec![json!(null)]].concat(), vec![json!(7)]),
         ("first_seq", numbers(), no_numbers()),
         (
@@ -55,17 +60,19 @@ fn table() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
             "prev",
             vec![
                 json!(null),
-                prev(0, 0, 0),
-                prev(0, 0, MOST),
-                json!({"segment": 0, "last_seq": 0, "bytes": 0, "x": -1}),
+                prev(1, 0, 0),
+                prev(1, 0, MOST),
+                json!({"segment": 1, "last_seq": 0, "bytes": 0, "x": -1}),
             ],
             vec![
-                prev(1, 0, 0),
-                prev(0, 1, 0),
-                prev(0, 0, MOST + 1),
+                prev(0, 0, 0),
+                prev(2, 0, 0),
+                prev(1, 1, 0),
+                prev(1, 0, MOST + 1),
                 json!({}),
                 json!([]),
-                json!({"segment": 0, "last_seq": 0}),
+                json!([1, 0, 0]),
+                json!({"segment": 1, "last_seq": 0}),
             ],
         ),
         ("turns", numbers(), no_numbers()),
@@ -76,6 +83,8 @@ fn table() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
             vec![
                 json!(null),
                 json!([5]),
+                json!([["t", 1, []]]),
+                json!([{"turn_id": "t", "seq": 1, "calls": [["c", "n", 1]]}]),
                 json!([{"turn_id": "t"}]),
                 json!([{"turn_id": "t", "seq": MOST + 1, "calls": []}]),
             ],
@@ -85,14 +94,36 @@ fn table() -> Vec<(&'static str, Vec<Value>, Vec<Value>)> {
         (
             "spent",
             vec![json!(null), json!({"calls": 1}), json!({"calls": 1, "unpriced_calls": 0, "input_tokens": null})],
-            vec![json!(3), json!({}), json!({"unpriced_calls": 1}), json!({"calls": MOST + 1, "unpriced_calls": 0})],
+            vec![
+                json!(3),
+                json!({}),
+                json!([1, 0, 1, 1, 1, 1, 1, 1]),
+                json!({"unpriced_calls": 1}),
+                json!({"calls": MOST + 1, "unpriced_calls": 0}),
+            ],
         ),
-        ("fork", vec![json!(null), fork(3)], vec![json!(3), json!({}), fork(MOST + 1)]),
+        (
+            "fork",
+            vec![json!(null), fork(3)],
+            vec![json!(3), json!({}), json!(["j", "o", "e", 3, null]), fork(MOST + 1)],
+        ),
         ("prefilled", flags(), no_flags()),
         (
             "compacted",
-            vec![json!(null), compacted(1, 1), compacted(MOST, 1)],
-            vec![json!({}), compacted(0, 1), compacted(MOST + 1, 1), json!([])],
+            vec![
+                json!(null),
+                compacted(2, 1),
+                compacted(MOST, 1),
+                epochs(json!({"epoch_id": "e", "epoch": 1, "first_seq": 1, "prev_last_seq": 1})),
+            ],
+            vec![
+                json!({}),
+                compacted(1, 1),
+                compacted(MOST + 1, 1),
+                json!([]),
+                json!([2, 1, 300, 1, []]),
+                epochs(json!(["e", 1, 1, 1])),
+            ],
         ),
     ]
 }
@@ -103,7 +134,7 @@ fn each_member_takes_the_values_that_the_format_page_says() {
     for (name, good, bad) in table() {
         for (values, expected) in [(good, true), (bad, false)] {
             for value in values {
-                let mut header = members(1, 1, None);
+                let mut header = members(2, 1, None);
                 header[name] = value.clone();
                 assert_eq!(is_good(header_of(&header)), expected, "`{name}`: {value}");
             }
@@ -117,17 +148,17 @@ fn members_may_be_absent_unknown_and_in_any_order_but_not_repeated() {
     let optional = ["epoch_id", "needs", "turns", "errors", "open", "open_truncated", "last_id", "spent", "fork"];
     let all = table().into_iter().map(|(name, ..)| name).chain(["segment"]);
     for name in all.filter(|name| *name != "foldlog") {
-        let mut header = members(1, 1, None);
+        let mut header = members(2, 1, None);
         header.as_object_mut().unwrap().remove(name);
         let may_be_absent = optional.contains(&name) || ["prefilled", "compacted"].contains(&name);
         assert_eq!(is_good(header_of(&header)), may_be_absent, "no `{name}`");
     }
     for value in [json!(1_u64 << 60), json!(-5), json!(1.5e300), json!({"a": [1_u64 << 60]}), json!(null)] {
-        let mut header = members(1, 1, None);
+        let mut header = members(2, 1, None);
         header["unknown"] = value.clone();
         assert!(is_good(header_of(&header)), "unknown: {value}");
     }
-    let line = String::from_utf8(header_of(&members(1, 1, None))).unwrap();
+    let line = String::from_utf8(header_of(&members(2, 1, None))).unwrap();
     let body = &line[..line.len() - crate::support::SUFFIX - 1];
     let with = |more: &str| is_good(crate::support::seal(&format!("{body},{more}")));
     assert!(!with("\"turns\":0"), "a known member twice");

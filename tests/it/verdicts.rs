@@ -2,7 +2,7 @@
 //! streams that a compaction dropped, and what only a recovery may leave behind.
 
 use crate::forge::{entry, entry_with, header, header_of, journal, members, rehead};
-use crate::support::{Files, Lab, Reading, segment};
+use crate::support::{Files, Lab, Reading, seal, segment};
 use serde_json::json;
 
 /// What is told of a gap: its segment, offset, bytes and kind, its numbers, and whether the log explains it.
@@ -123,4 +123,69 @@ fn a_file_of_another_journal_does_not_explain_itself() {
     let reading = Lab::with(&files).read();
     assert_eq!(reading.seqs(), [1, 2, 4, 5]);
     assert!(gaps(&reading).iter().any(|gap| gap.0 == 2 && gap.3 == "foreign" && !gap.5), "{:?}", reading.gaps);
+}
+
+#[test]
+fn what_the_next_header_names_as_sealed_had_been_on_disk_whatever_stands_between() {
+    // Goal: numbers that a header's `prev` names were acknowledged, also if a later segment was read in the place of the missing
+    // one. Method: segment 2 with 3 and 4 is gone; behind it stand a segment with a header alone that names segment 1, or one
+    // in a newer version's form.
+    let mut files = journal(&[1..=2, 3..=4, 5..=6, 7..=8]);
+    let header_only = header(3, 3, Some((1, 2, files[&segment(1)].len() as u64)));
+    files.insert(segment(3), header_only);
+    let second = files.remove(&segment(2)).unwrap();
+    rehead(&mut files, 4, |header| header["prev"] = json!({"segment": 2, "last_seq": 4, "bytes": second.len()}));
+    let acknowledged = |files: &Files| {
+        let reading = Lab::with(files).read();
+        assert_eq!(reading.seqs(), [1, 2, 7, 8]);
+        let found = reading.gaps.iter().find(|gap| gap.first_seq.is_some()).expect("a gap");
+        (found.kind.as_str(), found.first_seq.map(|first| first.get()), found.acknowledged)
+    };
+    assert_eq!(acknowledged(&files), ("missing", Some(3), Some(true)));
+    files.remove(&segment(3));
+    files.insert(format!("{}.zst", segment(3)), b"?".to_vec());
+    assert_eq!(acknowledged(&files), ("missing", Some(3), Some(true)));
+}
+
+#[test]
+fn refused_events_explain_their_hole_also_where_their_line_is_read_out_of_a_bad_one() {
+    let lost = entry_with(5, 0, "events_lost", r#"{"first_seq":3,"last_seq":4,"count":2,"reason":"disk full"}"#);
+    let begin = [header(1, 1, None), entry(1), entry(2)].concat();
+    for junk in ["", "x"] {
+        let files = Files::from([(segment(1), [&begin[..], junk.as_bytes(), &lost, &entry(6)].concat())]);
+        let reading = Lab::with(&files).read();
+        let (kind, bytes) = if junk.is_empty() { ("missing", 0) } else { ("hole", 1) };
+        assert_eq!(reading.seqs(), [1, 2, 5, 6]);
+        assert_eq!(gaps(&reading), [(1, begin.len() as u64, bytes, kind, Some((3, 4)), true)], "{junk:?}");
+    }
+}
+
+#[test]
+fn a_leftover_in_a_newer_form_does_not_shorten_what_a_compacted_segment_covers() {
+    // Goal: segment 4, which the compacted one stands for, is not told as lost. Method: the next header names it with a number
+    // more, while one of the replaced files stands there in a newer version's form.
+    let mut compacted = members(1, 1, None);
+    compacted["compacted"] = json!({"through": 4, "last_seq": 4, "last_bytes": 300, "entries": 4});
+    let lines = [header_of(&compacted), entry(1), entry(2), entry(3), entry(4)].concat();
+    let next = [header(5, 6, Some((4, 5, 300))), entry(6)].concat();
+    let mut files = Files::from([(segment(1), lines), (segment(5), next)]);
+    let told = |files: &Files| gaps(&Lab::with(files).read());
+    let numbers = told(&files);
+    assert_eq!((numbers.len(), numbers[0].3, numbers[0].4), (1, "missing", Some((5, 5))));
+    files.insert(format!("{}.zst", segment(2)), b"?".to_vec());
+    let (newer, others): (Vec<Told>, Vec<Told>) = told(&files).into_iter().partition(|gap| gap.3 == "unsupported");
+    assert_eq!((newer, others), (vec![(2, 0, 0, "unsupported", None, true)], numbers));
+}
+
+#[test]
+fn a_time_with_an_escape_in_it_is_no_time() {
+    let line = |observed: &str| {
+        seal(&format!(
+            r#"{{"seq":1,"synced":0,"time":"2026-11-22T18:45:00.000000Z","type":"a.b","observed":"{observed}","data":{{}}"#
+        ))
+    };
+    for (observed, seqs) in [("2026-11-22T18:45:00.000000Z", vec![1]), (r"2026-11-22\u005418:45:00.000000Z", vec![])] {
+        let files = Files::from([(segment(1), [header(1, 1, None), line(observed)].concat())]);
+        assert_eq!(Lab::with(&files).read().seqs(), seqs, "{observed}");
+    }
 }

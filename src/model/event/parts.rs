@@ -1,5 +1,6 @@
 //! What payloads are made of, and the payload that a recovery writes.
 
+use crate::json::object::only_from_objects;
 use serde::{Deserialize, Serialize};
 
 /// The first entry after an opening that found an unclean end: what was cut, skipped and left running.
@@ -33,6 +34,7 @@ impl JournalRecovered {
 
 /// Bytes that recovery cut from the end of a segment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Cut {
     /// The segment.
     pub segment: u64,
@@ -44,6 +46,7 @@ pub struct Cut {
 
 /// Sequence numbers that no line bears.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Hole {
     /// The first of them.
     pub first_seq: u64,
@@ -53,6 +56,7 @@ pub struct Hole {
 
 /// A turn that has started and not ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct OpenTurn {
     /// Which turn.
     pub turn_id: String,
@@ -65,6 +69,7 @@ pub struct OpenTurn {
 
 /// A tool call that has started and not ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct OpenCall {
     /// Which call.
     pub call_id: String,
@@ -73,6 +78,8 @@ pub struct OpenCall {
     /// The number of the entry that started it.
     pub seq: u64,
 }
+
+only_from_objects!(Cut, Hole, OpenTurn, OpenCall, Parent, Attachment, Usage);
 
 impl std::fmt::Display for OpenTurn {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -87,6 +94,7 @@ impl std::fmt::Display for OpenTurn {
 
 /// What a session or a turn was started by: the parent of a sub-agent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Parent {
     /// The parent's session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -101,6 +109,7 @@ pub struct Parent {
 
 /// Something that came with a prompt, by reference: never its content.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Attachment {
     /// Its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -121,6 +130,7 @@ pub struct Attachment {
 
 /// Tokens of a model call. What is not known is absent, never 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Usage {
     /// All tokens that went in, those read from the cache and written to it included.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,7 @@
 //! What model calls have used so far, as headers and `journal_closed` say it, and where a forked journal comes from.
 
 use super::Usage;
+use crate::json::object::only_from_objects;
 use crate::model::seq::Seq;
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 /// A second end of the same call counts again, since telling that would need the ids of all calls: where it matters,
 /// [`SummaryFold`](crate::SummaryFold) is right.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 #[non_exhaustive]
 pub struct Spending {
     /// How many ends of model calls there were.
@@ -35,6 +37,8 @@ pub struct Spending {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_usd_micros: Option<i64>,
 }
+
+only_from_objects!(Spending, Fork);
 
 /// The largest number in a header, 2^53-1: sums stop there.
 const MOST: u64 = Seq::MAX.get();
@@ -87,6 +91,7 @@ impl Spending {
 
 /// From where a forked journal goes on. In every segment of the fork, also of later openings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub(crate) struct Fork {
     /// The original's journal, session and epoch.
     pub(crate) journal: String,

@@ -3,6 +3,7 @@
 use super::Items;
 use crate::format::gap_rules::Damage;
 use crate::format::salvage::{Flaw, Sifted};
+use crate::model::entry::Entry;
 use crate::model::event::{Event, Hole, JournalRecovered};
 use crate::model::gap::{Gap, GapKind};
 use crate::model::seq::Seq;
@@ -61,8 +62,15 @@ impl Items {
     /// Whether the entry behind the gap says that these events were refused while the disk was full.
     fn explained_by_next_entry(&self, gap: &Gap) -> bool {
         let next = self.ready.iter().find(|sifted| !matches!(sifted, Sifted::Flaw(_)));
-        let (Some(current), Some(Sifted::Entry)) = (&self.current, next) else { return false };
-        let Some(entry) = &current.entry else { return false };
+        let (Some(current), true) = (&self.current, gap.first_seq.is_some()) else { return false };
+        let entry = match next {
+            Some(Sifted::Entry) => current.entry.as_ref().map(Entry::borrowed),
+            Some(Sifted::Salvaged { offset, len }) => {
+                current.read_salvaged(&self.files, *offset, *len).unwrap_or_default()
+            }
+            _ => None,
+        };
+        let Some(entry) = entry else { return false };
         match entry.event() {
             Ok(Event::EventsLost(lost)) => {
                 covers(&Hole { first_seq: lost.first_seq, last_seq: lost.last_seq }, gap.first_seq, gap.last_seq)

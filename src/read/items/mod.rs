@@ -463,11 +463,15 @@ impl Items {
         if !opened.newer {
             return flaw;
         }
+        let flaw = Flaw { damage: Damage::Newer, ..flaw };
+        if self.before.is_some_and(|(before, _)| before >= opened.segment) {
+            return flaw; // a compacted segment stands for it
+        }
         let seal = self.walk.seal_by_next_file().filter(|seal| seal.segment >= opened.segment);
         self.before = Some((seal.map_or(opened.segment, |seal| seal.segment), 0));
         let missing = seal.filter(|seal| seal.last_seq > self.settled).map(|seal| (self.settled + 1, seal.last_seq));
         self.settled = missing.map_or(self.settled, |(_, last)| last);
-        Flaw { damage: Damage::Newer, missing, ..flaw }
+        Flaw { missing, ..flaw }
     }
 
     /// Whether a gap that was just yielded is only the half line that a writer at work has not finished: no damage.

@@ -217,9 +217,14 @@ impl Current {
         Ok(line::decode_verified(&out).map(Entry::into_owned))
     }
 
-    /// Whether any entry of the segment states that the first missing number was synced.
+    /// Whether the segment says that the first missing number was on disk: its header's `prev` does, since a segment is sealed
+    /// only once it is, or the watermark of any of its entries.
     pub(super) fn proves_durable(&mut self, flaw: &Flaw) -> bool {
         let Some((first_missing, _)) = flaw.missing else { return false };
+        let prev = self.opened.header.as_ref().and_then(|header| header.prev);
+        if prev.is_some_and(|prev| first_missing <= prev.last_seq) {
+            return true;
+        }
         if self.evidence.is_none() {
             self.evidence = Some(self.highest_synced());
         }

@@ -50,5 +50,5 @@ pub(crate) fn torn_name(segment: u64, offset: u64) -> String {
 pub(crate) fn parse_torn(name: &str) -> Option<(u64, u64)> {
     let (segment, offset) = name.strip_suffix(".torn")?.split_once('.')?;
     let (segment, offset) = (segment.parse().ok()?, offset.parse().ok()?);
-    (torn_name(segment, offset) == name).then_some((segment, offset))
+    ((1..=Seq::MAX.get()).contains(&segment) && torn_name(segment, offset) == name).then_some((segment, offset))
 }

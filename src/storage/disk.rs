@@ -42,7 +42,7 @@ impl Storage for DiskStorage {
     }
 
     fn status(&self, path: &Path) -> io::Result<FileStatus> {
-        Ok(status_of(&rustix::fs::lstat(path)?))
+        Ok(status_of(&retry_on_intr(|| rustix::fs::lstat(path))?))
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
@@ -154,9 +154,9 @@ impl StorageDir for DiskDir {
     }
 
     fn list(&self) -> io::Result<Vec<DirEntry>> {
+        let listed = retry_on_intr(|| rustix::fs::Dir::read_from(&self.dir)?.collect::<Result<Vec<_>, Errno>>())?;
         let mut entries = Vec::new();
-        for entry in rustix::fs::Dir::read_from(&self.dir)? {
-            let entry = entry?;
+        for entry in listed {
             let Ok(name) = entry.file_name().to_str() else { continue };
             if matches!(name, "." | "..") {
                 continue;
@@ -174,7 +174,7 @@ impl StorageDir for DiskDir {
     }
 
     fn status_of(&self, name: &str) -> io::Result<FileStatus> {
-        Ok(status_of(&rustix::fs::statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW)?))
+        Ok(status_of(&retry_on_intr(|| rustix::fs::statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW))?))
     }
 
     fn create(&self, name: &str) -> io::Result<Arc<dyn StorageFile>> {

@@ -74,7 +74,9 @@ pub(crate) fn recover(files: &Files, session_id: &str) -> Result<Resume> {
     let journal = header.map(|header| header.journal);
     // What a compacted segment has replaced is never the end, and all numbers that it stands for are used.
     let chart = files.chart(&listed, journal.as_deref())?;
-    let newest = listed.last().map_or(0, |newest| newest.segment).max(files.reserved()?);
+    // A number that a cut names was given, though its segment is gone: else that cut would be taken for one of the next segment.
+    let named = [listed.last().map(|newest| newest.segment), torn.last().map(|torn| torn.segment)];
+    let newest = named.into_iter().flatten().max().unwrap_or(0).max(files.reserved()?);
     let next_segment = newest.max(chart.through).saturating_add(1);
     check_number(files, "segment", next_segment)?;
     let Tail { segments: tail, mut never_created, activity } = survey_tail(files, &chart.ours(), journal.as_deref())?;

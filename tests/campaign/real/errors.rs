@@ -14,7 +14,7 @@ pub const INJECTED: Part = Part {
 };
 
 /// What each call may answer.
-const ERRORS: [(&str, &[&str]); 11] = [
+const ERRORS: [(&str, &[&str]); 12] = [
     ("openat", &["EINTR", "EIO", "EMFILE"]),
     ("pread64", &["EINTR", "EIO"]),
     ("pwrite64", &["EINTR", "EIO", "ENOSPC"]),
@@ -22,10 +22,11 @@ const ERRORS: [(&str, &[&str]); 11] = [
     ("fsync", &["EINTR", "EIO"]),
     ("ftruncate", &["EINTR", "EIO"]),
     ("close", &["EIO"]),
-    ("rename", &["EIO"]),
-    ("unlink", &["EIO"]),
+    ("renameat", &["EINTR", "EIO"]),
+    ("unlinkat", &["EINTR", "EIO"]),
     ("flock", &["EINTR", "EIO"]),
-    ("getdents64", &["EIO"]),
+    ("getdents64", &["EINTR", "EIO"]),
+    ("newfstatat", &["EINTR", "EIO"]),
 ];
 
 #[derive(Debug)]

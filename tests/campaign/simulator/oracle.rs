@@ -96,9 +96,10 @@ impl Reading {
         known.compacted.keys().copied().filter(|seq| self.is_compacted_away(*seq, known))
     }
 
-    /// Whether it lies within a gap that tells of an acknowledged entry that is gone, and for which nothing accounts.
+    /// Whether it lies within a gap for which nothing accounts: that is told as damage, whatever may be known of whether it
+    /// had been acknowledged.
     pub fn is_damaged(&self, seq: u64) -> bool {
-        self.gaps.iter().any(|gap| within(gap, seq) && gap.acknowledged == Some(true) && !gap.explained)
+        self.gaps.iter().any(|gap| within(gap, seq) && !gap.explained)
     }
 
     /// The session folds into what all of its entries fold into, also those that were compacted away; and each turn that

@@ -12,11 +12,16 @@ use std::sync::Arc;
 /// How much of a file's end is read at first, to find its last line.
 const WINDOW: u64 = 64 << 10;
 
+/// How many files ahead the next header is looked for.
+pub(crate) const MOST_AHEAD: usize = 64;
+
 /// The segment files of a journal, without those that are left over.
 #[derive(Debug, Default)]
 pub(crate) struct Chart {
     /// All but those that a compacted segment has replaced.
     pub(crate) listed: Vec<Listed>,
+    /// For each of these, the highest number that a line of it may bear: the next header's word, or its own.
+    pub(crate) limits: Vec<u64>,
     /// Those among them whose number a compacted segment claims, and that it has not replaced: each is one foreign gap.
     pub(crate) strangers: BTreeSet<u64>,
     /// The highest number that a compacted segment stands for.
@@ -24,6 +29,31 @@ pub(crate) struct Chart {
 }
 
 impl Chart {
+    fn push(&mut self, listed: Listed, limit: u64) {
+        self.listed.push(listed);
+        self.limits.push(limit);
+    }
+
+    /// Limits the files from this place on, of which `header` is the next header.
+    fn limit_from(&mut self, first: usize, header: &Header) {
+        let Some(before) = header.prev else { return };
+        let first = first.max(self.listed.len().saturating_sub(MOST_AHEAD));
+        for (listed, limit) in self.listed[first..].iter().zip(&mut self.limits[first..]) {
+            if listed.segment <= before.segment {
+                *limit = before.last_seq.min(*limit);
+            }
+        }
+    }
+
+    /// The files of ours up to a segment that may hold a number above `last`, each with the highest that it may hold: there is
+    /// none, unless a file came from elsewhere or a header lies.
+    pub(crate) fn above(&self, last: u64, up_to: u64) -> impl Iterator<Item = (Listed, u64)> {
+        let files = self.listed.iter().copied().zip(self.limits.iter().copied());
+        files.filter(move |(listed, limit)| {
+            *limit > last && listed.segment < up_to && !self.strangers.contains(&listed.segment)
+        })
+    }
+
     /// Without the strangers.
     pub(crate) fn ours(&self) -> Vec<Listed> {
         self.listed.iter().filter(|listed| !self.strangers.contains(&listed.segment)).copied().collect()
@@ -35,9 +65,11 @@ impl Files {
     pub(crate) fn chart(&self, listed: &[Listed], journal: Option<&str>) -> Result<Chart> {
         let mut chart = Chart::default();
         let mut by: Option<Header> = None;
+        // From here on no header has come.
+        let mut unlimited = 0;
         for listed in listed {
             let Some(opened) = self.peek_for(journal, *listed)? else {
-                chart.listed.push(*listed); // it is gone: the reader that goes on finds out why
+                chart.push(*listed, u64::MAX); // it is gone: the reader that goes on finds out why
                 continue;
             };
             if listed.segment <= chart.through
@@ -45,11 +77,16 @@ impl Files {
             {
                 if !is_replaced(&opened, by) {
                     chart.strangers.insert(listed.segment);
-                    chart.listed.push(*listed);
+                    chart.push(*listed, u64::MAX);
                 }
                 continue;
             }
-            chart.listed.push(*listed);
+            if let Some(header) = opened.header.as_ref().filter(|_| !opened.foreign) {
+                chart.limit_from(unlimited, header);
+                unlimited = chart.listed.len();
+            }
+            let own = opened.header.as_ref().and_then(|header| header.compacted.as_ref());
+            chart.push(*listed, own.map_or(u64::MAX, |compacted| compacted.last_seq));
             if opened.is_compacted() {
                 chart.through = opened.stands_through();
                 by = opened.header;

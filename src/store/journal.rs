@@ -230,7 +230,7 @@ impl Journal {
             }
             match open::resume(&handle.files, old.lock(), &handle.session_id, &handle.options) {
                 Ok(Resumed { committer, next_seq, mut recovered, opened }) => {
-                    let next_seq = writer::skip_given_numbers(&mut recovered, opened.epoch, next_seq, last_given);
+                    let next_seq = writer::skip_given_numbers(&mut recovered, &opened, next_seq, last_given);
                     Ok((committer, next_seq, recovered))
                 }
                 Err(error) => Err(Box::new((old, error))),

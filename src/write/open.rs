@@ -27,6 +27,13 @@ pub(crate) struct Opened {
     pub(crate) caveats: Vec<Caveat>,
 }
 
+impl Opened {
+    /// What is to be reported of this opening, as the entry for the log.
+    pub(crate) fn to_report(&self) -> JournalRecovered {
+        recovery::to_entry(&self.recovery, self.epoch, self.open_turns.clone())
+    }
+}
+
 /// Something that the file system of a session does not do, so that less holds there than is promised elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -10,6 +10,7 @@ use crate::runtime::pool::{Pool, Task};
 use crate::runtime::watermark::{CurrentMark, Durability, Watermark};
 use crate::write::committer::{Committer, Stop};
 use crate::write::full_disk::storage_full;
+use crate::write::open::Opened;
 use crate::write::options::JournalOptions;
 use crate::write::publish::{fail_rest, tell_written};
 use crate::write::queue::{Close, Phase, Queue, Turn, closed, left_out};
@@ -289,15 +290,15 @@ impl std::fmt::Debug for Writer {
 /// The report of a recovery, with the numbers that this process has given out since and that must not come again.
 pub(crate) fn skip_given_numbers(
     recovered: &mut Option<JournalRecovered>,
-    epoch: u64,
+    opened: &Opened,
     next_seq: u64,
     last_given: u64,
 ) -> u64 {
     if last_given < next_seq {
         return next_seq;
     }
-    // There is nothing to report of a journal that has no entry yet, but for these numbers.
-    let report = recovered.get_or_insert_with(|| JournalRecovered { epoch, ..JournalRecovered::default() });
+    // Of a journal that was closed, or has no entry yet, there is nothing to report but these numbers.
+    let report = recovered.get_or_insert_with(|| opened.to_report());
     report.add_hole(next_seq, last_given);
     last_given + 1
 }

@@ -4,7 +4,7 @@
 use crate::faulty::{Call, EIO, ENOSPC, Fate};
 use crate::patience::{delta, in_time, on_faulty, until};
 use crate::support::{ID, Lab, lines, segment, segments, unclosed};
-use foldlog::{Durability, Health, JournalOptions, OnFull};
+use foldlog::{Cursor, Durability, Follower, Health, Item, JournalOptions, OnFull, TurnStarted};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -65,6 +65,51 @@ fn two_recoveries_of_a_report_that_no_disk_has_find_the_same() {
     assert_eq!(recover(), found);
     lab.append_one();
     assert!(lab.read().is_clean(), "{:?}", lab.read().gaps);
+}
+
+#[test]
+fn a_report_of_nothing_but_numbers_given_in_vain_takes_nothing_back() {
+    // Goal: whoever follows a journal is told to forget what lies behind `after` of a report. Reopening behind a journal
+    // that had been closed reported `after` 0, so that followers forgot everything. Method: a closed journal, opened again
+    // on a disk that writes nothing, and reopened once it does.
+    let (disk, lab, store, journal) = on_faulty(JournalOptions::default());
+    journal.append(TurnStarted::new("t-1", "one")).unwrap().wait().unwrap();
+    journal.append(delta(1)).unwrap().wait().unwrap();
+    let follower = store.follow(ID, Cursor::start()).unwrap();
+    let (seen, cursor) = entries_and_cursor(follower);
+    assert_eq!(seen, [1, 2]);
+    journal.close().wait().unwrap();
+    drop(journal);
+
+    let journal = store.journal_with(ID, JournalOptions::default()).unwrap();
+    disk.rule(|call, _| if matches!(call, Call::Write(..)) { Fate::Fails(EIO) } else { Fate::Done });
+    journal.append(delta(2)).unwrap().wait().unwrap_err();
+    disk.heal();
+    journal.reopen().unwrap();
+    let seq = journal.append(delta(3)).unwrap().wait().unwrap();
+    assert_eq!(seq.get(), 6, "4 was given in vain, 5 is the report of that");
+
+    let reading = lab.read();
+    let report: serde_json::Value = serde_json::from_slice(&reading.entries[&5]).unwrap();
+    assert_eq!(report["type"], "journal_recovered");
+    assert_eq!(report["data"]["after"], 3, "{report}");
+    assert_eq!(report["data"]["open"][0]["turn_id"], "t-1", "{report}");
+    assert!(reading.gaps.iter().all(|gap| gap.explained), "{:?}", reading.gaps);
+    let (seen, _) = entries_and_cursor(store.follow(ID, cursor).unwrap());
+    assert_eq!(seen, [3, 5, 6]);
+}
+
+/// What a follower gives until it has caught up; it must not take anything back.
+fn entries_and_cursor(mut follower: Follower) -> (Vec<u64>, Cursor) {
+    let mut seen = Vec::new();
+    loop {
+        match follower.next_timeout(Duration::from_secs(60)).expect("a follower never caught up").unwrap() {
+            Item::Entry(entry) => seen.push(entry.seq().get()),
+            Item::CaughtUp => return (seen, follower.cursor()),
+            Item::Gap(_) | Item::WriterGone => {}
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::forge::{entry, header_of, journal, members, rehead};
 use crate::support::{Files, ID, Lab, segment};
-use foldlog::{CompactOptions, Cursor, Item, Seq};
+use foldlog::{CompactOptions, Cursor, ErrorKind, Item, Seq};
 use serde_json::{Value, json};
 
 const LIMIT: u64 = (1 << 53) - 1;
@@ -163,4 +163,47 @@ fn a_merged_segment_under_the_name_of_a_later_one_is_one_gap() {
         let kept = if number == 3 { vec![1, 2, 3, 4] } else { vec![1, 2, 3, 4, 5, 6] };
         assert_eq!(ends_everywhere(&copied), kept, "{number}");
     }
+}
+
+/// Goal: what is acknowledged can be read, whatever numbers a file in the middle bears. The next number was taken from the
+/// newest segments alone, below one that readers had given before. Method: files in the middle that no header limits.
+#[test]
+fn writing_goes_on_above_a_number_in_the_middle_that_no_header_limits() {
+    let stranger = [entry(1000), entry(5)].concat();
+    // Without a header, and passed over by the header behind it.
+    let mut headless = journal(&[1..=3, 4..=6, 7..=9]);
+    headless.insert(segment(4), headless[&segment(3)].clone());
+    rehead(&mut headless, 4, |h| (h["segment"], h["epoch"]) = (json!(4), json!(4)));
+    headless.insert(segment(3), stranger.clone());
+    // Under a good header of its own, which the header behind it passes over too.
+    let mut headed = headless.clone();
+    headed.insert(segment(3), [header_of(&members(3, 7, Some((2, 6, 1)))), stranger].concat());
+    // Limited, but by a number that is not believed later.
+    let mut limited = journal(&[1..=3, 4..=6, 7..=9, 10..=12]);
+    let second = limited.get_mut(&segment(2)).unwrap();
+    second.extend(entry(900));
+    let len = second.len();
+    rehead(&mut limited, 3, |h| {
+        h["prev"] = json!({"segment": 2, "last_seq": 2000, "bytes": len});
+        h["first_seq"] = json!(2001);
+    });
+    for (files, given) in [(headless, 1000), (headed, 1000), (limited, 900)] {
+        let lab = Lab::with(&files);
+        assert!(lab.read().entries.contains_key(&given));
+        let seq = lab.append_one();
+        assert!(seq > given && lab.read().entries.contains_key(&seq), "{seq}: {:?}", lab.read());
+        // What is there now is all that it takes: nothing is read above it again.
+        assert!(lab.append_one() < seq + 10);
+    }
+}
+
+#[test]
+fn an_opening_refuses_where_a_file_in_the_middle_bears_the_last_number() {
+    let mut files = journal(&[1..=3, 4..=6, 7..=9]);
+    files.insert(segment(4), files[&segment(3)].clone());
+    rehead(&mut files, 4, |h| (h["segment"], h["epoch"]) = (json!(4), json!(4)));
+    files.insert(segment(3), entry(LIMIT));
+    let lab = Lab::with(&files);
+    let refused = lab.store.journal(ID).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Exhausted, "{refused}");
 }

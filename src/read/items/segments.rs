@@ -10,13 +10,10 @@ use crate::format::salvage::Sifter;
 use crate::model::event::JournalRecovered;
 use crate::segments::dir::{Files, Listed, Opened};
 use crate::segments::lock;
-use crate::segments::replaced::{Chart, is_replaced};
+use crate::segments::replaced::{Chart, MOST_AHEAD, is_replaced};
 use crate::segments::scan::Scanner;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
-
-/// How many segments are open ahead at most, where none of them holds an entry.
-const MOST_AHEAD: usize = 64;
 
 /// The segments that come next.
 #[derive(Debug)]

@@ -16,7 +16,7 @@ use crate::model::seq::Seq;
 use crate::segments::dir::{Files, check_header};
 use crate::segments::scan::Scanner;
 use crate::storage::{Access, StorageFile, read_exactly, write_all};
-use survey::{Survey, Tail, survey_tail};
+use survey::{Survey, Tail, highest_before, survey_tail};
 
 /// About the bytes of a header of a session with a short name and nothing open.
 const SHORTEST_HEADER: u64 = 280;
@@ -97,7 +97,9 @@ pub(crate) fn recover(files: &Files, session_id: &str) -> Result<Resume> {
         return Ok(Resume { journal, next_segment, sizes, next_seq, prev, activity, report, recovered });
     };
 
-    let last_seq = tail.iter().map(|survey| survey.settled).max().unwrap_or_default();
+    let settled = tail.iter().map(|survey| survey.settled).max().unwrap_or_default();
+    let surveyed = tail.last().map_or(0, |oldest| oldest.segment);
+    let last_seq = highest_before(files, &chart, journal.as_deref(), surveyed, settled)?;
     let mut report = Recovery { clean: true, last_seq: Seq::new(last_seq), cuts: never_created, ..Recovery::default() };
     report.cuts.extend(tail.iter().filter_map(|survey| survey.cut(&torn)));
     let beside_an_entry = newest.good_end - newest.entry_end;
@@ -140,7 +142,7 @@ fn check_number(files: &Files, what: &str, next: u64) -> Result<()> {
     Err(Error::new(ErrorKind::Exhausted, message))
 }
 
-fn to_entry(report: &Recovery, epoch: u64, open: Vec<OpenTurn>) -> JournalRecovered {
+pub(crate) fn to_entry(report: &Recovery, epoch: u64, open: Vec<OpenTurn>) -> JournalRecovered {
     JournalRecovered {
         epoch,
         after: report.last_seq.get(),

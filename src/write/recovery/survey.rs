@@ -11,6 +11,7 @@ use crate::model::event::{Cut, Event, Hole};
 use crate::model::gap::{Gap, GapKind};
 use crate::model::open_turns::{Activity, count};
 use crate::segments::dir::{Files, Listed, Opened, Torn, is_continued};
+use crate::segments::replaced::Chart;
 use crate::segments::scan::Scanner;
 use crate::storage::read_exactly;
 use std::collections::VecDeque;
@@ -34,7 +35,9 @@ pub(crate) struct Survey {
     seal: Option<Seal>,
     /// The header behind it is of the same epoch: all of it had been on disk.
     was_synced: bool,
-    /// The last number that it bears, or that is accounted for in it or before it.
+    /// The last number that it bears, or that came before it.
+    last: u64,
+    /// The same, and what is accounted for.
     pub(crate) settled: u64,
     pub(crate) entries: u64,
     /// Where its last good line and its last entry end.
@@ -252,6 +255,7 @@ fn survey(files: &Files, opened: Opened, before: &mut Before, activity: &mut Act
         has_entries,
         seal: None,
         was_synced: false,
+        last: sifter.last(),
         settled: sifter.settled(),
         entries: sifter.entries(),
         good_end: sifter.good_end(),
@@ -259,6 +263,26 @@ fn survey(files: &Files, opened: Opened, before: &mut Before, activity: &mut Act
         gaps,
         closed,
     })
+}
+
+/// The highest number that a reader gives of a journal: `settled` at its end, or what an odd file before the segment
+/// `surveyed` bears. A reader gives nothing behind that again, and would not see what went on below it.
+pub(crate) fn highest_before(
+    files: &Files,
+    chart: &Chart,
+    journal: Option<&str>,
+    surveyed: u64,
+    settled: u64,
+) -> Result<u64> {
+    let mut highest = settled;
+    for (listed, limit) in chart.above(settled, surveyed) {
+        let Some(opened) = files.peek_for(journal, listed)?.filter(|opened| !opened.foreign) else { continue };
+        // What the disk refuses to give of it, it refuses readers too.
+        if let Ok(found) = survey(files, opened, &mut Before::default(), &mut Activity::default()) {
+            highest = highest.max(found.last.min(limit));
+        }
+    }
+    Ok(highest)
 }
 
 /// An `events_lost` accounts for the hole before it.

@@ -68,7 +68,8 @@ fn named_pipes_and_devices_are_refused() {
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let import = ["import", "--format", "claude-code"];
     for path in [&*pipe, Path::new("/dev/zero"), Path::new("/dev/null")] {
-        for (command, code) in [(&["import"][..], 1), (&import[..], 1), (&["doctor"][..], 7)] {
+        let reading = [(&["replay"][..], 7), (&["stats", "--prices"][..], 7), (&["doctor"][..], 7)];
+        for (command, code) in [(&["import"][..], 1), (&import[..], 1)].into_iter().chain(reading) {
             let ran = ran(&root, command, path, None);
             assert_eq!(ran.code, Some(code), "{command:?} {}: {}", path.display(), ran.err);
             assert!(ran.err.contains("it is no file"), "{}", ran.err);
@@ -89,6 +90,43 @@ fn a_pipe_of_the_shell_is_read_whole() {
     let report: serde_json::Value = serde_json::from_str(&imported.out).unwrap();
     assert_eq!((imported.code, &report["mapped"]), (Some(0), &5_000.into()), "{}", imported.err);
     assert_eq!(root.fold("s-1").turns.len(), 5_000);
+}
+
+/// Goal: what is read only once is taken from a pipe of the shell as well.
+#[test]
+fn events_and_prices_are_read_from_a_pipe_of_the_shell() {
+    let root = Root::new();
+    let replayed = ran(&root, &["replay", "--speed", "0"], Path::new("/dev/stdin"), Some(b"{\"type\":\"a\"}\n"));
+    assert_eq!((replayed.code, &*replayed.out), (Some(0), "{\"type\":\"a\"}\n"), "{}", replayed.err);
+    let journal = root.store.journal("s-1").unwrap();
+    journal.push(TurnStarted::new("t-1", "Hi")).unwrap();
+    journal.close().wait().unwrap();
+    let prices = br#"{"usd_per_million_tokens": {"m": {"input": 1}}}"#;
+    let counted = ran(&root, &["stats", "--prices"], Path::new("/dev/stdin"), Some(prices));
+    assert_eq!(counted.code, Some(0), "{}", counted.err);
+}
+
+/// Goal: a line of a file that is longer than a line may be is told with its place, its length and the limit, and the others
+/// are read.
+#[test]
+fn a_line_that_is_too_long_is_told_with_the_limit() {
+    let root = Root::new();
+    let log = root.dir.path().join("long.jsonl");
+    let long = vec![b'x'; foldlog::MAX_LINE + 1];
+    fs::write(&log, [&prompt("s-1", "One")[..], &long, b"\n", &prompt("s-1", "Two")].concat()).unwrap();
+    let begins = prompt("s-1", "One").len();
+    let replayed = ran(&root, &["replay", "--speed", "0"], &log, None);
+    let told = format!(
+        "line 2, byte {begins}: left out: it has {} bytes, at most {} are allowed",
+        long.len() + 1,
+        long.len() - 1
+    );
+    assert_eq!((replayed.code, replayed.out.lines().count()), (Some(3), 2));
+    assert!(replayed.err.contains(&told), "{}", replayed.err);
+    let imported = ran(&root, &["import"], &log, None);
+    let told = format!("line 2, byte {begins}: longer than {} bytes, the most that a line may have", foldlog::MAX_LINE);
+    assert_eq!(imported.code, Some(3), "{}", imported.err);
+    assert!(imported.err.contains(&told) && imported.out.contains("1 damaged"), "{}{}", imported.out, imported.err);
 }
 
 /// Goal: nothing is recorded below the directory that a command happens to be started in.

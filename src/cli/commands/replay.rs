@@ -1,13 +1,13 @@
 //! `foldlog replay`: a session's lines, or a file of events, with the pauses they had.
 
 use crate::cli::args::ReplayArgs;
-use crate::cli::exit::{Exit, Failure, Outcome};
+use crate::cli::exit::{Exit, Failure, Outcome, words};
+use crate::cli::plain_file;
 use crate::cli::select;
 use crate::cli::term::damage;
 use crate::cli::term::out::Out;
 use foldlog::{Item, MAX_LINE, Reader, Store, Timestamp};
 use serde::Deserialize;
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub(crate) fn run(args: &ReplayArgs, store: &Store, out: &mut Out) -> Outcome {
     let path = Path::new(&args.source);
     match select::reader(store, Some(args.source.as_os_str())) {
         Ok(reader) => session(&reader, args.speed, out),
-        Err(_) if path.is_file() => file(path, args.speed, out),
+        Err(_) if path.metadata().is_ok_and(|metadata| !metadata.is_dir()) => file(path, args.speed, out),
         Err(failure) => Err(failure),
     }
 }
@@ -53,23 +53,31 @@ fn session(reader: &Reader, speed: f64, out: &mut Out) -> Outcome {
 
 fn file(path: &Path, speed: f64, out: &mut Out) -> Outcome {
     let failed = |error: std::io::Error| Failure::Words(Exit::Io, format!("cannot read `{}`: {error}", path.display()));
-    let mut input = BufReader::with_capacity(256 << 10, File::open(path).map_err(&failed)?);
+    let mut input = BufReader::with_capacity(256 << 10, plain_file::open_once(path).map_err(&failed)?);
     let mut pace = Pace::new(speed);
-    let mut line = Vec::new();
+    let (mut line, mut number, mut offset, mut exit) = (Vec::new(), 0u64, 0u64, Exit::Fine);
     loop {
         line.clear();
-        // No line may ask for more memory than an event can have; what is longer goes out in pieces and is refused later.
-        let got = (&mut input).take(MAX_LINE as u64).read_until(b'\n', &mut line).map_err(&failed)?;
+        // No line may ask for more memory than an event can have.
+        let mut got = (&mut input).take(MAX_LINE as u64 + 1).read_until(b'\n', &mut line).map_err(&failed)? as u64;
         if got == 0 {
-            return Ok(Exit::Fine);
+            return Ok(exit);
         }
+        number += 1;
         let event = line.strip_suffix(b"\n").unwrap_or(&line);
-        // A segment's first line is no event.
-        if event.starts_with(b"{\"foldlog\":") {
-            continue;
+        if event.len() > MAX_LINE {
+            got += input.skip_until(b'\n').map_err(&failed)? as u64;
+            words(&format!(
+                "{}: line {number}, byte {offset}: left out: it has {got} bytes, at most {MAX_LINE} are allowed",
+                path.display()
+            ));
+            exit = Exit::Damage;
+        } else if !event.starts_with(b"{\"foldlog\":") {
+            // A segment's first line is no event.
+            pace.wait(time_of(event), out)?;
+            out.data(event)?;
         }
-        pace.wait(time_of(event), out)?;
-        out.data(event)?;
+        offset += got;
     }
 }
 

@@ -1,5 +1,6 @@
 //! One line after the other becomes events, and is counted: mapped, kept as it is, or damaged.
 
+use crate::format::line::MAX_LINE;
 use crate::interop::import::mapper::{End, Mapper, Row};
 use crate::interop::import::{Fate, Note, Out, Source, keep};
 use crate::interop::jsonl::{Bad, Ending, Fault, Judged, Piece, RawLine, judge};
@@ -87,13 +88,13 @@ impl Taker {
     pub(super) fn take(&mut self, line: &RawLine, bytes: &[u8]) -> Option<String> {
         self.out.begin_line(line.offset);
         if !line.begins || line.ending == Ending::Continued {
-            let why = "the line is longer than a line may be";
+            let why = format!("longer than {MAX_LINE} bytes, the most that a line may have: kept in pieces, unread");
             if bytes.iter().any(|byte| *byte != 0) {
-                keep::unparsed(bytes, why, &mut self.out);
+                keep::unparsed(bytes, &why, &mut self.out);
             }
             self.counts.lines += u64::from(line.begins);
             self.counts.damaged += u64::from(line.begins);
-            return line.begins.then(|| why.to_owned());
+            return line.begins.then_some(why);
         }
         let bytes = match line.offset {
             0 => bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes),

@@ -7,6 +7,7 @@ mod report;
 use crate::cli::commands::doctor::patient::{Patient, failed};
 use crate::cli::compressed;
 use crate::cli::exit::{Exit, Failure, Outcome, words};
+use crate::cli::plain_file;
 use crate::cli::term::human;
 use crate::cli::term::out::Out;
 use crate::cli::term::progress::ByteProgress;
@@ -129,8 +130,7 @@ fn examine(args: &DoctorArgs, patient: &Patient, out: &mut Out) -> Outcome {
 
 /// A file of documents rather than lines: session records as JSON.
 fn documents(patient: &Patient, report: &mut Report, out: &mut Out) -> Result<(), Failure> {
-    let mut bytes = Vec::new();
-    patient.open()?.read_to_end(&mut bytes).map_err(|error| failed("read", &patient.path, &error))?;
+    let bytes = plain_file::read_whole(patient.open()?).map_err(|error| failed("read", &patient.path, &error))?;
     let (mut count, mut whole) = (0, 0);
     for document in CaluteDocuments::of(&bytes) {
         count += 1;
@@ -149,8 +149,7 @@ fn documents(patient: &Patient, report: &mut Report, out: &mut Out) -> Result<()
 
 /// A file that is one document: a chat as older versions of an agent wrote it.
 fn document(patient: &Patient, report: &mut Report, out: &mut Out) -> Result<(), Failure> {
-    let mut text = Vec::new();
-    patient.open()?.read_to_end(&mut text).map_err(|error| failed("read", &patient.path, &error))?;
+    let text = plain_file::read_whole(patient.open()?).map_err(|error| failed("read", &patient.path, &error))?;
     let whole = serde_json::from_slice::<serde::de::IgnoredAny>(text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&text));
     if let Err(error) = &whole {
         let bytes = text.len() as u64;

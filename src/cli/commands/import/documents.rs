@@ -5,14 +5,13 @@ use super::options::ImportArgs;
 use super::report::Report;
 use super::target::{self, Mark, Sink};
 use crate::cli::exit::{Exit, Failure, Outcome};
+use crate::cli::plain_file;
 use crate::cli::term::out::Out;
 use foldlog::{CaluteDocument, CaluteDocuments, ImportCounts, SessionRecord, Source, Store};
-use std::io::Read;
 
 /// Imports every document of a file.
 pub(crate) fn import(args: &ImportArgs, input: &Input, source: &Source, store: &Store, out: &mut Out) -> Outcome {
-    let mut file = Vec::new();
-    input.open()?.read_to_end(&mut file).map_err(|error| input.failed("read", &error))?;
+    let file = plain_file::read_whole(input.open()?).map_err(|error| input.failed("read", &error))?;
     let mut exit = Exit::Fine;
     for document in CaluteDocuments::of(&file) {
         let mut counts = ImportCounts::default();

@@ -4,6 +4,7 @@ mod copies;
 mod print;
 
 use crate::cli::exit::{Exit, Failure, Outcome, words};
+use crate::cli::plain_file;
 use crate::cli::select::{self, state_word};
 use crate::cli::strays;
 use crate::cli::term::json::versioned;
@@ -16,7 +17,6 @@ use foldlog::{ErrorKind, Prices, Reader, SessionId, SessionSummary, Spent, Store
 use serde::Serialize;
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -182,7 +182,7 @@ impl Sum<'_> {
 /// Reads the user's table of prices.
 fn read_prices(path: &Path) -> Result<Prices, Failure> {
     let mut text = String::new();
-    let file = File::open(path).and_then(|file| file.take(MOST_PRICES + 1).read_to_string(&mut text));
+    let file = plain_file::open_once(path).and_then(|file| file.take(MOST_PRICES + 1).read_to_string(&mut text));
     let shown = path.display();
     match file {
         Err(error) => Err(Failure::Words(Exit::Io, format!("cannot read the prices in `{shown}`: {error}"))),

@@ -129,6 +129,28 @@ fn a_line_that_is_too_long_is_told_with_the_limit() {
     assert!(imported.err.contains(&told) && imported.out.contains("1 damaged"), "{}{}", imported.out, imported.err);
 }
 
+/// Goal: a mirror that has nothing to follow ends, and says so. Method: names that are refused, one of them beside a document,
+/// which is imported once.
+#[test]
+fn following_nothing_ends() {
+    let root = Root::new();
+    let follow = ["import", "--follow"];
+    let pipe = root.dir.path().join("pipe.jsonl");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for path in [&*pipe, Path::new("/dev/null"), &root.dir.path().join("missing.jsonl")] {
+        let ran = ran(&root, &follow, path, None);
+        assert_eq!(ran.code, Some(1), "{}: {}", path.display(), ran.err);
+        assert!(ran.err.contains("nothing that was named can be followed"), "{}", ran.err);
+    }
+    let document = root.dir.path().join("chat.json");
+    let chat = json!({"sessionId": "g-1", "projectHash": "p", "startTime": "2026-04-01T08:00:00.000Z", "messages": [
+        {"id": "m-1", "timestamp": "2026-04-01T08:00:00.000Z", "type": "user", "content": "Hi"}]});
+    fs::write(&document, serde_json::to_string_pretty(&chat).unwrap()).unwrap();
+    let ran = ran(&root, &follow, &document, None);
+    assert!(ran.err.contains("nothing is left that can be followed"), "{}{}", ran.out, ran.err);
+    assert_eq!((ran.code, root.fold("g-1").turns.len()), (Some(0), 1), "{}", ran.err);
+}
+
 /// Goal: nothing is recorded below the directory that a command happens to be started in.
 #[test]
 fn a_relative_home_is_no_place_for_sessions() {

@@ -79,6 +79,10 @@ pub(crate) fn run(args: &ImportArgs, inputs: Vec<Input>, store: &Store, out: &mu
     })?;
     let mut followed: Vec<Followed> = inputs.into_iter().map(|input| Followed::Waiting(input, Vec::new())).collect();
     let (mut looked, mut exit) = (Instant::now(), Exit::Fine);
+    if !may_go_on(args, &followed) {
+        words("nothing that was named can be followed");
+        return Ok(Exit::No);
+    }
     loop {
         for one in &mut followed {
             let went = told(advance(args, one, store, out))?;
@@ -88,6 +92,10 @@ pub(crate) fn run(args: &ImportArgs, inputs: Vec<Input>, store: &Store, out: &mu
             }
         }
         out.flush()?;
+        if !may_go_on(args, &followed) {
+            words("nothing is left that can be followed");
+            break;
+        }
         let told_to_end = runtime.block_on(async {
             tokio::select! {
                 _ = interrupt.recv() => true,
@@ -117,6 +125,12 @@ pub(crate) fn run(args: &ImportArgs, inputs: Vec<Input>, store: &Store, out: &mu
         }
     }
     Ok(exit)
+}
+
+/// Whether anything can come: of a file that is followed or may be yet, or of one that appears in a directory.
+fn may_go_on(args: &ImportArgs, followed: &[Followed]) -> bool {
+    followed.iter().any(|one| !matches!(one, Followed::Passed(_)))
+        || args.paths.iter().any(|path| std::fs::read_dir(path).is_ok())
 }
 
 fn path_of(followed: &Followed) -> &PathBuf {

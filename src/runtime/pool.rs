@@ -1,9 +1,11 @@
 //! The small fixed pool of threads that runs all journals of a store, and its clock for what is due later.
 //!
-//! Knows nothing of journals: it runs [`Task`]s. Threads start with the first task; an idle pool costs none.
+//! Knows nothing of journals: it runs [`Task`]s. The first thread starts when somebody is about to
+//! need one, the others when they are needed.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -85,6 +87,16 @@ impl Pool {
         Pool { shared: Arc::new(shared), most_threads: most_threads.max(1) }
     }
 
+    /// Sees to it that there is a thread. It stays as long as the pool does: so what is run or due later is never without
+    /// one, though the system may give no other.
+    pub(crate) fn have_a_thread(&self) -> io::Result<()> {
+        let mut state = self.shared.lock();
+        if state.threads == 0 {
+            self.start_thread(&mut state)?;
+        }
+        Ok(())
+    }
+
     /// Runs a task as soon as a thread is free.
     pub(crate) fn run(&self, task: Arc<dyn Task>) {
         let mut state = self.shared.lock();
@@ -138,10 +150,15 @@ impl Pool {
             self.shared.changed.notify_one();
             return;
         }
-        let shared = Arc::clone(&self.shared);
-        let spawned = std::thread::Builder::new().name("foldlog".into()).spawn(move || shared.work());
         // With no thread to be had, the ones that exist do the work; with none at all, the next call tries again.
-        state.threads += usize::from(spawned.is_ok());
+        let _ = self.start_thread(&mut state);
+    }
+
+    fn start_thread(&self, state: &mut State) -> io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        std::thread::Builder::new().name("foldlog".into()).spawn(move || shared.work())?;
+        state.threads += 1;
+        Ok(())
     }
 }
 

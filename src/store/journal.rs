@@ -77,6 +77,11 @@ impl Journal {
         pool: Arc<Pool>,
         background: Arc<Background>,
     ) -> Result<Journal> {
+        // Before anything is promised: an event that is appended must not wait for a thread that cannot be started.
+        pool.have_a_thread().map_err(|error| {
+            let message = format!("cannot start a thread to record with: {error}; allow more threads or memory");
+            Error::io_as(message, &files.dir, error)
+        })?;
         let lock = open::lock(&files, &session_id)?;
         let resumed = open::resume(&files, lock, &session_id, &options)?;
         files.release(); // from here on the lock keeps the directory open

@@ -1,9 +1,9 @@
 //! A system that refuses: no more open files, no permission. Each refusal is told with its kind, changes nothing, and is
 //! over when its cause is.
 
-use crate::patience::delta;
+use crate::patience::{PATIENCE, delta, until};
 use crate::support::{ID, Reading, child, child_place};
-use foldlog::{Error, ErrorKind, Health, Journal, JournalOptions, Seq, Store};
+use foldlog::{Cursor, Error, ErrorKind, Health, Journal, JournalOptions, Seq, Store};
 use rustix::process::{Resource, geteuid, getrlimit, setrlimit};
 use std::fs::{self, File, Permissions};
 use std::os::fd::AsRawFd;
@@ -126,4 +126,36 @@ fn child_that_loses_permissions() {
     set(&dir, 0o700);
     goes_on(&journal);
     assert_whole(&store, 9 + acknowledged);
+}
+
+/// Goal: where no thread can be started, an opening and a follower end with an error, and no event waits for ever. Method: a
+/// child whose threads would each need more memory for their stacks than any machine has.
+#[test]
+fn no_thread_is_an_error_and_not_a_wait() {
+    let root = tempfile::tempdir().unwrap();
+    let store = Store::open(root.path()).unwrap();
+    append(&store.journal(ID).unwrap(), 0).unwrap();
+    let mut child = child("refusals::child_that_gets_no_thread", root.path());
+    let mut child = child.env("RUST_MIN_STACK", (1u64 << 60).to_string()).spawn().unwrap();
+    let mut ended = None;
+    until("the child has ended", || {
+        ended = child.try_wait().unwrap();
+        ended.is_some()
+    });
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_whole(&store, 1);
+}
+
+#[test]
+fn child_that_gets_no_thread() {
+    let Some(place) = child_place() else { return };
+    let store = Store::open(place).unwrap();
+    let refused = store.journal("s-2").and_then(|journal| append(&journal, 0)).unwrap_err();
+    assert!(refused.kind() == ErrorKind::Io && refused.to_string().contains("cannot start a thread"), "{refused}");
+    let refused =
+        store.follow(ID, Cursor::end()).map(|mut follower| drop(follower.next_timeout(PATIENCE))).unwrap_err();
+    assert!(refused.to_string().contains("cannot start the thread that wakes"), "{refused}");
+    store.follow_all(Cursor::end()).map(drop).unwrap_err();
+    assert_whole(&store, 1); // reading needs none
 }

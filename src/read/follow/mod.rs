@@ -93,7 +93,7 @@ pub struct Follower {
 
 impl Follower {
     pub(crate) fn new(files: Files, from: &Cursor, gate: Option<Gate>) -> Result<Follower> {
-        let bell = Arc::new(Bell::default());
+        let bell = Bell::new(&files.dir)?;
         let told_by_writer = gate.as_ref().is_some_and(|gate| !gate.is_over());
         // First, so that nothing is missed after the first look.
         let watch = if told_by_writer { None } else { watch(&files, &bell) };

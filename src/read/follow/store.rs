@@ -157,7 +157,7 @@ impl Due {
 
 impl StoreFollower {
     pub(crate) fn new(storage: Arc<dyn Storage>, root: &Path, from: &StoreCursor) -> Result<StoreFollower> {
-        let bell = Arc::new(Bell::default());
+        let bell = Bell::new(root)?;
         let watch = watch(&*storage, root, &bell);
         let mut follower = StoreFollower {
             storage,

@@ -2,6 +2,7 @@
 //!
 //! A notice is only a hint to look. None of them is needed: the clock alone wakes every follower, only later.
 
+use crate::error::{Error, Result};
 use crate::runtime::block_on::wake_all;
 use crate::runtime::pool::{Pool, Task};
 use crate::segments::lock::LOCK;
@@ -29,6 +30,16 @@ pub(super) struct Bell {
 }
 
 impl Bell {
+    /// The bell of somebody who follows a directory. Without a thread for its clock it might never ring.
+    pub(super) fn new(directory: &Path) -> Result<Arc<Bell>> {
+        clock().have_a_thread().map_err(|error| {
+            let message =
+                format!("cannot start the thread that wakes followers: {error}; allow more threads or memory");
+            Error::io_as(message, directory, error)
+        })?;
+        Ok(Arc::default())
+    }
+
     pub(super) fn ring(&self, why: u8) {
         self.rung.fetch_or(why, Ordering::AcqRel);
         let waker = lock(&self.waker).take();
@@ -50,10 +61,15 @@ impl Bell {
 
     /// Rings it at a time, if it still exists then.
     pub(super) fn ring_at(self: &Arc<Self>, at: Instant) {
-        static CLOCK: OnceLock<Pool> = OnceLock::new();
         let task: Arc<dyn Task> = Arc::clone(self) as Arc<dyn Task>;
-        CLOCK.get_or_init(|| Pool::new(1)).run_at(at, &task);
+        clock().run_at(at, &task);
     }
+}
+
+/// What rings bells at a time.
+fn clock() -> &'static Pool {
+    static CLOCK: OnceLock<Pool> = OnceLock::new();
+    CLOCK.get_or_init(|| Pool::new(1))
 }
 
 impl Task for Bell {

@@ -99,6 +99,7 @@ pub use crate::store::journal::Journal;
 pub use crate::store::lookup::Lookup;
 pub use crate::store::trash::Trashed;
 pub use crate::text::likeness::did_you_mean;
+pub use crate::text::money::dollars;
 pub use crate::text::reveal::reveal;
 pub use crate::write::append_error::Refused;
 pub use crate::write::open::Caveat;

@@ -284,6 +284,19 @@ fn for_people_it_is_a_few_lines_and_tables_that_line_up() {
     assert!(costs.iter().all(|at| *at == costs[0] && at.is_some()), "{costs:?}\n{}", ran.out);
 }
 
+/// Goal: costs that come to nearly nothing have no sign.
+#[test]
+fn a_cost_that_is_shown_as_nothing_has_no_sign() {
+    let root = tempfile::tempdir().unwrap();
+    let journal = Store::open(root.path()).unwrap().journal("s-1").unwrap();
+    journal.push(TurnStarted::new("t-1", "Hi")).unwrap();
+    journal.push(ModelCallStarted::new("t-1", "m-1").model("m")).unwrap();
+    journal.push(ModelCallEnded::new("t-1", "m-1").cost_usd_micros(-3)).unwrap();
+    journal.close().wait().unwrap();
+    let ran = run(root.path(), &["stats"]);
+    assert!(ran.out.contains(" $0.0000") && !ran.out.contains("$-"), "{}", ran.out);
+}
+
 /// Goal: percentiles within the bound the page states, and sums of summaries that depend on no order.
 #[test]
 fn percentiles_keep_their_bound_and_totals_add_up() {

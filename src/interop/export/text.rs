@@ -5,6 +5,7 @@ use crate::json::{Json, Metadata};
 use crate::model::event::Usage;
 use crate::model::record::USER_MESSAGES;
 use crate::model::status::StatusMeaning;
+use crate::text::money::dollars;
 use crate::text::reveal::reveal;
 use std::borrow::Cow;
 
@@ -72,19 +73,12 @@ pub(super) fn tokens(usage: &Usage) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
-/// `$0.0123`
-pub(super) fn cost(micros: i64) -> String {
-    let sign = if micros <= -100 { "-" } else { "" }; // what is shown as nothing has no sign
-    let micros = micros.unsigned_abs();
-    format!("{sign}${}.{:04}", micros / 1_000_000, micros % 1_000_000 / 100)
-}
-
 /// What is known of a model call, on one line.
 pub(super) fn model_call(call: &ModelCall) -> Vec<String> {
     let mut facts = Vec::new();
     facts.extend(call.duration_ms.and_then(duration));
     facts.extend(tokens(&call.usage));
-    facts.extend(call.cost_usd_micros.map(cost));
+    facts.extend(call.cost_usd_micros.map(dollars));
     facts.extend(call.finish_reason.as_ref().filter(|reason| *reason != "stop").cloned());
     facts.extend(status(&call.status, call.meaning));
     facts
@@ -109,7 +103,7 @@ pub(super) fn facts(story: &Story) -> Vec<(&'static str, String)> {
     }
     let (usage, spent) = story.spent();
     facts.extend(tokens(&usage).map(|tokens| ("tokens", tokens)));
-    facts.extend(spent.map(|micros| ("cost", cost(micros))));
+    facts.extend(spent.map(|micros| ("cost", dollars(micros))));
     if !record.metadata.is_empty() {
         facts.push(("metadata", summary(&metadata(&record.metadata), 400)));
     }

@@ -207,7 +207,7 @@ fn spent(spent: &Spent) -> [String; 6] {
     let at_least = if spent.unpriced_calls > 0 { "at least " } else { "" };
     let cost = match spent.cost_usd_micros {
         0 => String::new(),
-        micros => format!("{at_least}${:.4}", micros as f64 / 1_000_000.0),
+        micros => format!("{at_least}{}", foldlog::dollars(micros)),
     };
     [
         some(spent.input_tokens),

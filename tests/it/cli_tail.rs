@@ -31,6 +31,10 @@ impl Root {
         Root { dir, store }
     }
 
+    fn run_verify(&self, session: &str) -> Option<i32> {
+        crate::support::foldlog(self.dir.path(), &["verify", session]).code
+    }
+
     pub fn tail(&self, args: &[&str]) -> Tail {
         self.tail_by(Command::new(env!("CARGO_BIN_EXE_foldlog")), args)
     }
@@ -226,6 +230,48 @@ fn gaps_go_to_stderr_and_make_the_exit_code_3() {
     assert_eq!(code, Some(3));
     assert!(err.contains("damage in session \"s-1\"") && err.contains("seq 8 is missing"), "{err}");
     assert_eq!(out.lines().count(), before.lines().count() - 1);
+}
+
+/// Goal: the exit code says what is true at the end. Method: half a line that nobody is writing is told as a gap; then the rest
+/// of it comes, or a recovery explains it, or nothing becomes of it.
+#[test]
+fn half_a_line_that_came_to_be_none_is_no_damage_at_the_end() {
+    for all in [true, false] {
+        for becomes in ["whole", "explained", "nothing", "bad"] {
+            let root = Root::new();
+            let journal = root.store.journal("s-1").unwrap();
+            turn(&journal, "t-1");
+            drop(journal);
+            let path = root.dir.path().join("s-1/00000001.jsonl");
+            let whole = fs::read(&path).unwrap();
+            let last = whole[..whole.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
+            let half = last + 20;
+            fs::write(&path, &whole[..half]).unwrap();
+            let args = if all { &["--all", "-n", "1", "--json"][..] } else { &["s-1", "--json"] };
+            let tail = root.tail(args);
+            until("the half line is told", || tail.err().contains("torn in segment"));
+            match becomes {
+                "whole" => {
+                    add(&path, &whole[half..]);
+                    tail.wait_for("turn_ended");
+                }
+                "explained" => {
+                    turn(&root.store.journal("s-1").unwrap(), "t-2");
+                    tail.wait_for("journal_recovered");
+                    tail.wait_for("turn_ended");
+                }
+                "bad" => {
+                    add(&path, &[b"\n", &whole[last..]].concat());
+                    tail.wait_for("turn_ended");
+                }
+                _ => {}
+            }
+            let is_damaged = root.run_verify("s-1") != Some(0);
+            let (code, _, err) = tail.interrupt();
+            assert_eq!(is_damaged, matches!(becomes, "nothing" | "bad"), "{becomes}");
+            assert_eq!(code, Some(if is_damaged { 3 } else { 0 }), "{becomes} {all}: {err}");
+        }
+    }
 }
 
 #[test]

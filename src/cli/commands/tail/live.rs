@@ -2,6 +2,7 @@
 
 use super::printer::Printer;
 use super::stop::{LOOK, Next, Stop};
+use super::told::{Doubt, Told};
 use crate::cli::args::TailArgs;
 use crate::cli::exit::{Exit, Failure, Outcome, words};
 use crate::cli::term::out::Out;
@@ -67,6 +68,9 @@ struct Said {
     told: bool,
 }
 
+/// Where a follower is: in a store's session, behind what it has given out.
+type Place<'a> = &'a dyn Fn() -> Option<Doubt>;
+
 /// The session to follow.
 struct Found {
     store: Store,
@@ -77,7 +81,7 @@ struct Found {
 
 impl Live<'_> {
     async fn one(&mut self, store: &Store, out: &mut Out) -> Outcome {
-        let Some(Found { store, session, is_news }) = self.find(store, out).await? else { return Ok(self.exit()) };
+        let Some(Found { store, session, is_news }) = self.find(store, out).await? else { return Ok(self.end_exit()) };
         if is_news {
             self.printer.expect_news();
         }
@@ -89,19 +93,23 @@ impl Live<'_> {
         }
         loop {
             match self.stop.or(follower.next(), out).await {
-                Next::Stopped => return Ok(self.exit()),
+                Next::Stopped => return Ok(self.end_exit()),
                 Next::Quiet => self.quiet(&store, &session, out)?,
                 Next::Item(item) => {
-                    let Some(item) = item.transpose()? else { return Ok(self.exit()) };
+                    let Some(item) = item.transpose()? else { return Ok(self.end_exit()) };
                     self.silence = Duration::ZERO;
                     let seen = Seen::of(&item);
                     if seen == Seen::CaughtUp && self.is_gone {
                         self.is_gone =
                             !store.reader(session.clone()).is_ok_and(|reader| reader.is_live().unwrap_or(false));
                     }
-                    self.tell(item, out)?;
+                    self.tell(
+                        item,
+                        &|| Some(Doubt { store: store.clone(), session: session.clone(), from: follower.cursor() }),
+                        out,
+                    )?;
                     if let Some(exit) = self.end(&seen) {
-                        return Ok(self.exit().max(exit));
+                        return Ok(self.end_exit().max(exit));
                     }
                 }
             }
@@ -122,12 +130,16 @@ impl Live<'_> {
         let mut said = Said::default();
         loop {
             match self.stop.or(follower.next(), out).await {
-                Next::Stopped => return Ok(self.exit()),
+                Next::Stopped => return Ok(self.end_exit()),
                 Next::Quiet => self.say_how(store, &follower, &mut said),
-                Next::Item(None) => return Ok(self.exit()),
+                Next::Item(None) => return Ok(self.end_exit()),
                 Next::Item(Some(Ok((session, item)))) => {
                     self.printer.session = session.to_string();
-                    self.tell(item, out)?;
+                    let place = || {
+                        let from = follower.cursor().sessions.remove(&session)?;
+                        Some(Doubt { store: store.clone(), session: session.clone(), from })
+                    };
+                    self.tell(item, &place, out)?;
                 }
                 Next::Item(Some(Err(error))) => {
                     self.printer.pause(out)?;
@@ -226,9 +238,15 @@ impl Live<'_> {
         }
     }
 
-    /// The exit code by now: a gap counts as long as what was given out behind the entry before it does.
+    /// The exit code at the end: a gap does not count that has come to be none.
+    fn end_exit(&mut self) -> Exit {
+        self.told.values_mut().for_each(Told::settle);
+        self.exit()
+    }
+
+    /// The exit code by now.
     fn exit(&self) -> Exit {
-        let has_gap = self.told.values().any(|told| told.gap_behind.is_some());
+        let has_gap = self.told.values().any(Told::has_gap);
         if has_gap { self.exit.max(Exit::Damage) } else { self.exit }
     }
 
@@ -237,11 +255,12 @@ impl Live<'_> {
         self.told.entry(self.printer.session.clone()).or_default()
     }
 
-    fn tell(&mut self, item: Item<'static>, out: &mut Out) -> Result<(), Failure> {
+    /// Prints an item, or says what it means; `place` is where it is.
+    fn tell(&mut self, item: Item<'static>, place: Place<'_>, out: &mut Out) -> Result<(), Failure> {
         match item {
             Item::Entry(entry) => {
                 self.last = Last::of(&entry, self.last);
-                self.told().last = entry.seq().get();
+                self.told().entry(entry.seq().get());
                 // The end of a run, and the beginning of one after a crash: the recorder was there.
                 self.is_gone &= !matches!(entry.type_name(), "journal_closed" | "journal_recovered");
                 self.printer.take(entry, out)?;
@@ -260,7 +279,7 @@ impl Live<'_> {
         }
         self.printer.pause(out)?;
         match &item {
-            Item::Gap(_) => self.told().note_gap(),
+            Item::Gap(gap) => self.told().gap(gap, place),
             Item::Rewound(seq) => self.told().rewind_to(seq.get()),
             _ => {}
         }
@@ -306,26 +325,6 @@ impl Live<'_> {
             words(&format!("session {:?}: its writer is there, and has been silent for a minute", session.as_str()));
         }
         Ok(())
-    }
-}
-
-/// What was said of a session.
-#[derive(Default)]
-struct Told {
-    /// Its last entry.
-    last: u64,
-    /// The entry behind which its first gap stands.
-    gap_behind: Option<u64>,
-}
-
-impl Told {
-    fn note_gap(&mut self) {
-        self.gap_behind.get_or_insert(self.last);
-    }
-
-    fn rewind_to(&mut self, seq: u64) {
-        self.last = seq;
-        self.gap_behind = self.gap_behind.filter(|behind| *behind < seq);
     }
 }
 

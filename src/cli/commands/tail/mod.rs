@@ -4,6 +4,7 @@ mod filter;
 mod live;
 mod printer;
 mod stop;
+mod told;
 
 use crate::cli::args::TailArgs;
 use crate::cli::commands::tail::printer::Printer;

@@ -505,6 +505,24 @@ fn empty_and_header_less_newest_files_were_never_created() {
 }
 
 #[test]
+fn the_number_of_a_segment_of_which_only_a_cut_is_left_is_not_given_again() {
+    // Goal: the kept bytes of a cut are never taken for those of another segment, at whose end they happen to begin: that
+    // would count them as bytes that nobody has verified. Method: only a `.torn` file is left; a journal is closed over it.
+    let first = {
+        let lab = Lab::new();
+        lab.append_one();
+        lab.files()[&segment(1)].len()
+    };
+    for offset in first - 2..=first + 2 {
+        let lab = Lab::with(&Files::from([(format!("00000001.{offset}.torn"), b"kept".to_vec())]));
+        lab.append_one();
+        assert_eq!(segments(&lab.files()), [segment(2)]);
+        assert!(lab.open().recovered().clean, "{offset}");
+        assert!(lab.read().is_clean(), "{:?}", lab.read().gaps);
+    }
+}
+
+#[test]
 fn a_first_segment_of_which_nothing_is_left_is_not_passed_over() {
     // Goal: a file that held lines cannot have been a crash before its header. Method: every line spoiled, as by a tool
     // that rewrites line ends, or by zeros over the whole file.

@@ -147,6 +147,14 @@ impl Position {
         seq
     }
 
+    /// As it is given out. Numbers that are missing behind the last delivered are no part of it: whoever goes on there is told
+    /// of them again.
+    pub(crate) fn given_out(&self, journal: Option<String>) -> Position {
+        let mut given = Position { journal, ..self.clone() };
+        given.lack_none_behind(self.seq());
+        given
+    }
+
     fn lack_none_behind(&mut self, seq: u64) {
         self.lacking.retain(|(first, _)| *first <= seq);
         self.lacking.last_mut().into_iter().for_each(|(_, last)| *last = seq.min(*last));

@@ -238,3 +238,28 @@ fn tail_ends_well_once_what_was_missing_has_come() {
         assert_eq!(err.contains("given out behind seq 0"), late, "{err}");
     }
 }
+
+/// Goal: a cursor says the same once it was stored and read back. It named missing numbers behind the last delivered, which
+/// reading it back forgot. Method: the end of the first file has not come yet, nor has an entry of the second.
+#[test]
+fn a_cursor_names_no_missing_numbers_behind_the_last_delivered() {
+    let files = three_segments();
+    let lab = Lab::new();
+    let first = &files[&segment(1)];
+    let (whole, second) = (lines(first).len() - 2, lines(&files[&segment(2)])[1].0);
+    let part = &first[..lines(first)[whole].0];
+    lab.put(&Files::from([(segment(1), part.to_vec()), (segment(2), files[&segment(2)][..second].to_vec())]));
+    let mut follower = lab.store.reader(ID).unwrap().follow(Cursor::start()).unwrap();
+    let mut gaps = 0;
+    loop {
+        match follower.next_timeout(PATIENCE).unwrap().unwrap() {
+            Item::Gap(gap) => gaps += usize::from(gap.last_seq.is_some()),
+            Item::CaughtUp => break,
+            _ => {}
+        }
+    }
+    assert_eq!(gaps, 1);
+    let cursor = follower.cursor();
+    let stored = serde_json::to_string(&cursor).unwrap();
+    assert_eq!(serde_json::from_str::<Cursor>(&stored).unwrap(), cursor, "{stored}");
+}

@@ -64,10 +64,7 @@ impl Items {
     /// Where reading goes on.
     pub(super) fn place(&self) -> Cursor {
         Cursor(match (self.exact, self.known) {
-            (true, _) => {
-                let journal = self.walk.journal().map(str::to_owned);
-                Place::After(Position { journal, ..self.seen.clone() })
-            }
+            (true, _) => Place::After(self.seen.given_out(self.walk.journal().map(str::to_owned))),
             (false, 0) => Place::Start,
             (false, u64::MAX) => Place::End,
             (false, known) => Place::From(Seq::new(known.saturating_add(1))),

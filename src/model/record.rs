@@ -118,7 +118,7 @@ impl TurnRecord {
 }
 
 /// A hand-off from one agent to another.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct AgentTransitionRecord {
     /// Who handed over.
     #[serde(default)]

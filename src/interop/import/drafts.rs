@@ -8,6 +8,7 @@ use crate::model::event::TurnEnded;
 use crate::model::time::Timestamp;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// What became of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -255,6 +256,13 @@ pub(crate) fn arguments(raw: Option<&str>, metadata: &mut Metadata) -> Option<Js
         }
         None => Some(written),
     }
+}
+
+/// What stands for a text where there are many to compare: of 64 bits no two agree.
+pub(crate) fn hash(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Whether a name is in a list of names with blanks between them.

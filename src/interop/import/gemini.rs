@@ -4,7 +4,8 @@
 
 use crate::interop::import::mapper::{End, Identity, Mapper, Row};
 use crate::interop::import::source::SourceFormat;
-use crate::interop::import::{Fate, Note, Out};
+use crate::interop::import::turn_list::TurnList;
+use crate::interop::import::{Fate, Note, Out, hash};
 use crate::json::members::{Object, array, words};
 use crate::json::{Json, Metadata, Text};
 use crate::model::event::{
@@ -14,7 +15,6 @@ use crate::model::event::{
 use crate::model::status::{ToolCallStatus, TurnStatus};
 use crate::model::time::Timestamp;
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 pub(super) const ROW: Row = Row {
     format: SourceFormat::Gemini,
@@ -79,9 +79,10 @@ pub(super) fn document_header(head: &[u8]) -> Option<String> {
 struct Gemini {
     turn: Option<String>,
     /// The turns so far: the ids of the user's messages, for going back.
-    turns: Vec<String>,
-    /// The messages so far.
+    turns: TurnList,
+    /// The messages so far, and the ids of those in each turn.
     known: HashMap<String, Message>,
+    in_turn: HashMap<String, Vec<String>>,
     /// The model's message that is being written, until another one shows that no more of it comes.
     held: Option<Held>,
     /// When the model was last given something to answer: no line says when it was called.
@@ -172,9 +173,7 @@ impl Gemini {
         out.set_time(line.time("timestamp"));
         let place = out.drafts.len(); // one line may hold several messages
         let id = line.text("id").map_or_else(|| format!("line-{}.{place}", out.offset()), Text::into_string);
-        let mut hasher = DefaultHasher::new();
-        text.hash(&mut hasher);
-        let hash = hasher.finish();
+        let hash = hash(text);
         let again = self.known.get_mut(&id).map(|known| std::mem::replace(&mut known.hash, hash) == hash);
         match (line.text("type").as_deref(), again) {
             (Some("user" | "gemini"), Some(true)) => Fate::Kept("message.again".into()),
@@ -202,6 +201,11 @@ impl Gemini {
         self.turn = Some(id.to_owned());
     }
 
+    fn know(&mut self, id: String, turn: String, hash: u64) {
+        self.in_turn.entry(turn.clone()).or_default().push(id.clone());
+        self.known.insert(id, Message { turn, hash });
+    }
+
     fn user(&mut self, id: String, hash: u64, line: &Object<'_>, out: &mut Out) -> Fate {
         self.end_message(out);
         if let Some(before) = self.turn.take() {
@@ -210,7 +214,7 @@ impl Gemini {
         let content = line.raw("content").unwrap_or("null");
         out.push(TurnStarted::new(&*id, words(content)).attachments(attachments(content)));
         self.begin_turn(&id);
-        self.known.insert(id.clone(), Message { turn: id, hash });
+        self.know(id.clone(), id, hash);
         self.since = out.time();
         Fate::Mapped
     }
@@ -231,7 +235,7 @@ impl Gemini {
             let mut started = ModelCallStarted::new(&*turn, &*id).provider("google");
             started.model.clone_from(&model);
             out.push_at(self.since, started);
-            self.known.insert(id.clone(), Message { turn: turn.clone(), hash });
+            self.know(id.clone(), turn.clone(), hash);
         }
         let calls = line.array("toolCalls").unwrap_or_default();
         for (at, raw) in calls.iter().enumerate() {
@@ -290,17 +294,21 @@ impl Gemini {
     fn rewind(&mut self, id: &str, out: &mut Out) -> Fate {
         self.end_message(out);
         let turn = self.known.get(id).map(|message| message.turn.as_str());
-        let place = turn.and_then(|turn| self.turns.iter().position(|known| known == turn));
+        let place = turn.and_then(|turn| self.turns.place_of(turn));
         let from = match place {
-            Some(at) if self.turns[at] == id => at,
+            Some(at) if turn == Some(id) => at,
             Some(at) => at + 1,
             None => 0,
         };
-        let Some(first) = self.turns.get(from) else { return Fate::Kept("$rewindTo".into()) };
+        let gone = self.turns.take_from(from);
+        let Some(first) = gone.first() else { return Fate::Kept("$rewindTo".into()) };
         out.push(TurnsRewound::new(&**first));
-        let gone = self.turns.split_off(from);
-        self.known.retain(|_, message| !gone.contains(&message.turn));
-        self.turn.take_if(|turn| gone.contains(turn));
+        for turn in gone {
+            for message in self.in_turn.remove(&turn).unwrap_or_default() {
+                self.known.remove(&message);
+            }
+            self.turn.take_if(|running| *running == turn);
+        }
         Fate::Mapped
     }
 }

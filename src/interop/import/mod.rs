@@ -22,6 +22,7 @@ mod mapper;
 mod mark;
 mod resume;
 pub(crate) mod source;
+mod turn_list;
 
 pub use account::ImportCounts;
 pub use brought::{Brought, Continuation};
@@ -29,7 +30,7 @@ pub use calute::{BrokenDocument, CaluteDocument, CaluteDocuments};
 pub use importer::{ImportStep, Importer};
 pub use source::{Source, SourceName};
 
-pub(crate) use drafts::{Fate, Held, Note, Out, arguments, is_one_of, millis_between};
+pub(crate) use drafts::{Fate, Held, Note, Out, arguments, hash, is_one_of, millis_between};
 
 #[cfg(test)]
 mod tests {

@@ -3,10 +3,9 @@
 //! Lines name the line before them. A prompt whose line before is not in the last turn was asked after going back: the
 //! turns since then are rewound. A prompt that names none in a file whose lines are linked went back to the beginning.
 
+use crate::interop::import::hash;
 use crate::json::members::Object;
 use std::collections::HashMap;
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash, Hasher};
 
 /// What a line says about the line before it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,11 +70,4 @@ impl Chain {
             Link::Unknown => None,
         }
     }
-}
-
-/// There are many lines, and of 64 bits no two agree.
-pub(super) fn hash(uuid: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    uuid.hash(&mut hasher);
-    hasher.finish()
 }

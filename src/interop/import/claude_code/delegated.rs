@@ -1,6 +1,6 @@
 //! Calls of the tool that starts sub-agents, and who works for them.
 
-use super::chain::hash;
+use crate::interop::import::hash;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 /// The calls that have no result yet. Each has a number, in the order in which they came: there may be many, and two may

@@ -38,6 +38,9 @@ impl Codex {
         }
         let output = item.raw("output").or_else(|| item.raw("tools")).unwrap_or("null");
         let known = self.calls.remove(&call_id);
+        if let Some(over) = known.as_ref().and_then(|call| self.over.get_mut(&call.turn)) {
+            over.remove(&call_id);
+        }
         let turn = match &known {
             Some(call) => call.turn.clone(),
             None => {
@@ -62,12 +65,12 @@ impl Codex {
 
     /// Calls of which an event said that they ended, and whose output never came.
     pub(super) fn end_calls(&mut self, turn: &str, out: &mut Out) {
-        let over = |call: &Call| call.is_over && call.turn == turn;
-        let mut ended: Vec<(String, Call)> = self.calls.extract_if(|_, call| over(call)).collect();
-        ended.sort_by(|a, b| a.0.cmp(&b.0));
-        for (id, call) in ended {
-            let mut ended = ToolCallEnded::new(turn, id).duration_ms(call.duration_ms);
-            ended.error = call.failure.map(Into::into);
+        for id in self.over.remove(turn).unwrap_or_default() {
+            // Another call of the same id may have started since.
+            let Some(call) = self.calls.get(&id).filter(|call| call.is_over && call.turn == turn) else { continue };
+            let mut ended = ToolCallEnded::new(turn, id.clone()).duration_ms(call.duration_ms);
+            ended.error = call.failure.clone().map(Into::into);
+            self.calls.remove(&id);
             out.push(ended);
         }
     }
@@ -80,6 +83,7 @@ impl Codex {
         let failure = failure_of(event);
         if let Some(call) = self.calls.get_mut(&call_id) {
             (call.is_over, call.duration_ms, call.failure) = (true, duration, failure);
+            self.over.entry(call.turn.clone()).or_default().insert(call_id);
             return Fate::Kept(kind.to_owned().into());
         }
         if self.copied.has_call(&call_id) {

@@ -94,7 +94,7 @@ impl Codex {
         if kind != "turn_aborted" {
             self.end_model_call(None, out); // of one that was stopped, the usage may still come
         }
-        let turn = given.filter(|given| self.turns.ids.contains(given)).unwrap_or(running);
+        let turn = given.filter(|given| self.turns.ids.place_of(given).is_some()).unwrap_or(running);
         self.end_calls(&turn, out);
         self.turns.running.take_if(|running| running.id == turn);
         let mut ended = TurnEnded::new(turn);
@@ -124,12 +124,10 @@ impl Codex {
 
     fn roll_back(&mut self, event: &Object<'_>, out: &mut Out) -> Fate {
         let count = event.u64("num_turns").unwrap_or(0) as usize;
-        let Some(first) = self.turns.ids.len().checked_sub(count).filter(|_| count > 0) else {
-            return Fate::Kept("thread_rolled_back".into());
-        };
+        let gone = self.turns.ids.take_last(count);
+        let Some(first) = gone.first() else { return Fate::Kept("thread_rolled_back".into()) };
         self.end_model_call(None, out);
-        out.push(TurnsRewound::new(self.turns.ids[first].as_str()));
-        self.turns.ids.truncate(first);
+        out.push(TurnsRewound::new(first.as_str()));
         self.turns.running = None;
         Fate::Mapped
     }

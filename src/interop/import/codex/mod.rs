@@ -17,15 +17,14 @@ mod usage;
 
 use crate::interop::import::mapper::{End, Identity, Mapper, Row};
 use crate::interop::import::source::SourceFormat;
-use crate::interop::import::{Fate, Note, Out, is_one_of};
+use crate::interop::import::{Fate, Note, Out, hash, is_one_of};
 use crate::json::Json;
 use crate::json::members::Object;
 use crate::model::event::{ModelCallEnded, ModelCallStarted, SessionUpdated, Usage};
 use crate::model::time::Timestamp;
 use call::{Call, call_id};
 use copied::Copied;
-use std::collections::{HashMap, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use turns::{Turns, prompt_of, turn_id};
 use usage::Usages;
 
@@ -116,6 +115,8 @@ struct Codex {
     model_call: Option<ModelCall>,
     usages: Usages,
     calls: HashMap<String, Call>,
+    /// The ids of those of which an event said that they ended, by their turn.
+    over: HashMap<String, BTreeSet<String>>,
 }
 
 /// The last call of the model.
@@ -327,9 +328,7 @@ impl Codex {
 
     /// Whether words are new, and not what the other kind of record has said.
     fn is_new(&mut self, said: &str, is_item: bool) -> bool {
-        let mut hasher = DefaultHasher::new();
-        said.trim().hash(&mut hasher);
-        let hash = hasher.finish();
+        let hash = hash(said.trim());
         if let Some(at) = self.said.iter().position(|known| *known == (hash, !is_item)) {
             self.said.remove(at);
             // Its usage had come before: what follows is still of the same call.

@@ -4,12 +4,14 @@
 //! conversation, which also holds what was injected. So what comes before the model's work is held until that begins.
 
 use crate::interop::import::conclude::Concluded;
+use crate::interop::import::turn_list::TurnList;
 use crate::interop::import::{Held, Note, Out};
 use crate::json::Text;
 use crate::json::members::{Object, text};
 use crate::model::event::{Attachment, TurnEnded, TurnStarted, TurnsRewound, UserMessage};
 use crate::model::status::TurnStatus;
 use crate::model::time::Timestamp;
+use std::collections::HashSet;
 
 /// What a user said.
 #[derive(Debug)]
@@ -45,6 +47,8 @@ pub(super) struct Turns {
     begun: Option<(String, Option<Timestamp>)>,
     /// What the user has said since, in events.
     said: Vec<Prompt>,
+    /// The words of those.
+    words: HashSet<String>,
     /// The messages since that may be what the user said.
     messages: Vec<Prompt>,
     /// The records of all this whose events are still to be made.
@@ -56,7 +60,7 @@ pub(super) struct Turns {
     told_early: Option<String>,
     concluded: Concluded,
     /// The turns so far, for rolling back.
-    pub(super) ids: Vec<String>,
+    pub(super) ids: TurnList,
     /// Prompts come as events in this file.
     has_events: bool,
 }
@@ -85,6 +89,7 @@ impl Turns {
         let last = self.said.last().map(|last| &*last.text).or(asked.filter(|_| self.begun.is_none()));
         let is_new = !last.is_some_and(repeated);
         if is_new {
+            self.words.insert(prompt.text.trim().to_owned());
             self.said.push(prompt);
             self.told = false;
         }
@@ -94,7 +99,7 @@ impl Turns {
     /// A message of the conversation may be a prompt.
     pub(super) fn message(&mut self, prompt: Prompt) {
         let words = prompt.text.trim();
-        let is_known = self.said.iter().any(|said| said.text.trim() == words)
+        let is_known = self.words.contains(words)
             || self.running.as_ref().and_then(|turn| turn.asked.as_deref()).is_some_and(|asked| asked.trim() == words);
         if !is_known {
             self.messages.push(prompt);
@@ -111,6 +116,7 @@ impl Turns {
     pub(super) fn forget(&mut self) {
         self.begun = None;
         self.said.clear();
+        self.words.clear();
         self.messages.clear();
     }
 
@@ -132,7 +138,7 @@ impl Turns {
     pub(super) fn is_earlier(&self, id: &str) -> bool {
         let is_this = self.running.as_ref().is_some_and(|turn| turn.id == id)
             || self.begun.as_ref().is_some_and(|(begun, _)| begun == id);
-        !is_this && self.ids.iter().any(|known| known == id)
+        !is_this && self.ids.place_of(id).is_some()
     }
 
     /// Something of the running turn happened; whether it is what the model said.

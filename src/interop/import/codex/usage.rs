@@ -3,6 +3,7 @@
 //! A file may hold both for the same call, in either order; each is counted once. Totals that stay the same mean that
 //! there was no new call.
 
+use crate::interop::import::hash;
 use crate::json::members::Object;
 use crate::model::event::Usage;
 use std::collections::VecDeque;
@@ -22,7 +23,8 @@ pub(super) struct Usages {
     /// Usages that only a count has named so far, and those that only a record has.
     by_count: VecDeque<Pair>,
     by_record: VecDeque<Pair>,
-    responses: VecDeque<String>,
+    /// By a hash of their ids.
+    responses: VecDeque<u64>,
 }
 
 impl Usages {
@@ -52,10 +54,11 @@ impl Usages {
     pub(super) fn record(&mut self, record: &Object<'_>) -> Option<Usage> {
         let usage = usage_of(&record.object("usage")?);
         if let Some(response) = record.text("response_id") {
-            if self.responses.iter().any(|known| *known == *response) {
+            let response = hash(&response);
+            if self.responses.contains(&response) {
                 return None;
             }
-            keep(&mut self.responses, response.into_string(), MOST_RESPONSES);
+            keep(&mut self.responses, response, MOST_RESPONSES);
         }
         new(usage, &mut self.by_record, &mut self.by_count)
     }

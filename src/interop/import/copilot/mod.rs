@@ -4,11 +4,13 @@
 //! name the tool call that it is, or themselves in their envelope, and become a turn of their own whose parent is that
 //! call: a sub-agent in the background goes on beside its parent's turn, and after it.
 
+mod calls;
 mod usage;
 
 use crate::interop::import::conclude::Concluded;
 use crate::interop::import::mapper::{End, Identity, Mapper, Row};
 use crate::interop::import::source::SourceFormat;
+use crate::interop::import::turn_list::TurnList;
 use crate::interop::import::{Fate, Note, Out, arguments, is_one_of, millis_between};
 use crate::json::Text;
 use crate::json::members::Object;
@@ -18,6 +20,7 @@ use crate::model::event::{
 };
 use crate::model::status::{ToolCallStatus, TurnStatus};
 use crate::model::time::Timestamp;
+use calls::Calls;
 use std::collections::HashMap;
 use usage::Usages;
 
@@ -65,14 +68,13 @@ fn identify(record: &Object<'_>, known: &mut Identity) {
 struct Copilot {
     turn: Option<String>,
     /// The turns so far, for going back.
-    turns: Vec<String>,
+    turns: TurnList,
     /// When the model was called last.
     since: Option<Timestamp>,
     /// The model has answered without asking for a tool: its turn ends when the model's does.
     answered: bool,
     concluded: Concluded,
-    /// Calls that have started and not ended.
-    calls: HashMap<String, (String, Option<Timestamp>)>,
+    calls: Calls,
     /// Turns of sub-agents, by the call that each is, or by its own id.
     agents: HashMap<String, String>,
     /// The model that is used, for messages that do not name theirs.
@@ -153,7 +155,7 @@ impl Copilot {
     /// What ran in the program's run before was interrupted.
     fn run_begins(&mut self, out: &mut Out) {
         self.usages.resume();
-        self.calls.clear();
+        self.calls = Calls::default();
         self.imply_end(if self.answered { TurnStatus::Success } else { TurnStatus::Interrupted }, out);
     }
 
@@ -225,8 +227,7 @@ impl Copilot {
             Some(Attachment { name, uri: one.text("path").map(Text::into_string), ..Attachment::default() })
         });
         let content = data.text("content").unwrap_or_default();
-        let works = |turn: &String| self.calls.values().any(|(of, _)| of == turn);
-        if let Some(turn) = self.turn.as_ref().filter(|turn| works(turn)) {
+        if let Some(turn) = self.turn.as_ref().filter(|turn| self.calls.run_in(turn)) {
             out.note(Note::UserMessage);
             out.push(UserMessage::new(&**turn, content).attachments(attachments.collect::<Vec<_>>()));
             return Fate::Mapped;
@@ -292,13 +293,13 @@ impl Copilot {
         started.arguments = arguments(data.some("arguments"), &mut started.metadata);
         started.metadata.extend(data.json("mcpServerName").map(|server| ("mcp_server".to_owned(), server)));
         out.push(started);
-        self.calls.insert(call, (turn, out.time()));
+        self.calls.begin(call, turn, out.time());
         Fate::Mapped
     }
 
     fn end_call(&mut self, id: String, agent: Option<&str>, data: &Object<'_>, out: &mut Out) -> Fate {
         let call = data.text("toolCallId").map_or(id, Text::into_string);
-        let (turn, began) = match self.calls.remove(&call) {
+        let (turn, began) = match self.calls.end(&call) {
             Some(known) => known,
             None => {
                 out.note(Note::ResultWithoutCall);
@@ -359,7 +360,7 @@ impl Copilot {
 
     fn abort(&mut self, data: &Object<'_>, out: &mut Out) -> Option<Fate> {
         let turn = self.turn.take()?;
-        self.calls.retain(|_, (of, _)| *of != turn);
+        self.calls.stop(&turn);
         let mut ended = TurnEnded::new(turn).status(TurnStatus::Cancelled);
         // No error: that would make a failure of it.
         ended.metadata.extend(data.json("reason").map(|reason| ("reason".to_owned(), reason)));
@@ -402,9 +403,9 @@ impl Copilot {
     /// Going back to a user's message is going back to its turn; to anything else it is kept as it is.
     fn rewind(&mut self, data: &Object<'_>, out: &mut Out) -> Option<Fate> {
         let event = data.text("upToEventId")?;
-        let at = self.turns.iter().position(|turn| *turn == *event)?;
+        let at = self.turns.place_of(&event)?;
         out.push(TurnsRewound::new(event));
-        self.turns.truncate(at);
+        self.turns.take_from(at);
         self.turn = None;
         self.answered = false;
         Some(Fate::Mapped)

@@ -3,20 +3,21 @@
 //! A document is rewritten whole whenever its session goes on. What is new is found by comparing it with the session's
 //! record as it stands: a turn that is the same brings no event.
 
+mod said;
+
 use crate::format::draft::Draft;
 use crate::interop::import::mapper::{Mapper, Row};
 use crate::interop::import::source::SourceFormat;
 use crate::interop::import::{Fate, Out};
 use crate::json::members::{Object, array};
 use crate::json::{Json, Metadata};
-use crate::model::event::{Attachment, Custom, Event, SessionStarted, SessionUpdated, UserMessage};
+use crate::model::event::{Custom, Event, SessionStarted, SessionUpdated, UserMessage};
 use crate::model::id::SessionId;
-use crate::model::record::{AgentTransitionRecord, SessionRecord, TurnRecord, USER_MESSAGES};
+use crate::model::record::{AgentTransitionRecord, SessionRecord, USER_MESSAGES};
 use crate::model::time::Timestamp;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 pub(super) const ROW: Row = Row {
     format: SourceFormat::Calute,
@@ -241,7 +242,7 @@ impl CaluteDocument {
                 started.agent_id = record.agent_id.as_deref().map(Into::into);
                 started.created_at = Some(record.created_at.as_str().into());
                 drafts.push(at(started.into(), &record.created_at));
-                drafts.push(at(super::mark::mark(SourceFormat::Calute, ""), &record.created_at));
+                drafts.push(at(crate::interop::import::mark::mark(SourceFormat::Calute, ""), &record.created_at));
                 if !self.beside.is_empty() {
                     let beside = Json::new(&self.beside).unwrap_or_else(|_| Json::null());
                     drafts.push(at(Custom::new("calute.session", beside).into(), &record.created_at));
@@ -250,7 +251,7 @@ impl CaluteDocument {
             Some(known) => drafts.extend(self.session_changes(known)),
         }
         self.turn_drafts(known, &mut drafts)?;
-        let old = known.map_or(&[][..], |known| &known.agent_transitions);
+        let old: HashSet<_> = known.into_iter().flat_map(|known| &known.agent_transitions).collect();
         for (raw, transition) in self.transitions.iter().zip(&record.agent_transitions) {
             if !old.contains(transition) {
                 drafts.push(at(
@@ -268,7 +269,10 @@ impl CaluteDocument {
     }
 
     fn turn_drafts(&self, known: Option<&SessionRecord>, drafts: &mut Vec<Draft>) -> crate::error::Result<()> {
-        let mut seen = HashSet::new();
+        let (mut seen, mut old_turns) = (HashSet::new(), HashMap::new());
+        for old in known.into_iter().flat_map(|known| &known.turns) {
+            old_turns.entry(old.turn_id.as_str()).or_insert(old);
+        }
         for (raw, turn) in self.turns.iter().zip(&self.record.turns) {
             let time = turn.ended_at.as_deref().unwrap_or(&turn.started_at);
             if !seen.insert(turn.turn_id.as_str()) {
@@ -277,12 +281,10 @@ impl CaluteDocument {
                 drafts.push(at(Custom::new("calute.turn_again", raw).into(), time));
                 continue;
             }
-            let said = user_messages(turn);
-            let raw =
-                if said.is_empty() { Cow::Borrowed(raw.as_str()) } else { Cow::Owned(without_user_messages(raw)) };
+            let said = said::in_turn(turn);
+            let raw = if said.is_empty() { Cow::Borrowed(raw.as_str()) } else { Cow::Owned(said::left_out(raw)) };
             let draft = Draft::from_json("turn_recorded", &with_status(&raw))?;
-            let old = known.and_then(|known| known.turns.iter().find(|old| old.turn_id == turn.turn_id));
-            let before = old.map(user_messages).unwrap_or_default();
+            let old = old_turns.get(turn.turn_id.as_str()).copied();
             let same = match (draft.event(), old) {
                 (Ok(Event::TurnRecorded(recorded)), Some(old)) => {
                     let mut old = old.clone();
@@ -294,7 +296,7 @@ impl CaluteDocument {
             if !same {
                 drafts.push(at(draft, time));
             }
-            for said in said.into_iter().filter(|said| !before.contains(said)) {
+            for said in said::new_ones(said, old) {
                 let message = UserMessage::new(&turn.turn_id, said.text).attachments(said.attachments);
                 drafts.push(at(message.metadata(said.metadata).into(), &said.time));
             }
@@ -332,36 +334,6 @@ fn at(draft: Draft, time: &str) -> Draft {
 /// An ISO 8601 time; one that names no zone is taken for UTC.
 fn parse_time(text: &str) -> Option<Timestamp> {
     Timestamp::parse_rfc3339(text).or_else(|| Timestamp::parse_rfc3339(&format!("{}Z", text.replacen(' ', "T", 1))))
-}
-
-/// What a user said while a turn ran, as the fold keeps it in the turn's metadata.
-#[derive(PartialEq, Deserialize)]
-struct Said {
-    #[serde(default)]
-    time: String,
-    text: String,
-    #[serde(default)]
-    attachments: Vec<Attachment>,
-    #[serde(default)]
-    metadata: Metadata,
-}
-
-/// None if nothing was said, or if the value is not the fold's.
-fn user_messages(turn: &TurnRecord) -> Vec<Said> {
-    turn.metadata.get(USER_MESSAGES).and_then(|said| said.decode().ok()).unwrap_or_default()
-}
-
-/// A turn without what becomes events of their own.
-fn without_user_messages(raw: &str) -> String {
-    let stripped = serde_json::from_str::<Metadata>(raw).and_then(|mut turn| {
-        if let Some(metadata) = turn.get_mut("metadata") {
-            let mut own: Metadata = metadata.decode()?;
-            own.shift_remove(USER_MESSAGES);
-            *metadata = Json::new(&own)?;
-        }
-        serde_json::to_string(&turn)
-    });
-    stripped.unwrap_or_else(|_| raw.to_owned())
 }
 
 /// A turn with its status spelled out: in an event, unlike in a record, an error without a status is one.

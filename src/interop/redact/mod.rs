@@ -26,6 +26,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+/// A part of a text that has to go, and what stands in its place.
+type Part = (Range<usize>, Option<&'static str>);
+
 /// Replaces secrets by `[REDACTED:kind]`, and counts them.
 #[derive(Debug)]
 pub(crate) struct Redactor {
@@ -94,16 +97,18 @@ impl Redactor {
         if string.is_event_member("text_base64") {
             return Some((self.encoded(&decoded)?, is_raw));
         }
-        let piece = match string.is_event_member("text") {
-            true => self.without(&decoded, edits.drain(..).map(|edit| (edit.range, edit.kind))),
-            false => None,
-        };
-        let text = piece.as_deref().unwrap_or(&decoded);
-        let found = self.text(text).or_else(|| {
-            let under = string.name().and_then(|name| named::under(&name, text))?;
-            self.without(text, [(under.range, Some(under.kind))])
+        let mut parts: Vec<Part> =
+            secrets::find(decoded.as_bytes()).into_iter().map(|found| (found.range, Some(found.kind))).collect();
+        if string.is_event_member("text") {
+            // What streamed in with it may go on in other pieces, and is found there too: looked for once, in the same text.
+            parts.extend(edits.drain(..).map(|edit| (edit.range, edit.kind)));
+            parts.sort_by_key(|(range, _)| (range.start, std::cmp::Reverse(range.end)));
+        }
+        let clean = self.without(&decoded, parts).or_else(|| {
+            let under = string.name().and_then(|name| named::under(&name, &decoded))?;
+            self.without(&decoded, [(under.range, Some(under.kind))])
         });
-        Some((found.or(piece)?, is_raw))
+        Some((clean?, is_raw))
     }
 
     /// Input that was not UTF-8, as an event keeps it: without secrets, in base64 again; `None` if it had none.
@@ -122,17 +127,20 @@ impl Redactor {
         (rest > 0).then(|| engine.encode(clean))
     }
 
-    /// The text with something else in the place of these parts of it; `None` if there are none.
-    fn without(
-        &mut self,
-        text: &str,
-        parts: impl IntoIterator<Item = (Range<usize>, Option<&'static str>)>,
-    ) -> Option<String> {
+    /// The text with something else in the place of these parts of it, in order; `None` if there are none. Of parts that overlap
+    /// both go, and the first one names what stood there.
+    fn without(&mut self, text: &str, parts: impl IntoIterator<Item = Part>) -> Option<String> {
         let mut clean = String::new();
         let mut rest = 0;
         for (range, kind) in parts {
-            let Some(before) = text.get(rest..range.start) else { continue };
-            clean.push_str(before);
+            match text.get(rest..range.start) {
+                Some(before) => clean.push_str(before),
+                None if range.start < rest && rest < range.end => {
+                    rest = range.end;
+                    continue;
+                }
+                None => continue,
+            }
             if let Some(kind) = kind {
                 self.mark(&mut clean, kind);
             }

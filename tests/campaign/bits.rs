@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 pub const FLIPS: Part = Part {
     name: "flipped-bits",
     unit: "bits",
+    needs_system: false,
     what: "one bit of one file of a session directory is wrong",
     slice: 1_500,
     full: u64::MAX,
@@ -20,6 +21,7 @@ pub const FLIPS: Part = Part {
 pub const TRUNCATIONS: Part = Part {
     name: "truncations",
     unit: "lengths",
+    needs_system: false,
     what: "one file of a session directory ends too early",
     slice: 600,
     full: u64::MAX,

@@ -6,6 +6,7 @@ use crate::part::{Outcome, Part, Scope, Tally};
 pub const RESTORED: Part = Part {
     name: "restored-copies",
     unit: "histories",
+    needs_system: false,
     what: "stored cursors where older copies are put back, with and without removing newer files, and where none is",
     slice: 300,
     full: 30_000,

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// A part for one target.
 const fn part(name: &'static str, what: &'static str, slice: u64, run: fn(&Scope) -> Outcome) -> Part {
-    Part { name, unit: "inputs", what, slice, full: 100 * slice, run }
+    Part { name, unit: "inputs", needs_system: false, what, slice, full: 100 * slice, run }
 }
 
 pub const LINES: Part = part("fuzz-lines", "any bytes as lines, also with checksums that hold", 2_000, |scope| {

@@ -8,6 +8,8 @@ pub struct Part {
     pub name: &'static str,
     /// What is counted: `power cuts`, `crash states`.
     pub unit: &'static str,
+    /// It needs more than Rust: `strace`, or root and loop devices, or other programs.
+    pub needs_system: bool,
     /// What is done, in a line.
     pub what: &'static str,
     /// How many of them `cargo test` does.
@@ -40,9 +42,8 @@ impl Scope {
 /// What became of a part that broke no promise.
 pub enum Outcome {
     Held(Tally),
-    /// This machine cannot do it: why.
-    #[allow(dead_code, reason = "the parts that need root come next")]
-    Skipped(String),
+    /// Not all of it can be done on this machine: why.
+    Missing(String),
 }
 
 /// What a part has done.

@@ -21,7 +21,11 @@ impl Table {
             Ok(Outcome::Held(tally)) => {
                 (format!("{} {}", tally.done, part.unit), tally.acknowledged.to_string(), "held", tally.note)
             }
-            Ok(Outcome::Skipped(why)) => (format!("0 {}", part.unit), "0".to_owned(), "skipped", why),
+            Ok(Outcome::Missing(why)) => {
+                self.broken += 1;
+                let why = format!("{why}: see to it, or leave the part out with --skip {}", part.name);
+                (format!("? {}", part.unit), "?".to_owned(), "MISSING", why)
+            }
             Err(_) => {
                 self.broken += 1;
                 let repeat = format!("repeat: --seed {} {}", scope.seed, part.name);

@@ -2,7 +2,6 @@
 //! are in the campaign.
 
 use crate::compaction::{recorded, session, texts, turns};
-use crate::crash::can_trace;
 use crate::faulty::{Call, EIO, ENOSPC, Fate, Faulty};
 use crate::support::{Files, ID, Lab, Reading, entries_of, segments};
 use foldlog::{CompactOptions, Draft, JournalOptions, Reader, Store, TextDelta, TurnEnded, TurnStarted};
@@ -153,64 +152,9 @@ fn a_compaction_goes_in_small_steps_only_beside_a_writer() {
     assert!(beside_a_writer > 600_000 / (128 << 10), "only {beside_a_writer} syncs");
 }
 
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-    }
-}
-
 fn foldlog(root: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_foldlog"));
     command.arg("--root").arg(root).args(arguments).output().unwrap()
-}
-
-#[test]
-fn a_kill_at_any_system_call_of_a_compaction_harms_nothing() {
-    // Goal: the real program on a real disk may die before any call. Method: strace kills it at the n-th of each.
-    if !can_trace("a compaction killed at any system call") {
-        return;
-    }
-    let place = tempfile::tempdir().unwrap();
-    let whole = place.path().join("whole");
-    let store = Store::open(&whole).unwrap();
-    let journal = store.journal_with(ID, JournalOptions::default().segment_bytes(1_500)).unwrap();
-    for event in turns(6) {
-        journal.push(event).unwrap();
-    }
-    journal.close().wait().unwrap();
-    let (before, mut kills) = (session(&store), 0);
-    for call in ["pwrite64", "write", "fdatasync", "fsync", "rename", "unlink", "openat"] {
-        for number in 1.. {
-            let root = place.path().join(format!("{call}-{number}"));
-            copy(&whole.join(ID), &root.join(ID));
-            let mut command = Command::new("strace");
-            command.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
-            command.args(["-e", &format!("inject={call}:signal=KILL:when={number}")]);
-            command.arg(env!("CARGO_BIN_EXE_foldlog")).arg("--root").arg(&root).args(["compact", ID]);
-            let survived = command.output().unwrap().status.success();
-            let store = Store::open(&root).unwrap();
-            let what = format!("killed at {call} {number}");
-            assert_eq!(session(&store), before, "{what}");
-            let journal = store.journal(ID).unwrap();
-            assert!(journal.recovered().clean, "{what}: {:?}", journal.recovered());
-            drop(journal);
-            store.compact(ID).unwrap();
-            assert_eq!(session(&store), before, "{what}");
-            let names = std::fs::read_dir(root.join(ID)).unwrap().map(|entry| entry.unwrap().file_name());
-            let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
-            names.sort();
-            assert_eq!(names, ["00000001.jsonl", "COMPACT.LOCK", "LOCK"], "{what}");
-            std::fs::remove_dir_all(&root).unwrap();
-            if survived {
-                break;
-            }
-            kills += 1;
-        }
-    }
-    assert!(kills > 20, "{kills} kills");
-    println!("killed {kills} times");
 }
 
 #[test]

@@ -2,14 +2,12 @@
 
 use crate::faulty::{Call, EFBIG, EIO, ENOSPC, Fate, Faulty};
 use crate::patience::{Gate, PATIENCE, delta, in_time, on_faulty, until};
-use crate::support::{Dice, ID, Lab, Reading, entries_of, reference_events, segments};
+use crate::support::{Dice, ID, Lab, entries_of, reference_events, segments};
 use foldlog::{
     Durability, Error, ErrorKind, GapKind, Health, Journal, JournalOptions, OnFull, Outcome, Seq, Store, TextDelta,
     Ticket,
 };
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::process::Command;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -494,38 +492,4 @@ fn the_last_handle_does_not_wait_for_space_and_says_what_is_missing() {
         assert_eq!(lab.read().seqs(), [1]);
         assert!(lab.read().gaps.is_empty());
     }
-}
-
-#[test]
-fn a_small_real_disk_that_is_full_is_waited_for() {
-    // Goal: the same on a real file system. Method: a small tmpfs, filled up; as root only.
-    let mount = tempfile::tempdir().unwrap();
-    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"]).arg(mount.path()).output();
-    if !mounted.is_ok_and(|output| output.status.success()) {
-        println!("skipped: a small real disk: a tmpfs cannot be mounted here");
-        return;
-    }
-    struct Unmount(PathBuf);
-    impl Drop for Unmount {
-        fn drop(&mut self) {
-            let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-        }
-    }
-    let _unmount = Unmount(mount.path().to_owned());
-    let ballast = mount.path().join("ballast");
-    std::fs::write(&ballast, vec![0; 200 << 10]).unwrap();
-    let store = Store::open(mount.path()).unwrap();
-    let journal = store.journal_with(ID, JournalOptions::default().on_full(OnFull::Wait)).unwrap();
-    let text = "x".repeat(1000);
-    let tickets: Vec<Ticket> = (0..100).map(|_| journal.append(TextDelta::new("t", &text)).unwrap()).collect();
-    until("full", || matches!(journal.health(), Health::StorageFull));
-    let while_full = Reading::of(&store.reader(ID).unwrap());
-    assert!(while_full.gaps.is_empty(), "only whole lines stay: {:?}", while_full.gaps);
-    std::fs::remove_file(&ballast).unwrap();
-    for ticket in tickets {
-        in_time("a ticket", move || ticket.wait()).unwrap();
-    }
-    journal.close().wait().unwrap();
-    let reading = Reading::of(&store.reader(ID).unwrap());
-    assert!(reading.gaps.is_empty() && reading.entries.len() == 101, "{:?}", reading.gaps);
 }

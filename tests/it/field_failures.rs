@@ -160,7 +160,7 @@ fn f08_deep_nesting_is_refused_before_it_is_written() {
 #[test]
 fn f09_a_payload_that_cannot_be_decoded_still_has_its_number() {
     // A valid record that the reader cannot decode must not free its number for another. Here: a known type with a
-    // payload of a later version, at the very end; and floats under `arbitrary_precision`, which these tests switch on.
+    // payload of a later version, at the very end; and floats, also under `arbitrary_precision`, with which `.ci/run` repeats these tests.
     let mut files = unclosed();
     let last = entries_of(&files).len() as u64;
     let body = format!(
@@ -197,6 +197,23 @@ fn f10_empty_and_copied_files_do_no_harm() {
     assert!(empty.read().entries.is_empty());
     empty.append_one();
     assert!(empty.read().is_clean());
+}
+
+#[test]
+fn f11_what_follows_a_bad_line_is_read_and_the_bad_line_is_told() {
+    // Each line of a segment in turn is bad: all others are read, and what is told of the session's end is what is read.
+    let files = unclosed();
+    let (all, name) = (entries_of(&files), segment(1));
+    for (at, line) in lines(&files[&name]).into_iter().filter(|(_, line)| seq_of(line).is_some()) {
+        let mut files = files.clone();
+        files.get_mut(&name).unwrap()[at + line.len() / 2] ^= 1;
+        let (bad, lab) = (seq_of(line).unwrap(), Lab::with(&files));
+        let reading = lab.read();
+        let others: Vec<u64> = all.keys().copied().filter(|seq| *seq != bad).collect();
+        assert_eq!((reading.seqs(), reading.gaps.len()), (others, 1), "{:?}", reading.gaps);
+        let told = lab.store.reader(ID).unwrap().glance().unwrap().last_seq.get();
+        assert_eq!(Some(told), reading.seqs().last().copied());
+    }
 }
 
 #[test]

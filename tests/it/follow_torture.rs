@@ -39,10 +39,12 @@ impl Drop for Process {
 /// What a follower has been given: numbers and the checksums of lines.
 type Given = Vec<(u64, u32)>;
 
+/// Set for writers that write over line feeds.
+const PREFILLS: &str = "FOLDLOG_TEST_PREFILLS";
+
 fn options() -> JournalOptions {
     let options = JournalOptions::default().segment_bytes(6_000).durability(Durability::Written);
-    // Half of the processes write over line feeds.
-    options.prefill(u64::from(std::process::id() % 2) * 2_000)
+    options.prefill(if std::env::var_os(PREFILLS).is_some() { 2_000 } else { 0 })
 }
 
 /// Opens the journal, as soon as the compaction lets go of its newest segment.
@@ -173,7 +175,11 @@ fn torture(how: How) {
             .collect();
         let mut deaths = 0;
         while segments() < rollovers {
-            let mut writer = child("follow_torture::child_that_writes_at_full_speed", root.path()).spawn().unwrap();
+            let mut command = child("follow_torture::child_that_writes_at_full_speed", root.path());
+            if deaths % 2 == 1 {
+                command.env(PREFILLS, "1");
+            }
+            let mut writer = command.spawn().unwrap();
             let (enough, give_up) = (segments() + 1 + dice.below(40) as u64, Instant::now() + HANGING);
             while segments() < enough {
                 assert!(Instant::now() < give_up, "the writer hangs");

@@ -2,12 +2,12 @@
 
 use crate::faulty::{Call, EIO, Fate, Faulty};
 use crate::patience::delta;
-use crate::support::{child, child_place, has, seal};
+use crate::support::{child, child_place, seal};
 use foldlog::{DiskStorage, Draft, ErrorKind, Store, Timestamp, TurnEnded, TurnStarted};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -179,30 +179,6 @@ fn nothing_is_touched_by_a_dry_run_or_without_a_yes() {
     let listed = root.run(&prune).out;
     let row = listed.lines().nth(1).unwrap();
     assert!(row.starts_with("old") && row.contains("40d") && !listed.contains("new"), "{listed}");
-}
-
-#[test]
-fn on_a_terminal_it_asks() {
-    if !has("script", "on_a_terminal_it_asks") {
-        return;
-    }
-    let root = Root::new();
-    let ask = |answer: &str| {
-        let mut command = Command::new("script");
-        command.args(["-qec", &format!("{FOLDLOG} --root {} rm s-1", root.dir.path().display()), "/dev/null"]);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(answer.as_bytes()).unwrap();
-        Ran::from(child.wait_with_output().unwrap())
-    };
-    root.record("s-1");
-    for no in ["n\n", "\n", "yesterday\n"] {
-        let ran = ask(no);
-        assert_eq!(ran.code, Some(1), "{no:?}: {}", ran.out);
-        assert!(ran.out.contains("Go on? [y/N]") && ran.out.contains("nothing was touched"), "{}", ran.out);
-        assert_eq!(root.ids(), ["s-1"]);
-    }
-    assert_eq!(ask("y\n").code, Some(0));
-    assert_eq!((root.ids(), root.in_trash()), (vec![], vec!["s-1".to_owned()]));
 }
 
 #[test]

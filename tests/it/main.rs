@@ -57,9 +57,11 @@
 //! - `tidy`: layers, sizes, and what must be in one place only
 //! - `field_failures`: one test for each class of failure seen in other recorders
 //!
-//! `memory`, `faulty`, `patience`, `recorder`, `sources`, `support` and `transcripts` hold no tests: a disk in memory, a storage that fails on demand, waits
-//! that end, a driver of `record`, and what else the tests share. Tests whose names begin with `child_` are run again as child processes by
-//! others, and do nothing otherwise.
+//! `appender`, `many`, `memory`, `faulty`, `pages`, `patience`, `recorder`, `sources`, `support` and `transcripts` hold no tests: a
+//! disk in memory, a storage that fails on demand, waits that end, a driver of `record`, and what else the tests share. Tests
+//! whose names begin with `child_` are run again as child processes by others, and do nothing otherwise.
+//!
+//! They need Rust and a shell alone, and none is skipped. Those that need more are in `tests/system`.
 
 #![allow(
     clippy::unwrap_used,
@@ -67,9 +69,10 @@
     clippy::print_stderr,
     missing_debug_implementations,
     unreachable_pub,
-    reason = "tests stop at the first surprise, and print what they measured or skipped"
+    reason = "tests stop at the first surprise, and print what they measured"
 )]
 
+mod appender;
 mod cursor_laws;
 mod docs;
 mod doctor;
@@ -118,11 +121,13 @@ mod import_laws;
 mod lacking;
 mod lock;
 mod lookup;
+mod many;
 mod memory;
 mod named_inputs;
 mod names;
 mod not_files;
 mod one_writer;
+mod pages;
 mod patience;
 mod prefill;
 mod prices;

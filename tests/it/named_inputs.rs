@@ -2,13 +2,17 @@
 //! that nobody named.
 
 use crate::import::Root;
+use crate::not_files::fifo;
 use crate::support::Ran;
 use foldlog::{Store, TurnStarted};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
 /// A prompt in the shape of Claude Code.
 fn prompt(session: &str, text: &str) -> Vec<u8> {
@@ -46,17 +50,25 @@ fn files_that_are_only_named_like_segments_stay_apart() {
     assert!(again.json.iter().all(|report| report["events"] == 0), "{:?}", again.json);
 }
 
-/// What a command says of a path, and what it ends with. One that does not end is ended: 124.
+/// What a command says of a path, and what it ends with. One that does not end is killed.
 fn ran(root: &Root, command: &[&str], path: &Path, stdin: Option<&[u8]>) -> Ran {
-    let mut program = Command::new("timeout");
-    program.arg("60").arg(env!("CARGO_BIN_EXE_foldlog")).arg("--root").arg(root.store.root()).args(command).arg(path);
+    let mut program = Command::new(env!("CARGO_BIN_EXE_foldlog"));
+    program.arg("--root").arg(root.store.root()).args(command).arg(path);
     let piped = program.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = piped.spawn().unwrap();
     let mut pipe = child.stdin.take().unwrap();
     let given = stdin.unwrap_or_default().to_vec();
     let writer = std::thread::spawn(move || pipe.write_all(&given));
+    let pid = Pid::from_child(&child);
+    let (ended, wait) = mpsc::channel::<()>();
+    let watcher = std::thread::spawn(move || {
+        if wait.recv_timeout(Duration::from_secs(60)) == Err(mpsc::RecvTimeoutError::Timeout) {
+            kill_process(pid, Signal::KILL).unwrap();
+        }
+    });
     let output = child.wait_with_output().unwrap();
-    let _ = writer.join();
+    drop(ended);
+    let _ = (watcher.join(), writer.join());
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Ran { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
 }
@@ -65,7 +77,7 @@ fn ran(root: &Root, command: &[&str], path: &Path, stdin: Option<&[u8]>) -> Ran 
 fn named_pipes_and_devices_are_refused() {
     let root = Root::new();
     let pipe = root.dir.path().join("pipe.jsonl");
-    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    fifo(&pipe);
     let import = ["import", "--format", "claude-code"];
     for path in [&*pipe, Path::new("/dev/zero"), Path::new("/dev/null")] {
         let reading = [(&["replay"][..], 7), (&["stats", "--prices"][..], 7), (&["doctor"][..], 7)];

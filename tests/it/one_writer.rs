@@ -1,13 +1,13 @@
 //! One writer a journal, and nothing outside it: locks, fences, links, hostile ids, the modes of files.
 
 use crate::memory::Memory;
+use crate::not_files::fifo;
 use crate::patience::{delta, in_time};
-use crate::support::{Files, ID, Lab, add, child, child_place, has, lines, segment};
+use crate::support::{Files, ID, Lab, add, child, child_place, lines, segment};
 use foldlog::{Error, ErrorKind, GapKind, JournalOptions, Reader, Seq, SessionStarted, Store};
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 #[test]
@@ -167,11 +167,9 @@ fn links_in_the_place_of_directories_and_files_are_refused() {
     };
     assert!(is_foreign(&store));
     std::fs::remove_file(&path).unwrap();
-    if has("mkfifo", "a FIFO in a segment's place") {
-        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
-        let store = store.clone();
-        assert!(in_time("a FIFO", move || is_foreign(&store)));
-    }
+    fifo(&path);
+    let same = store.clone();
+    assert!(in_time("a FIFO", move || is_foreign(&same)));
     assert_eq!(std::fs::read(&victim).unwrap(), b"mine");
     assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 1, "nothing new outside");
 }

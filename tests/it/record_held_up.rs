@@ -1,7 +1,6 @@
 //! What may not hold up `foldlog record`: searches for look-ups, replies that nobody reads, sessions that cannot be opened.
 
-use crate::recorder::{FOLDLOG, Recorder, note, recorded};
-use crate::support::has;
+use crate::recorder::{FOLDLOG, Recorder, note};
 use foldlog::{JournalOptions, LOOKUP_BYTES, Store, TextDelta};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::process::{Pid, Signal, kill_process};
@@ -37,42 +36,6 @@ fn look_ups_in_a_large_journal_hold_up_no_acknowledgement() {
     assert!(lines.eq((1..=LOOKUPS).map(Some)), "each is answered, in order");
     let at = |wanted: &dyn Fn(&Value) -> bool| replies.iter().position(wanted);
     assert!(at(&|reply| reply["seq"].is_u64()) < at(&|reply| reply["line"] == LOOKUPS), "{replies:?}");
-}
-
-/// Goal: a search that takes long holds up no acknowledgement, and neither a signal nor the end of input waits for it: its
-/// look-up is answered with an error. Method: `strace` delays every read of the segment.
-#[test]
-fn the_end_does_not_wait_for_a_search() {
-    if !has("strace", "the_end_does_not_wait_for_a_search") {
-        return;
-    }
-    for signal in [None, Some(Signal::TERM), Some(Signal::HUP)] {
-        let root = tempfile::tempdir().unwrap();
-        let segment = root.path().join("s/00000001.jsonl").display().to_string();
-        let delay = "inject=pread64:delay_enter=10000000";
-        let strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-P", &segment, "-e", "trace=pread64", "-e", delay];
-        let mut recorder = Recorder::start_under(&strace, root.path(), &["s", "--ack"]);
-        recorder.event(&note(1));
-        recorder.event(&json!({"lookup": "n-1"}));
-        recorder.event(&note(2));
-        let start = Instant::now();
-        recorder.ack(3);
-        let open = signal.and_then(|signal| {
-            let strace = recorder.child.id();
-            let children = std::fs::read_to_string(format!("/proc/{strace}/task/{strace}/children")).unwrap();
-            let recording = children.split_whitespace().next().unwrap().parse().unwrap();
-            kill_process(Pid::from_raw(recording).unwrap(), signal).unwrap();
-            recorder.stdin.take()
-        });
-        let (status, replies, words) = recorder.end();
-        drop(open);
-        // `strace` itself stays until the read that it delays is due; a whole search has two of them, or more.
-        assert!(start.elapsed() < Duration::from_secs(18), "{signal:?}: {:?}", start.elapsed());
-        assert_eq!(status.code(), Some(0), "{words}");
-        let answer = replies.iter().find(|reply| reply["line"] == 2).unwrap();
-        assert!(answer["error"].as_str().unwrap().contains("before this id was searched for"), "{answer}");
-        assert_eq!(recorded(root.path(), "s").len(), 4);
-    }
 }
 
 /// Starts a recorder whose replies nobody reads, and writes lines that cannot be kept until it takes no more: how many.
@@ -123,44 +86,4 @@ fn replies_that_nobody_reads_hold_up_the_input_and_not_the_end() {
     let errors = replies.map_while(Result::ok).filter(|reply| reply.contains("\"error\"")).count() as u64;
     assert!((lines..=lines + 1).contains(&errors), "{errors} replies to {lines} lines and perhaps a part of one");
     assert_eq!(child.wait().unwrap().code(), Some(1));
-}
-
-/// Goal: a session that cannot be opened is the fault of no line: its lines count as not recorded, the exit code is that of
-/// recording this session alone, and `--strict` stops. Method: a session that another recorder holds, a directory that cannot
-/// be made, and a file in the place of one.
-#[test]
-fn a_session_that_cannot_be_opened_decides_the_exit_code() {
-    if !has("strace", "a_session_that_cannot_be_opened") {
-        return;
-    }
-    for (id, code) in [("held", 5), ("denied", 7), ("file", 2)] {
-        for strict in [false, true] {
-            let root = tempfile::tempdir().unwrap();
-            let mut holder = Recorder::start(root.path(), &["held", "--ack"]);
-            holder.event(&note(1));
-            holder.ack(1);
-            std::fs::write(root.path().join("file"), "").unwrap();
-            let deny = "inject=mkdir,mkdirat:error=EPERM:when=1";
-            let strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=mkdir,mkdirat", "-e", deny];
-            let wrapper = if id == "denied" { &strace[..] } else { &[] };
-            let mut recorder = Recorder::start_under(wrapper, root.path(), &[id, "--ack"]);
-            recorder.event(&note(1));
-            assert_eq!(recorder.end().0.code(), Some(code), "{id} alone");
-
-            let arguments: &[&str] =
-                if strict { &["--sessions", "--ack", "--strict"] } else { &["--sessions", "--ack"] };
-            let mut recorder = Recorder::start_under(wrapper, root.path(), arguments);
-            for session in [id, "other"] {
-                let mut event = note(1);
-                event["session"] = json!(session);
-                recorder.event(&event);
-            }
-            let (status, replies, words) = recorder.end();
-            assert_eq!(status.code(), Some(code), "{id}: {words}");
-            assert!(words.contains("1 line could not be recorded") && !words.contains("not an event"), "{words}");
-            assert!(replies.iter().any(|reply| reply["line"] == 1 && reply["error"].is_string()), "{replies:?}");
-            assert_eq!(replies.iter().any(|reply| reply["session"] == "other"), !strict, "{replies:?}");
-            assert_eq!(holder.end().0.code(), Some(0));
-        }
-    }
 }

@@ -1,11 +1,8 @@
 //! What `foldlog record` replies beside acknowledgements: warnings about what looks like a mistake, and look-ups.
 
-use crate::recorder::{FOLDLOG, Recorder, note, reader, recorded};
-use crate::support::has;
+use crate::recorder::{Recorder, note, recorded};
 use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
-use std::path::Path;
-use std::process::{Command, Output};
 
 fn warnings(replies: &[Value]) -> Vec<(u64, &str)> {
     let warnings = replies.iter().filter_map(|reply| Some((reply["line"].as_u64()?, reply["warning"].as_str()?)));
@@ -276,55 +273,4 @@ fn a_look_up_tells_whether_an_event_was_recorded() {
     recorder.event(&json!({"lookup": "n-2"}));
     let (status, _, words) = recorder.end();
     assert!(status.code() == Some(1) && words.contains("--ack"), "{words}");
-}
-
-/// Goal: the client in the documents continues where it ended, hands over what it pushes at once, and tells of errors.
-/// Method: it runs twice; then a recorder that is no foldlog answers it with each kind of reply, or ends.
-#[test]
-fn the_client_in_python_does_what_the_documents_say() {
-    if !has("python3", "the client in Python") {
-        return;
-    }
-    let root = tempfile::tempdir().unwrap();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/examples/client.py");
-    let run = |foldlog: &Path| -> Output {
-        let mut command = Command::new("python3");
-        command.arg(&script).arg("s").env("FOLDLOG", foldlog).env("FOLDLOG_ROOT", root.path());
-        command.output().unwrap()
-    };
-    for _ in 0..2 {
-        let output = run(Path::new(FOLDLOG));
-        assert!(output.status.success(), "{output:?}");
-    }
-    let turns = reader(root.path(), "s").fold().unwrap().turns;
-    assert_eq!(turns.len(), 6);
-    assert!(turns.iter().all(|turn| turn.status.as_str() == "success" && turn.response_content.is_some()));
-
-    let ready = r#"echo '{"v":1,"ready":true,"last_seq":0,"last_id":null,"open":[]}'"#;
-    for (rest, code, words) in [
-        ("exit 7", Some(1), "exit code 7"),
-        ("read line; exec >&- ; cat >/dev/null; exit 3", Some(1), "exit code 3"),
-        ("read line; printf '{\"line\":1,\"se'; exit 3", Some(1), "exit code 3"),
-        (r#"read line; echo '{"line":1,"error":"no good"}'; cat >/dev/null"#, Some(1), "line 1: no good"),
-        (
-            r#"read line; echo '{"waiting":"disk full"}'; echo '{"waiting":null}'; echo '{"line":1,"warning":"odd"}'
-            echo '{"line":1,"seq":2}'; read line; echo '{"line":2,"seq":3}'; read line; echo '{"line":3,"error":"late"}'"#,
-            Some(1),
-            "line 3: late",
-        ),
-    ] {
-        let fake = root.path().join("fake");
-        std::fs::write(&fake, format!("#!/bin/sh\n{ready}\n{rest}\n")).unwrap();
-        let output = run_fake(&run, &fake);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.code() == code && said.contains(words), "{rest}: {output:?}");
-        assert_eq!(said.contains("disk full") && said.contains("odd"), rest.contains("disk full"), "{said}");
-    }
-}
-
-/// Makes the script a program, and runs it.
-fn run_fake(run: &dyn Fn(&Path) -> Output, fake: &Path) -> Output {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(fake, std::fs::Permissions::from_mode(0o755)).unwrap();
-    run(fake)
 }

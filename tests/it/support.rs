@@ -313,13 +313,3 @@ impl Ran {
         self.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }
-
-/// Whether a program can be run here; says that a test is skipped if not.
-pub fn has(program: &str, test: &str) -> bool {
-    let found = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    let found = found.is_ok_and(|status| status.success());
-    if !found {
-        println!("skipped: {test}: there is no {program}");
-    }
-    found
-}

@@ -4,7 +4,6 @@ use super::child::{ID, Role, acknowledgement};
 use super::kills::{check, goes_on};
 use super::mount::{Kind, Mounted, workshop};
 use crate::part::{Outcome, Part, Scope, Tally};
-use crate::support::has;
 use foldlog::{Cursor, Error, ErrorKind, Health, Item, JournalOptions, Store, TextDelta};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,6 +13,7 @@ use std::time::Duration;
 pub const CONDITIONS: Part = Part {
     name: "conditions",
     unit: "conditions",
+    needs_system: true,
     what: "limits of a process, odd clocks, frozen directories, second names, missing notices",
     slice: 40,
     full: u64::MAX,
@@ -24,7 +24,7 @@ pub const CONDITIONS: Part = Part {
 const MODEST: u64 = 1_000;
 
 fn conditions(scope: &Scope) -> Outcome {
-    let (mut tally, mut skipped) = (Tally::default(), Vec::new());
+    let (mut tally, mut missing) = (Tally::default(), Vec::new());
     let all = scope.goes_on(MODEST);
     let step = if all { 1 } else { 4 };
     for limit in (3..24).step_by(step) {
@@ -39,7 +39,7 @@ fn conditions(scope: &Scope) -> Outcome {
                 tally.acknowledged += promised;
                 tally.done += 1;
             }
-            Err(why) => skipped.push(format!("{name} ({why})")),
+            Err(why) => missing.push(format!("{name} ({why})")),
         }
     }
     if all {
@@ -49,14 +49,14 @@ fn conditions(scope: &Scope) -> Outcome {
                     tally.acknowledged += entries;
                     tally.done += 1;
                 }
-                Err(why) => skipped.push(format!("{setting} ({why})")),
+                Err(why) => missing.push(format!("{setting} ({why})")),
             }
         }
     }
-    if !skipped.is_empty() {
-        tally.note = format!("skipped: {}", skipped.join(", "));
+    match missing.is_empty() {
+        true => Outcome::Held(tally),
+        false => Outcome::Missing(missing.join(", ")),
     }
-    Outcome::Held(tally)
 }
 
 type Check = fn() -> Result<u64, String>;
@@ -146,7 +146,7 @@ fn second_name() -> Result<u64, String> {
 
 /// Numbers order events, whatever the clock says.
 fn odd_clocks() -> Result<u64, String> {
-    if !has("faketime", "odd clocks") {
+    if !Command::new("faketime").arg("--version").output().is_ok_and(|output| output.status.success()) {
         return Err("no faketime".to_owned());
     }
     let root = tempfile::tempdir().unwrap();

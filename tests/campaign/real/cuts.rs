@@ -15,6 +15,7 @@ use std::time::Duration;
 pub const EXT4: Part = Part {
     name: "power-cuts-ext4",
     unit: "power cuts",
+    needs_system: true,
     what: "the power of an ext4 file system goes while 1 to 8 threads record on it",
     slice: 12,
     full: 5_000,
@@ -24,6 +25,7 @@ pub const EXT4: Part = Part {
 pub const XFS: Part = Part {
     name: "power-cuts-xfs",
     unit: "power cuts",
+    needs_system: true,
     what: "the power of an XFS file system goes while 1 to 8 threads record on it",
     slice: 8,
     full: 5_000,
@@ -35,7 +37,7 @@ const LIVES: u64 = 40;
 
 fn cuts(scope: &Scope, kind: Kind) -> Outcome {
     if let Some(why) = kind.missing() {
-        return Outcome::Skipped(why);
+        return Outcome::Missing(why);
     }
     let mut dice = Dice::seeded(scope.seed);
     let (mut tally, mut total) = (Tally::default(), Seen::default());

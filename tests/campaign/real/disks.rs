@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 pub const FAILING_SYNC: Part = Part {
     name: "failing-sync",
     unit: "disks",
+    needs_system: true,
     what: "an fdatasync fails for real and later ones succeed, on a disk whose own disk is full",
     slice: 1,
     full: 100,
@@ -20,6 +21,7 @@ pub const FAILING_SYNC: Part = Part {
 pub const FULL_DISK: Part = Part {
     name: "full-disk",
     unit: "full disks",
+    needs_system: true,
     what: "the disk is full at every page of a script, then has space again",
     slice: 8,
     full: 1_000,
@@ -29,6 +31,7 @@ pub const FULL_DISK: Part = Part {
 pub const ABORTED: Part = Part {
     name: "aborted-file-system",
     unit: "aborts",
+    needs_system: true,
     what: "the file system becomes read-only under a writer, and comes back",
     slice: 2,
     full: 200,
@@ -43,7 +46,7 @@ const SOON: Duration = Duration::from_secs(20);
 /// in an image on a file system that is too small for it.
 fn failing_sync(scope: &Scope) -> Outcome {
     if let Some(why) = Kind::Tmpfs.missing().or_else(|| Kind::Ext4Plain.missing()) {
-        return Outcome::Skipped(why);
+        return Outcome::Missing(why);
     }
     let (mut tally, mut betrayed) = (Tally::default(), 0);
     let mut dice = Dice::seeded(scope.seed);
@@ -127,7 +130,7 @@ fn unreported_or_lost(ledger: &Ledger, store: &Store, what: &str) -> u64 {
 fn full_disk(scope: &Scope) -> Outcome {
     const PAGE: usize = 4096;
     if let Some(why) = Kind::Tmpfs.missing() {
-        return Outcome::Skipped(why);
+        return Outcome::Missing(why);
     }
     let dir = workshop();
     let disk = Mounted::new(Kind::Tmpfs, dir.path(), 1 << 20).unwrap();
@@ -219,7 +222,7 @@ fn goes_on(journal: &Journal, ledger: &Ledger, what: &str) -> (foldlog::Seq, Str
 /// Goal: a file system that goes read-only under a writer is a failure like any other. Method: ext4 is told to abort.
 fn aborted(scope: &Scope) -> Outcome {
     if let Some(why) = Kind::Ext4.missing() {
-        return Outcome::Skipped(why);
+        return Outcome::Missing(why);
     }
     let (mut tally, mut dice) = (Tally::default(), Dice::seeded(scope.seed));
     let dir = workshop();

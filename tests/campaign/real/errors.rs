@@ -7,6 +7,7 @@ use crate::support::Dice;
 pub const INJECTED: Part = Part {
     name: "injected-errors",
     unit: "errors",
+    needs_system: true,
     what: "a call on a journal's files fails, once, twice or from then on, while a process records, is fed by a pipe, recovers or compacts",
     slice: 14,
     full: u64::MAX,
@@ -40,7 +41,7 @@ struct Fault {
 
 fn injected(scope: &Scope) -> Outcome {
     if !traces() {
-        return Outcome::Skipped("there is no strace, or it may not trace".to_owned());
+        return Outcome::Missing("there is no strace, or it may not trace".to_owned());
     }
     let mut plan = plan();
     let all = plan.len();

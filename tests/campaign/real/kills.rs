@@ -13,6 +13,7 @@ use std::time::Duration;
 pub const CALLS: Part = Part {
     name: "kills-at-calls",
     unit: "kills",
+    needs_system: true,
     what: "a process is killed right before the n-th call of each kind on a file, while it records, is fed by a pipe, recovers or compacts",
     slice: 10,
     full: u64::MAX,
@@ -22,6 +23,7 @@ pub const CALLS: Part = Part {
 pub const RANDOM: Part = Part {
     name: "kills-at-random",
     unit: "kills",
+    needs_system: false,
     what: "a process that records from 1 to 8 threads is killed at any moment",
     slice: 16,
     full: 10_000,
@@ -46,7 +48,7 @@ const WATCHED: [&str; 12] = [
 
 fn at_calls(scope: &Scope) -> Outcome {
     if !traces() {
-        return Outcome::Skipped("there is no strace, or it may not trace".to_owned());
+        return Outcome::Missing("there is no strace, or it may not trace".to_owned());
     }
     let mut plan: Vec<(Script, Call)> =
         Script::ALL.iter().flat_map(|script| script.calls(&WATCHED).into_iter().map(|call| (*script, call))).collect();

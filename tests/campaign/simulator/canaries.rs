@@ -9,6 +9,7 @@ use crate::part::{Outcome, Part, Scope, Tally};
 pub const CANARIES: Part = Part {
     name: "canaries",
     unit: "canaries",
+    needs_system: false,
     what: "a step that keeps data safe is left out, and the simulated histories must break",
     slice: u64::MAX,
     full: u64::MAX,

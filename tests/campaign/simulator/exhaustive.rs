@@ -17,6 +17,7 @@ use foldlog::{Durability, Store};
 pub const EXHAUSTIVE: Part = Part {
     name: "exhaustive",
     unit: "crash states",
+    needs_system: false,
     what: "short scripts cut after every call, with all that may be left, and their recoveries cut again, twice",
     slice: 1_500,
     full: 500_000,

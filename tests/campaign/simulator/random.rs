@@ -11,6 +11,7 @@ const STATES: u64 = 12;
 pub const SIMULATED: Part = Part {
     name: "simulated",
     unit: "crash states",
+    needs_system: false,
     what: "a process dies or the power goes, and of what was not synced anything may be left",
     slice: 2_000,
     full: 1_000_000,
@@ -20,6 +21,7 @@ pub const SIMULATED: Part = Part {
 pub const SYNC_FAILURES: Part = Part {
     name: "sync-failures",
     unit: "crash states",
+    needs_system: false,
     what: "the same, and calls fail: syncs as three file systems fail them, short writes, full disks, names",
     slice: 1_000,
     full: 200_000,

@@ -13,6 +13,7 @@ use foldlog::Store;
 pub const SAME_SEED: Part = Part {
     name: "same-seed",
     unit: "histories",
+    needs_system: false,
     what: "the same seed makes the same calls twice",
     slice: 60,
     full: 2_000,

@@ -16,6 +16,7 @@ use std::time::Duration;
 pub const TAKEN: Part = Part {
     name: "taken-away",
     unit: "removals",
+    needs_system: false,
     what: "segments, locks and directories removed, moved or replaced by older copies under a writer",
     slice: 60,
     full: 20_000,

@@ -27,7 +27,6 @@ pub(crate) trait Task: Send + Sync {
 /// The threads. Dropping it lets them finish what is queued and end.
 pub(crate) struct Pool {
     shared: Arc<Shared>,
-    most_threads: usize,
 }
 
 struct Shared {
@@ -35,6 +34,7 @@ struct Shared {
     changed: Condvar,
     /// Tasks wait: for the thread that lingers.
     some_wait: AtomicBool,
+    most_threads: usize,
 }
 
 #[derive(Default)]
@@ -43,6 +43,8 @@ struct State {
     due: BinaryHeap<Reverse<Due>>,
     threads: usize,
     idle: usize,
+    /// Idle ones that will wake when the next task is due.
+    watching: usize,
     /// A thread is awake beside its task, and takes the next one unbidden.
     lingering: bool,
     /// A thread sleeps beside its task.
@@ -83,8 +85,9 @@ impl Ord for Due {
 
 impl Pool {
     pub(crate) fn new(most_threads: usize) -> Pool {
-        let shared = Shared { state: Mutex::default(), changed: Condvar::new(), some_wait: AtomicBool::new(false) };
-        Pool { shared: Arc::new(shared), most_threads: most_threads.max(1) }
+        let (state, some_wait) = (Mutex::default(), AtomicBool::new(false));
+        let shared = Shared { state, changed: Condvar::new(), some_wait, most_threads: most_threads.max(1) };
+        Pool { shared: Arc::new(shared) }
     }
 
     /// Sees to it that there is a thread. It stays as long as the pool does: so what is run or due later is never without
@@ -92,7 +95,7 @@ impl Pool {
     pub(crate) fn have_a_thread(&self) -> io::Result<()> {
         let mut state = self.shared.lock();
         if state.threads == 0 {
-            self.start_thread(&mut state)?;
+            self.shared.start_thread(&mut state)?;
         }
         Ok(())
     }
@@ -103,7 +106,7 @@ impl Pool {
         state.queue.push_back(Job { task, due: false });
         self.shared.some_wait.store(true, Ordering::Release);
         if !state.lingering || state.queue.len() > 1 {
-            self.see_to_thread(state);
+            self.shared.see_to_thread(&mut state);
         }
     }
 
@@ -111,7 +114,7 @@ impl Pool {
     pub(crate) fn run_at(&self, at: Instant, task: &Arc<dyn Task>) {
         let mut state = self.shared.lock();
         state.due.push(Reverse(Due { at, task: Arc::downgrade(task) }));
-        self.see_to_thread(state);
+        self.shared.see_to_thread(&mut state);
     }
 
     /// Keeps a task's thread awake for a moment, unless it has better to do: until `called` is set or another task waits.
@@ -142,24 +145,6 @@ impl Pool {
         std::thread::park_timeout(LINGER);
         self.shared.lock().dozing = false;
     }
-
-    fn see_to_thread(&self, mut state: MutexGuard<'_, State>) {
-        // An idle thread may have been woken for an earlier task already: there must be one for each that waits.
-        if state.idle >= state.queue.len().max(1) || state.threads >= self.most_threads {
-            drop(state);
-            self.shared.changed.notify_one();
-            return;
-        }
-        // With no thread to be had, the ones that exist do the work; with none at all, the next call tries again.
-        let _ = self.start_thread(&mut state);
-    }
-
-    fn start_thread(&self, state: &mut State) -> io::Result<()> {
-        let shared = Arc::clone(&self.shared);
-        std::thread::Builder::new().name("foldlog".into()).spawn(move || shared.work())?;
-        state.threads += 1;
-        Ok(())
-    }
 }
 
 impl Shared {
@@ -167,7 +152,24 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn work(&self) {
+    fn see_to_thread(self: &Arc<Self>, state: &mut State) {
+        // An idle thread may have been woken for an earlier task already: there must be one for each that waits.
+        if state.idle >= state.queue.len().max(1) || state.threads >= self.most_threads {
+            self.changed.notify_one();
+            return;
+        }
+        // With no thread to be had, the ones that exist do the work; with none at all, the next call tries again.
+        let _ = self.start_thread(state);
+    }
+
+    fn start_thread(self: &Arc<Self>, state: &mut State) -> io::Result<()> {
+        let shared = Arc::clone(self);
+        std::thread::Builder::new().name("foldlog".into()).spawn(move || shared.work())?;
+        state.threads += 1;
+        Ok(())
+    }
+
+    fn work(self: &Arc<Self>) {
         let mut state = self.lock();
         loop {
             let now = Instant::now();
@@ -177,8 +179,9 @@ impl Shared {
             }
             if let Some(Job { task, due }) = state.queue.pop_front() {
                 self.some_wait.store(!state.queue.is_empty(), Ordering::Release);
-                if !state.queue.is_empty() && state.idle > 0 {
-                    self.changed.notify_one();
+                // This one may take long: neither what waits behind it nor what is due waits for its end.
+                if !state.queue.is_empty() || (state.watching == 0 && !state.due.is_empty()) {
+                    self.see_to_thread(&mut state);
                 }
                 drop(state);
                 let again = if due { task.due() } else { task.run() };
@@ -195,7 +198,10 @@ impl Shared {
             state = match next {
                 Some(at) => {
                     let pause = at.saturating_duration_since(now);
-                    self.changed.wait_timeout(state, pause).unwrap_or_else(PoisonError::into_inner).0
+                    state.watching += 1;
+                    state = self.changed.wait_timeout(state, pause).unwrap_or_else(PoisonError::into_inner).0;
+                    state.watching -= 1;
+                    state
                 }
                 None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
@@ -234,6 +240,6 @@ impl Drop for Pool {
 
 impl std::fmt::Debug for Pool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pool").field("most_threads", &self.most_threads).finish_non_exhaustive()
+        f.debug_struct("Pool").field("most_threads", &self.shared.most_threads).finish_non_exhaustive()
     }
 }

@@ -75,8 +75,8 @@ use crate::runtime::pool::{Pool, Task};
 use crate::runtime::ticket::{HealthChange, Ticket};
 use crate::runtime::watermark::{Durability, Health, Watcher, Watermark};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Poll;
 use std::thread;
 
@@ -226,6 +226,50 @@ fn every_task_that_is_queued_is_run_before_the_pool_ends() {
             thread::park();
         }
         queues.join().unwrap();
+        drop(pool);
+    });
+}
+
+#[test]
+fn a_task_that_has_more_to_do_does_not_wait_for_a_long_one() {
+    // Goal: what waits behind a task that takes long gets a thread of its own, also where it is queued again by the thread
+    // that takes the long one next. Method: the long one ends when the other has been run again; if that waits for it,
+    // nothing goes on.
+    orders(|| {
+        struct Again(Arc<Pool>, Mutex<u64>, Condvar);
+        impl Again {
+            fn wait_for(&self, runs: u64) {
+                let mut run = self.1.lock().unwrap();
+                while *run < runs {
+                    run = self.2.wait(run).unwrap();
+                }
+            }
+        }
+        impl Task for Again {
+            fn run(self: Arc<Self>) -> Option<Arc<dyn Task>> {
+                let mut runs = self.1.lock().unwrap();
+                *runs += 1;
+                self.2.notify_all();
+                let more = *runs < 2;
+                drop(runs);
+                if more {
+                    self.0.linger(&AtomicBool::new(true)); // until it is called, which it is already
+                }
+                more.then_some(self)
+            }
+        }
+        struct Long(Arc<Again>);
+        impl Task for Long {
+            fn run(self: Arc<Self>) -> Option<Arc<dyn Task>> {
+                self.0.wait_for(2);
+                None
+            }
+        }
+        let pool = Arc::new(Pool::new(2));
+        let again = Arc::new(Again(Arc::clone(&pool), Mutex::new(0), Condvar::new()));
+        pool.run(Arc::clone(&again) as Arc<dyn Task>);
+        pool.run(Arc::new(Long(Arc::clone(&again))) as Arc<dyn Task>);
+        again.wait_for(2);
         drop(pool);
     });
 }

@@ -505,12 +505,14 @@ fn a_stream_may_be_cut_at_any_byte() {
     let is_found_whole = |example: &Example| is_gone(example, &left[&format!("{} 0", example.kind)]);
     let of_found: Vec<_> = turns.iter().filter(|(_, example)| is_found_whole(example)).collect();
     assert!(of_found.len() * 20 >= turns.len() * 19, "{} of {}", of_found.len(), turns.len());
-    let differ: Vec<_> = of_found
+    // What names it may differ: a piece that ends within a secret may already look like one of another kind.
+    let is_clean = |example: &Example, left: &str| is_gone(example, left) && !left.contains("[REDACTED:[");
+    let missed: Vec<_> = of_found
         .iter()
-        .filter(|(turn, example)| left[turn] != left[&format!("{} 0", example.kind)])
-        .map(|(turn, example)| (turn, &left[turn], &left[&format!("{} 0", example.kind)]))
+        .filter(|(turn, example)| !is_clean(example, &left[turn]))
+        .map(|(turn, _)| (turn, &left[turn]))
         .collect();
-    assert!(differ.is_empty(), "{} of {}: {differ:#?}", differ.len(), turns.len());
+    assert!(missed.is_empty(), "{} of {}: {missed:#?}", missed.len(), turns.len());
 }
 
 #[test]

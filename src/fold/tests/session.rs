@@ -1,6 +1,6 @@
 //! The record: one rule a test.
 
-use super::{check, inputs, record};
+use super::{check, inputs, record, session};
 use crate::fold::{Reducer, SessionFold};
 use serde_json::json;
 
@@ -55,19 +55,19 @@ fn times_come_from_the_entries() {
 
 #[test]
 fn a_second_session_started_merges_and_keeps_created_at() {
-    let found = record(
+    let found = session(
         r#"
         session_started {"session_id":"s","agent_id":"a","created_at":"then","metadata":{"x":1,"y":2},"parent":{"turn_id":"p"}}
         session_started {"session_id":"s","workspace_id":"w","created_at":"now","metadata":{"x":null,"z":3}}
         session_updated {"agent_id":"b","metadata":{"y":[1.50]}}
         "#,
     );
-    assert_eq!(
-        (&found["created_at"], &found["workspace_id"], &found["agent_id"]),
-        (&json!("then"), &json!("w"), &json!("b"))
-    );
-    let metadata = serde_json::to_string(&found["metadata"]).expect("JSON");
-    assert_eq!(metadata, r#"{"parent":{"turn_id":"p"},"y":[1.50],"z":3}"#);
+    let found = found.record;
+    assert_eq!(found.created_at, "then");
+    assert_eq!(found.workspace_id, Some("w".into()));
+    assert_eq!(found.agent_id, Some("b".into()));
+    let metadata = serde_json::to_string(&found.metadata).expect("JSON");
+    assert_eq!(metadata, r#"{"y":[1.50],"parent":{"turn_id":"p"},"z":3}"#);
 }
 
 #[test]
@@ -242,9 +242,9 @@ fn whole_records_replace_in_place() {
 
 #[test]
 fn whole_records_keep_their_metadata_as_it_is() {
-    let found = record(r#"turn_recorded {"turn_id":"t","metadata":{"x":null,"n":12345678901234567890123}}"#);
-    let metadata = serde_json::to_string(&found["turns"][0]["metadata"]).expect("JSON");
-    assert_eq!(metadata, r#"{"n":12345678901234567890123,"x":null}"#);
+    let found = session(r#"turn_recorded {"turn_id":"t","metadata":{"x":null,"n":12345678901234567890123}}"#);
+    let metadata = serde_json::to_string(&found.record.turns[0].metadata).expect("JSON");
+    assert_eq!(metadata, r#"{"x":null,"n":12345678901234567890123}"#);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use foldlog::{
     SessionEnded, SessionFold, TextDelta, TimelineFold, TimelineKind, ToolCallEnded, ToolCallOutput, ToolCallStarted,
     TurnEnded, TurnStarted, TurnUpdated, TurnsRewound, UserMessage,
 };
+use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A history as it is made: what has streamed since each start, so that ends can repeat it.
@@ -163,22 +164,41 @@ fn pieces(lab: &Lab) -> BTreeMap<String, Vec<String>> {
     texts
 }
 
+#[derive(Deserialize)]
+struct Line {
+    #[serde(rename = "type")]
+    kind: String,
+    data: Names,
+}
+
+#[derive(Deserialize)]
+struct Names {
+    turn_id: Option<String>,
+    call_id: Option<String>,
+    model_call_id: Option<String>,
+}
+
 /// For each line that went: the number of the event that repeats it, which is the next end of its stream.
 fn streams_that_went(before: &Files, after: &Files) -> Vec<(u64, u64)> {
     let (was, is) = (entries_of(before), entries_of(after));
-    let decode = |line: &[u8]| serde_json::from_slice::<serde_json::Value>(line).unwrap();
+    // Not as a tree: one of the events has a number that is too great for it.
+    let decode = |line: &[u8]| serde_json::from_slice::<Line>(line).unwrap();
     let mut spans = Vec::new();
     for (seq, line) in was.iter().filter(|(seq, _)| !is.contains_key(seq)) {
-        let went = decode(line);
-        let (ending, key) = match went["type"].as_str().unwrap() {
-            "tool_call_output" => ("tool_call_ended", "call_id"),
-            _ if went["data"]["model_call_id"].is_null() => ("turn_ended", "turn_id"),
-            _ => ("model_call_ended", "model_call_id"),
+        let Line { kind, data: went } = decode(line);
+        let ending = match kind.as_str() {
+            "tool_call_output" => "tool_call_ended",
+            _ if went.model_call_id.is_none() => "turn_ended",
+            _ => "model_call_ended",
         };
         let ends = |line: &[u8]| {
-            let event = decode(line);
-            let same = |key: &str| event["data"][key] == went["data"][key];
-            event["type"] == ending && same("turn_id") && same(key)
+            let Line { kind, data } = decode(line);
+            let same = match ending {
+                "tool_call_ended" => data.call_id == went.call_id,
+                "model_call_ended" => data.model_call_id == went.model_call_id,
+                _ => true,
+            };
+            kind == ending && data.turn_id == went.turn_id && same
         };
         let (end, _) = was.range(seq..).find(|(_, line)| ends(line)).expect("no end repeats it");
         spans.push((*seq, *end));

@@ -148,7 +148,7 @@ fn following_nothing_ends() {
     let root = Root::new();
     let follow = ["import", "--follow"];
     let pipe = root.dir.path().join("pipe.jsonl");
-    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    fifo(&pipe);
     for path in [&*pipe, Path::new("/dev/null"), &root.dir.path().join("missing.jsonl")] {
         let ran = ran(&root, &follow, path, None);
         assert_eq!(ran.code, Some(1), "{}: {}", path.display(), ran.err);

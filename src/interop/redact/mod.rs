@@ -97,13 +97,13 @@ impl Redactor {
         if string.is_event_member("text_base64") {
             return Some((self.encoded(&decoded)?, is_raw));
         }
-        let mut parts: Vec<Part> =
-            secrets::find(decoded.as_bytes()).into_iter().map(|found| (found.range, Some(found.kind))).collect();
-        if string.is_event_member("text") {
-            // What streamed in with it may go on in other pieces, and is found there too: looked for once, in the same text.
-            parts.extend(edits.drain(..).map(|edit| (edit.range, edit.kind)));
-            parts.sort_by_key(|(range, _)| (range.start, std::cmp::Reverse(range.end)));
-        }
+        let mut parts: Vec<Part> = match string.is_event_member("text") {
+            true => edits.drain(..).map(|edit| (edit.range, edit.kind)).collect(),
+            false => Vec::new(),
+        };
+        // Behind what was found in the stream: where both begin, the stream knows better what it is.
+        parts.extend(secrets::find(decoded.as_bytes()).into_iter().map(|found| (found.range, Some(found.kind))));
+        parts.sort_by_key(|(range, _)| range.start);
         let clean = self.without(&decoded, parts).or_else(|| {
             let under = string.name().and_then(|name| named::under(&name, &decoded))?;
             self.without(&decoded, [(under.range, Some(under.kind))])

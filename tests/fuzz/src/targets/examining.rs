@@ -5,6 +5,8 @@ use super::importing::{self, is_blank, spoilt};
 use super::input::Input;
 use crate::transcripts::{examine, repair};
 use foldlog::{Finding, FindingKind};
+use serde::de::IgnoredAny;
+use std::collections::BTreeMap;
 
 pub fn run(bytes: &[u8]) {
     let (format, file) = spoilt(&mut Input::new(bytes));
@@ -39,7 +41,14 @@ fn is_about_bytes(finding: &Finding) -> bool {
 }
 
 fn is_object(line: &[u8]) -> bool {
-    serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line).is_ok()
+    match serde_json::from_slice::<BTreeMap<String, serde_json::Value>>(line) {
+        Ok(_) => true,
+        // One that is too great for this reader is JSON all the same.
+        Err(error) if error.to_string().starts_with("number out of range") => {
+            serde_json::from_slice::<BTreeMap<String, IgnoredAny>>(line).is_ok()
+        }
+        Err(_) => false,
+    }
 }
 
 /// The lines of a file as nobody else but this target cuts them.

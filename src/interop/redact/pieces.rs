@@ -11,6 +11,8 @@ use std::ops::Range;
 
 /// How much of a stream is held back, since a secret may go on beyond what has come.
 const HELD_BACK: usize = 16 << 10;
+/// How much of what was settled stays before what was not: some secrets are known only by what stands before them.
+const BEFORE: usize = 4 << 10;
 /// How much of a stream is gathered before it is looked at.
 const GATHERED: usize = 64 << 10;
 /// A stream that holds back more than this does not hold one secret.
@@ -120,8 +122,7 @@ impl Stream {
     fn settle(&mut self, edits: &mut Edits, goes_on: bool) {
         let mut keep = self.text.len();
         if goes_on {
-            keep = keep.saturating_sub(HELD_BACK);
-            keep = (0..=keep).rev().find(|at| self.text.is_char_boundary(*at)).unwrap_or(0);
+            keep = self.text.floor_char_boundary(keep.saturating_sub(HELD_BACK));
         }
         let mut cut = keep;
         for found in secrets::find(self.text.as_bytes()) {
@@ -134,6 +135,9 @@ impl Stream {
             }
             self.edit(edits, &found.range, found.kind);
             self.settled = found.range.end;
+        }
+        if goes_on {
+            cut = self.text.floor_char_boundary(cut.saturating_sub(BEFORE));
         }
         self.settled = self.settled.saturating_sub(cut);
         self.text.drain(..cut);

@@ -139,7 +139,9 @@ fn child_that_loses_permissions() {
 fn no_thread_is_an_error_and_not_a_wait() {
     let root = tempfile::tempdir().unwrap();
     let store = Store::open(root.path()).unwrap();
-    append(&store.journal(ID).unwrap(), 0).unwrap();
+    let journal = store.journal(ID).unwrap();
+    append(&journal, 0).unwrap();
+    journal.close().wait().unwrap();
     let mut child = child("refusals::child_that_gets_no_thread", root.path());
     let mut child = child.env("RUST_MIN_STACK", (1u64 << 60).to_string()).spawn().unwrap();
     let mut ended = None;

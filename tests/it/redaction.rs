@@ -546,6 +546,7 @@ fn a_secret_may_stand_anywhere_in_a_long_stream() {
             }
             turns.push((turn, whole.clone(), example));
         }
+        journal.flush().unwrap().wait().unwrap(); // what waits to be written has a limit
     }
     journal.close().wait().unwrap();
     let left = exported(&lab);
